@@ -1,0 +1,164 @@
+"""The checks of the repository, each in an environment of its own that is installed from ``uv.lock``.
+
+``nox -l`` lists them, ``nox -s lint`` runs one, ``nox -s tests-3.11 -- tests/unit -k wire`` passes words to pytest.
+``make test`` runs those that are marked with a star.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT))
+
+from tests.components import COMPONENTS, required  # noqa: E402  (found through the line above)
+
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = required()
+nox.options.download_python = "never"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "arch", "tests", "acceptance", "sdk_alone", "wheels", "docs"]
+
+#: The version that runs the checks; the tests run on the others too.
+BASE = f"{sys.version_info.major}.{sys.version_info.minor}"
+OTHERS = [component for component in COMPONENTS if component.version != BASE]
+PACKAGES = ("covalent-sdk", "covalent-server")
+
+
+def show_interpreters() -> None:
+    """Make the other interpreters visible to nox and uv under their plain names."""
+    shown = ROOT / ".make" / "pythons"
+    shutil.rmtree(shown, ignore_errors=True)
+    shown.mkdir(parents=True)
+    for component in OTHERS:
+        if found := component.find():
+            (shown / component.name).symlink_to(found)
+    os.environ["PATH"] = f"{shown}{os.pathsep}{os.environ['PATH']}"
+
+
+show_interpreters()
+
+
+def sync(session: nox.Session, *groups: str) -> None:
+    """Install both packages, editable, and groups of tools, exactly as locked."""
+    session.run_install(
+        *("uv", "sync", "--frozen", "--quiet", "--no-default-groups", "--python", session.virtualenv.location),
+        *(word for group in groups for word in ("--group", group)),
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location},
+        external=True,
+    )
+
+
+def build(session: nox.Session, *packages: str) -> list[Path]:
+    """Build wheels with the locked build backend, into the session's own directory."""
+    sync(session, "build")
+    wheels = Path(session.create_tmp()) / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    for package in packages:
+        session.run(
+            *("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheels)),
+            str(ROOT / "packages" / package),
+            silent=True,
+        )
+    return sorted(wheels.iterdir())
+
+
+def install_wheels(session: nox.Session, wheels: list[Path], package: str) -> Path:
+    """Make an environment that has these wheels and the locked dependencies of one package; its interpreter."""
+    home = Path(session.create_tmp()) / "installed"
+    shutil.rmtree(home, ignore_errors=True)
+    pins = home.with_suffix(".txt")
+    session.run(
+        *("uv", "export", "--frozen", "--quiet", "--no-default-groups", "--no-emit-workspace"),
+        *("--package", package, "--output-file", str(pins)),
+        external=True,
+        silent=True,
+    )
+    session.run("uv", "venv", "--quiet", "--python", session.virtualenv.location, str(home), external=True)
+    python = home / "bin" / "python"
+    into = ("uv", "pip", "install", "--quiet", "--python", str(python))
+    session.run(*into, "--require-hashes", "--requirement", str(pins), external=True)
+    session.run(*into, "--no-deps", *map(str, wheels), external=True)
+    return python
+
+
+@nox.session(python=BASE)
+def lint(session: nox.Session) -> None:
+    """Style, formatting, and that every change comes with a fragment that towncrier understands."""
+    sync(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("towncrier", "build", "--draft", "--version", "next", silent=True)
+
+
+@nox.session(python=BASE)
+def types(session: nox.Session) -> None:
+    """Static types, strictly."""
+    sync(session, "lint", "test", "types")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(python=BASE)
+def arch(session: nox.Session) -> None:
+    """The contracts of the house, and that each of them fires."""
+    sync(session, "lint", "test")
+    session.run("lint-imports", "--no-cache", "--no-logo")
+    session.run("pytest", *(session.posargs or ["tests/architecture"]))
+
+
+@nox.session(python=[BASE, *(component.version for component in OTHERS)])
+def tests(session: nox.Session) -> None:
+    """Unit, integration and conformance tests, and the examples in the documentation."""
+    sync(session, "test")
+    session.run("pytest", *(session.posargs or ["tests/unit", "tests/integration", "tests/conformance", "docs"]))
+
+
+@nox.session(python=BASE)
+def acceptance(session: nox.Session) -> None:
+    """Whole programs, as a user runs them: servers, workers, crashes, hostile payloads."""
+    sync(session, "test")
+    session.run("pytest", *(session.posargs or ["tests/acceptance", "-m", "not demo"]))
+
+
+@nox.session(python=BASE)
+def sdk_alone(session: nox.Session) -> None:
+    """The SDK's wheel, by itself with its dependencies, imports, traces, and runs a task in a runner."""
+    wheels = build(session, "covalent-sdk")
+    python = install_wheels(session, wheels, "covalent-sdk")
+    session.run(str(python), "-I", ".ci/sdk_alone.py", external=True)
+
+
+@nox.session(python=BASE)
+def wheels(session: nox.Session) -> None:
+    """What users install: both wheels, looked into, then installed together and started."""
+    built = build(session, *PACKAGES)
+    session.run("python", ".ci/wheels.py", *map(str, built))
+    python = install_wheels(session, built, "covalent-server")
+    session.run(str(python.parent / "covalent"), "--version", external=True)
+
+
+@nox.session(python=BASE)
+def docs(session: nox.Session) -> None:
+    """The documentation; a warning is an error."""
+    sync(session, "docs")
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", "docs/_build/html")
+
+
+@nox.session(python=BASE, default=False)
+def demo(session: nox.Session) -> None:
+    """The main job on real data, run to its end as ``make demo`` does, and interrupted."""
+    sync(session, "test")
+    session.run("pytest", *(session.posargs or ["tests/acceptance", "-m", "demo"]))
+
+
+@nox.session(python=BASE, default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the workloads of docs/benchmarks.md; words after ``--`` go to the bench."""
+    wheels = build(session, *PACKAGES)
+    python = install_wheels(session, wheels, "covalent-server")
+    session.run(str(python), "benchmarks/run.py", *session.posargs, external=True)

@@ -1,0 +1,57 @@
+"""Starting workflows: ``ct.dispatch(workflow)(x)``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec
+
+from covalent.client.connection import connect
+from covalent.client.upload import submit
+from covalent.client.waiting import wait_until_ended
+from covalent.hydration import dehydrate
+from covalent.lattice import Lattice
+from covalent.result import Result
+
+P = ParamSpec("P")
+
+
+def dispatch(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Callable[P, str]:
+    """A function that takes the workflow's arguments, starts the workflow with them and returns the dispatch's id.
+
+    An exception in the workflow function comes out unchanged, and nothing is stored.
+    """
+    _check_lattice(lattice)
+
+    def start(*args: P.args, **kwargs: P.kwargs) -> str:
+        lattice.build_graph(*args, **kwargs)
+        return submit(connect(dispatcher_addr), dehydrate(lattice)).dispatch_id
+
+    return start
+
+
+def dispatch_sync(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Callable[P, Result]:
+    """As :func:`dispatch`, but the function waits for the end and returns the result."""
+    start = dispatch(lattice, dispatcher_addr)
+
+    def start_and_wait(*args: P.args, **kwargs: P.kwargs) -> Result:
+        dispatch_id = start(*args, **kwargs)
+        server = connect(dispatcher_addr)
+        return Result(wait_until_ended(server, dispatch_id, reached=True), server)
+
+    return start_and_wait
+
+
+def _check_lattice(lattice: object) -> None:
+    if isinstance(lattice, Lattice):
+        return
+    name = getattr(lattice, "__name__", "workflow")
+    if hasattr(lattice, "electron_object"):
+        got, instead = f"the electron {name!r}", f"ct.dispatch(ct.lattice({name}))(...)"
+    elif callable(lattice):
+        got, instead = f"the function {name!r}", f"ct.dispatch(ct.lattice({name}))(...), or put @ct.lattice above it"
+    else:
+        got = f"an object of type {type(lattice).__name__!r}"
+        instead = (
+            "ct.dispatch(workflow)(...) with a function that has @ct.lattice above it, its arguments in the second call"
+        )
+    raise TypeError(f"ct.dispatch takes a lattice, but got {got}; write {instead}")

@@ -1,0 +1,111 @@
+"""Executors as a user declares them: a short name and JSON attributes. They start nothing themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from covalent.errors import GraphError
+from covalent.wire.places import host_identity
+
+
+class Executor(Protocol):
+    """What the machinery needs of an executor."""
+
+    @property
+    def short_name(self) -> str:
+        """The name by which the server knows this kind of executor."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"type", "short_name", "attributes"}``, plain JSON."""
+
+
+@dataclass(kw_only=True)
+class LocalExecutor:
+    """Runs tasks on the server's host, in the environment that the workflow was dispatched from.
+
+    Attributes may be set after construction.
+    """
+
+    short_name: ClassVar[str] = "local"
+
+    #: The interpreter to run tasks with; None means the one that dispatches.
+    python: str | None = None
+    #: Where tasks run; None means a directory that the worker chooses.
+    workdir: str | None = None
+    #: Whether every task gets ``<workdir>/<dispatch>/node_<id>`` for itself.
+    create_unique_workdir: bool = False
+    #: The longest that a task may take, in seconds.
+    time_limit: float | None = None
+    #: How often a task that failed is tried again.
+    retries: int = 0
+    #: The conda environment, by name or path, to run tasks in.
+    conda_env: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"type", "short_name", "attributes"}``, plain JSON."""
+        return {"type": "LocalExecutor", "short_name": self.short_name, "attributes": dataclasses.asdict(self)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> LocalExecutor:
+        """From what :meth:`to_dict` gave."""
+        return cls(**plain["attributes"])
+
+
+@dataclass(kw_only=True)
+class NamedExecutor:
+    """An executor of which only its short name and attributes are known."""
+
+    short_name: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"type", "short_name", "attributes"}``, plain JSON."""
+        return {"type": "NamedExecutor", "short_name": self.short_name, "attributes": dict(self.attributes)}
+
+
+def from_description(short_name: str, attributes: Mapping[str, Any]) -> Executor:
+    """The executor that a short name and attributes describe."""
+    if short_name == LocalExecutor.short_name:
+        return LocalExecutor(**attributes)
+    return NamedExecutor(short_name=short_name, attributes=dict(attributes))
+
+
+def checked(executor: Executor | str | None) -> Executor | None:
+    """An executor from whatever a user gave for one."""
+    if executor is None:
+        return None
+    if isinstance(executor, str):
+        return from_description(executor, {})
+    if not isinstance(getattr(executor, "short_name", None), str) or not hasattr(executor, "to_dict"):
+        raise TypeError(
+            f"executor takes an executor such as ct.executor.LocalExecutor() or its short name, not {executor!r}"
+        )
+    return executor
+
+
+def resolve(short_name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes with everything filled in that only the dispatching process knows."""
+    resolved = dict(attributes)
+    if short_name == LocalExecutor.short_name:
+        _resolve_local(resolved)
+    return resolved
+
+
+def _resolve_local(attributes: dict[str, Any]) -> None:
+    chosen = attributes.get("python")
+    if not chosen and not sys.executable:
+        raise GraphError(
+            "this process does not know its interpreter; name one: LocalExecutor(python='/path/to/python')"
+        )
+    attributes["python"] = os.path.abspath(chosen or sys.executable)  # noqa: PTH100 - resolving links leaves a venv
+    own = attributes["python"] == os.path.abspath(sys.executable)  # noqa: PTH100 - as above
+    attributes["python_version"] = ".".join(map(str, sys.version_info[:3])) if own else None
+    attributes["host"] = host_identity()
+    if attributes.get("workdir"):
+        attributes["workdir"] = str(Path(attributes["workdir"]).expanduser().absolute())

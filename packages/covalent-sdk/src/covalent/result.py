@@ -1,0 +1,228 @@
+"""What a user holds of a dispatch: how it stands, its value, and what became of each of its nodes.
+
+A result is the picture of one moment. Bytes and streams are fetched when they are asked for, and kept. Only
+``Result.result`` and ``get_deserialized()`` open anything: all else works where the workflow's packages are missing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from covalent.errors import DispatchFailedError
+from covalent.http import Server
+from covalent.status import Status
+from covalent.transportable import TransportableObject
+from covalent.wire.codec import from_json
+from covalent.wire.records import AssetDescription, DispatchRecord, NodeList, NodeRecord
+
+__all__ = ["NodeResult", "Result", "StoredObject"]
+
+#: The longest text in a ``repr``.
+_SHOWN: Final = 60
+
+
+class StoredObject(TransportableObject):
+    """An object whose bytes are on the server; they are fetched once, when something needs them.
+
+    What the server has described is answered from the description; one without a type's name describes nothing.
+    """
+
+    def __init__(self, server: Server, described: AssetDescription) -> None:
+        self._server = server
+        self._described = described
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is not there yet: all that the base class reads off the bytes.
+        if name not in _read_off_the_bytes():
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        vars(self).update(vars(TransportableObject.from_buffer(self._server.get_asset(self._described.digest))))
+        return getattr(self, name)
+
+    @property
+    def asset_id(self) -> str:
+        """The SHA-256 of all its bytes."""
+        return self._described.digest
+
+    @property
+    def size(self) -> int:
+        """All its bytes."""
+        return self._described.size if self._described.type_name else super().size
+
+    @property
+    def object_string(self) -> str:
+        """A bounded ``str()`` of the object."""
+        return self._described.object_string if self._described.type_name else super().object_string
+
+    @property
+    def json(self) -> str | None:
+        """The object as JSON text, when JSON says all of it."""
+        return self._described.json if self._described.type_name else super().json
+
+    def __repr__(self) -> str:
+        return f"<TransportableObject {self._described.type_name} {self.asset_id[:12]} on {self._server.url}>"
+
+
+@functools.cache
+def _read_off_the_bytes() -> frozenset[str]:
+    return frozenset(vars(TransportableObject(None)))
+
+
+class NodeResult(Mapping[str, Any]):
+    """What became of one node: a read-only dict whose ``stdout`` and ``stderr`` are fetched when asked for."""
+
+    def __init__(self, server: Server, path: str, record: NodeRecord) -> None:
+        output = None if record.output is None else StoredObject(server, record.output)
+        self._known = {
+            "node_id": record.node_id,
+            "node_name": record.node_name,
+            "start_time": _moment(record.started_at),
+            "end_time": _moment(record.ended_at),
+            "status": record.status,
+            "output": output,
+            "error": record.error,
+            "sublattice_result": None,
+        }
+        self._stream = functools.cache(lambda name: _stream(server, f"{path}/{record.node_id}/{name}"))
+
+    def __getitem__(self, key: str) -> Any:
+        return self._stream(key) if key in {"stdout", "stderr"} else self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (*self._known, "stdout", "stderr")
+
+    def __len__(self) -> int:
+        return len(self._known) + 2
+
+    def __repr__(self) -> str:
+        return f"<NodeResult {self['node_name']}({self['node_id']}) {self['status']}>"
+
+
+class Result:
+    """A dispatch as it stood when it was asked for."""
+
+    def __init__(self, record: DispatchRecord, server: Server) -> None:
+        self._record = record
+        self._server = server
+
+    @property
+    def dispatch_id(self) -> str:
+        """The dispatch's id."""
+        return self._record.dispatch_id
+
+    @property
+    def root_dispatch_id(self) -> str:
+        """The id of the dispatch that this one belongs to; its own unless it is a sublattice's."""
+        return self._record.root_dispatch_id
+
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        return self._record.name
+
+    @property
+    def status(self) -> Status:
+        """How it stands."""
+        return self._record.status
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When its first task was given out, None before; in UTC."""
+        return _moment(self._record.started_at)
+
+    @property
+    def end_time(self) -> datetime | None:
+        """When it ended, None before; in UTC."""
+        return _moment(self._record.ended_at)
+
+    @functools.cached_property
+    def result(self) -> Any:
+        """The workflow's value, opened here; None unless the dispatch is COMPLETED."""
+        return None if self.encoded_result is None else self.encoded_result.get_deserialized()
+
+    @functools.cached_property
+    def encoded_result(self) -> TransportableObject | None:
+        """The workflow's value, unopened; None unless the dispatch is COMPLETED."""
+        described = self._record.result
+        return None if described is None else StoredObject(self._server, described)
+
+    @property
+    def object_string(self) -> str | None:
+        """The value as text, as the process that made it wrote it."""
+        return None if self._record.result is None else self._record.result.object_string
+
+    @property
+    def json(self) -> str | None:
+        """The value as JSON text, None when JSON cannot say all of it."""
+        return None if self._record.result is None else self._record.result.json
+
+    @property
+    def error(self) -> str | None:
+        """Which tasks failed, with their tracebacks; None when none did."""
+        return self._record.error
+
+    @functools.cached_property
+    def inputs(self) -> TransportableObject | None:
+        """The workflow's arguments, unopened: a dict of ``args`` and ``kwargs``."""
+        digest = self._record.inputs
+        return None if digest is None else StoredObject(self._server, AssetDescription(digest=digest, size=0))
+
+    def get_node_result(self, node_id: int) -> NodeResult:
+        """What became of one node: times, status, output, error, and what it printed."""
+        record = from_json(NodeRecord, self._server.get(f"{self._nodes}/{int(node_id)}"))
+        return NodeResult(self._server, self._nodes, record)
+
+    def get_all_node_results(self) -> list[NodeResult]:
+        """What became of every node, in the order of the graph."""
+        records = from_json(NodeList, self._server.get(self._nodes)).nodes
+        return [NodeResult(self._server, self._nodes, record) for record in records]
+
+    def get_all_node_outputs(self) -> dict[str, TransportableObject]:
+        """The outputs of all nodes that have one, by ``name(id)``; their bytes are fetched when asked for."""
+        nodes = self.get_all_node_results()
+        return {
+            f"{node['node_name']}({node['node_id']})": node["output"] for node in nodes if node["output"] is not None
+        }
+
+    def raise_for_status(self) -> None:
+        """Raise DispatchFailedError when the dispatch has ended without a value."""
+        if self.status.terminal and self.status is not Status.COMPLETED:
+            raise DispatchFailedError(f"dispatch {self.dispatch_id} is {self.status}: {self.error or 'no task failed'}")
+
+    @property
+    def _nodes(self) -> str:
+        return f"/dispatches/{quote(self.dispatch_id, safe='')}/nodes"
+
+    def __repr__(self) -> str:
+        shown = "" if self.object_string is None else f" {_shortened(self.object_string)}"
+        return f"<Result of {self.name} {self.dispatch_id} {self.status}{shown}>"
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(self._record.node_counts.items()))
+        lines = {
+            "dispatch id": self.dispatch_id,
+            "workflow": self.name,
+            "status": self.status,
+            "nodes": counts,
+            "started": self.start_time,
+            "ended": self.end_time,
+            "result": self.object_string,
+            "error": self.error,
+        }
+        return "\n".join(f"{label}: {value}" for label, value in lines.items() if value not in {None, ""})
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _stream(server: Server, path: str) -> str:
+    return server.get_bytes(path).decode("utf-8", "replace")
+
+
+def _shortened(text: str) -> str:
+    first = text.partition("\n")[0]
+    return first if first == text and len(text) <= _SHOWN else f"{first[:_SHOWN]}…"

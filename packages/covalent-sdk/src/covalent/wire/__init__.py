@@ -1,0 +1,25 @@
+"""What crosses the network between clients, workers and the server: plain data, standard library only.
+
+Every record here is a frozen dataclass of JSON-able fields. Both sides speak from these definitions, so a field
+is described once. A new field is optional and its absence means the old behaviour; what must not be ignored by
+the other side is named as a *feature* in ``requires``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: The version of the protocol; raised only when old and new cannot talk at all.
+PROTOCOL: Final = 1
+
+#: What this version understands beyond the protocol's base. A message that requires anything else is refused.
+FEATURES: Final[frozenset[str]] = frozenset({"call-hooks"})
+
+#: An asset of at most this many bytes travels inside the message that names it, and lives in the database.
+INLINE_ASSET_BYTES: Final = 64 * 1024
+
+#: Small assets that one message carries, altogether, in bytes.
+INLINE_MESSAGE_BYTES: Final = 1024 * 1024
+
+#: The content type of :mod:`covalent.wire.frames`.
+FRAMES_CONTENT_TYPE: Final = "application/vnd.covalent.frames"

@@ -1,0 +1,153 @@
+"""Between the wire's dataclasses and JSON.
+
+``from_json`` is what clients and workers use, with the standard library alone; the server decodes the same
+classes with msgspec. Unknown fields are ignored, so that a newer peer can be understood; a wrong type is a
+:class:`~covalent.errors.WireError` that names the path of the fault.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import types
+import typing
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from covalent.errors import WireError
+
+T = TypeVar("T")
+Decoder = Callable[[Any, str], Any]
+
+
+def to_json(value: Any) -> Any:
+    """A record as plain JSON data; fields that are None are left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = ((name, getattr(value, name)) for name in _field_names(type(value)))
+        return {name: to_json(item) for name, item in fields if item is not None}
+    if isinstance(value, dict):
+        return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    """A record or plain data as canonical JSON: sorted, compact, UTF-8; equal values give equal text."""
+    return json.dumps(
+        to_json(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode("utf-8", "surrogatepass")
+
+
+def loads(text: bytes | bytearray | memoryview | str) -> Any:
+    """Plain data from JSON text."""
+    try:
+        return json.loads(text if isinstance(text, str) else bytes(text))
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"not JSON: {error}") from None
+
+
+def from_json(cls: type[T], plain: Any, *, path: str = "$") -> T:
+    """A record of class ``cls`` from plain JSON data."""
+    return typing.cast("T", _record_decoder(cls)(plain, path))
+
+
+@functools.cache
+def _field_names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
+@functools.cache
+def _record_decoder(cls: type) -> Decoder:
+    hints = typing.get_type_hints(cls)
+    decoders: dict[str, Decoder] = {}
+    required = []
+    for field in dataclasses.fields(cls):
+        decoders[field.name] = _decoder(hints[field.name])
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            required.append(field.name)
+
+    def decode(plain: Any, path: str) -> Any:
+        if not isinstance(plain, dict):
+            raise WireError(f"expected an object, got {type(plain).__name__}", path=path)
+        for name in required:
+            if name not in plain:
+                raise WireError(f"the field {name!r} is missing", path=path)
+        known = plain.keys() & decoders.keys()
+        return cls(**{name: decoders[name](plain[name], f"{path}.{name}") for name in known})
+
+    return decode
+
+
+@functools.cache
+def _decoder(hint: Any) -> Decoder:
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if hint is Any:
+        return lambda plain, _: plain
+    if origin in (typing.Union, types.UnionType):
+        inner = _decoder(next(item for item in arguments if item is not types.NoneType))
+        return lambda plain, path: None if plain is None else inner(plain, path)
+    if origin is tuple:
+        return _tuple_decoder(arguments)
+    if origin is dict:
+        return _dict_decoder(arguments[1])
+    if dataclasses.is_dataclass(hint):
+        return _record_decoder(typing.cast("type", hint))
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return _enum_decoder(hint)
+    return _scalar_decoder(hint)
+
+
+def _tuple_decoder(arguments: tuple[Any, ...]) -> Decoder:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        item = _decoder(arguments[0])
+
+        def decode(plain: Any, path: str) -> Any:
+            if not isinstance(plain, (list, tuple)):
+                raise WireError(f"expected an array, got {type(plain).__name__}", path=path)
+            return tuple(item(value, f"{path}[{index}]") for index, value in enumerate(plain))
+
+        return decode
+    items = [_decoder(argument) for argument in arguments]
+
+    def decode_fixed(plain: Any, path: str) -> Any:
+        if not isinstance(plain, (list, tuple)) or len(plain) != len(items):
+            raise WireError(f"expected an array of {len(items)}", path=path)
+        return tuple(item(value, f"{path}[{index}]") for index, (item, value) in enumerate(zip(items, plain, strict=True)))
+
+    return decode_fixed
+
+
+def _dict_decoder(value_hint: Any) -> Decoder:
+    item = _decoder(value_hint)
+
+    def decode(plain: Any, path: str) -> Any:
+        if not isinstance(plain, dict):
+            raise WireError(f"expected an object, got {type(plain).__name__}", path=path)
+        return {key: item(value, f"{path}.{key}") for key, value in plain.items()}
+
+    return decode
+
+
+def _enum_decoder(cls: type[StrEnum]) -> Decoder:
+    def decode(plain: Any, path: str) -> Any:
+        try:
+            return cls(plain)
+        except ValueError:
+            raise WireError(f"{plain!r} is not one of {', '.join(cls)}", path=path) from None
+
+    return decode
+
+
+def _scalar_decoder(cls: type) -> Decoder:
+    accepted: tuple[type, ...] = (int, float) if cls is float else (cls,)
+
+    def decode(plain: Any, path: str) -> Any:
+        if not isinstance(plain, accepted) or (isinstance(plain, bool) and cls is not bool):
+            raise WireError(f"expected {cls.__name__}, got {type(plain).__name__}", path=path)
+        return plain
+
+    return decode

@@ -1,0 +1,117 @@
+"""What the server tells about dispatches, nodes, itself, and what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from covalent.status import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetDescription:
+    """What an asset's header claims; nothing of it was opened."""
+
+    digest: str
+    size: int
+    type_name: str = ""
+    object_string: str = ""
+    json: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchRecord:
+    """A dispatch as it stands."""
+
+    dispatch_id: str
+    root_dispatch_id: str
+    name: str
+    status: Status
+    #: Seconds since the epoch.
+    created_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    #: How many nodes have each status.
+    node_counts: dict[str, int] = field(default_factory=dict)
+    inputs: str | None = None
+    workflow: str | None = None
+    result: AssetDescription | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchList:
+    """Dispatches, newest first."""
+
+    dispatches: tuple[DispatchRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRecord:
+    """A node of a dispatch as it stands."""
+
+    node_id: int
+    node_name: str
+    kind: str
+    status: Status
+    attempt: int = 0
+    started_at: float | None = None
+    ended_at: float | None = None
+    output: AssetDescription | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeList:
+    """All nodes of a dispatch, in the graph's order."""
+
+    nodes: tuple[NodeRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened; ``sequence`` grows in the order of commits."""
+
+    sequence: int
+    at: float
+    kind: str
+    dispatch_id: str | None = None
+    node_id: int | None = None
+    attempt: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventList:
+    """Events after a cursor; ``resync`` when the cursor is older than what is kept."""
+
+    events: tuple[Event, ...]
+    resync: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """The server about itself."""
+
+    version: str
+    protocol: int
+    instance: str
+    pid: int
+    url: str
+    #: ``armed``, or ``late`` when something had loaded an unpickler before the guard was armed.
+    guard: str
+    started_at: float
+    features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """An error as the server answers it (RFC 9457, ``application/problem+json``)."""
+
+    #: A short name that programs may compare.
+    code: str
+    title: str
+    status: int
+    #: What to do next.
+    detail: str = ""
+    #: Where in the request the fault is.
+    path: str | None = None

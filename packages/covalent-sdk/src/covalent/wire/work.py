@@ -1,0 +1,167 @@
+"""What workers and the server say to each other: leases out, completions in, heartbeats between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from covalent.wire import PROTOCOL
+from covalent.wire.manifest import Hooks
+
+
+class Outcome(StrEnum):
+    """How one attempt at a task ended."""
+
+    #: The function returned and its value was written.
+    COMPLETED = "completed"
+    #: The user's function, a hook or the writing of its value raised.
+    FAILED = "failed"
+    #: The runner died under the task: killed, segmentation fault, ``os._exit``.
+    DIED = "died"
+
+
+class Acknowledgement(StrEnum):
+    """What became of a completion."""
+
+    OK = "ok"
+    #: This very completion was recorded before.
+    DUPLICATE = "duplicate"
+    #: Another attempt has taken over; the result was not taken.
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseKey:
+    """The right to run one attempt at one task."""
+
+    #: The node's number on the server.
+    node: int
+    attempt: int
+    #: The fencing token.
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """One attempt at one task, with all that is needed to run it but the bytes."""
+
+    key: LeaseKey
+    dispatch_id: str
+    #: The node's number in its graph.
+    node_id: int
+    name: str
+    owner: str
+    function: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    hooks: Hooks = field(default_factory=Hooks)
+    executor_data: dict[str, Any] = field(default_factory=dict)
+    project: str | None = None
+    #: The digest of each node's output that the templates mention, by the node's number in the graph.
+    outputs: dict[str, str] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamChunk:
+    """A piece of what a task printed; writing the same piece twice changes nothing."""
+
+    key: LeaseKey
+    #: ``stdout`` or ``stderr``.
+    stream: str
+    #: Where the piece begins, in bytes.
+    offset: int
+    #: Which blob of the frame holds it.
+    blob: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """The end of one attempt."""
+
+    key: LeaseKey
+    outcome: Outcome
+    #: The digest of the output; its bytes are a blob of this frame or were uploaded before.
+    output: str | None = None
+    #: What went wrong, with the user's traceback.
+    error: str | None = None
+    #: Seconds since the epoch by the worker's clock, for people to read.
+    started_at: float = 0.0
+    ended_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """A worker introduces itself."""
+
+    protocol: int = PROTOCOL
+    features: tuple[str, ...] = ()
+    #: Random for every start of a process.
+    worker: str
+    pool: str
+    slots: int
+    host: str = ""
+    pid: int = 0
+    python: str = ""
+    executable: str = ""
+    cloudpickle: str = ""
+    sdk: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """The answer to a worker's introduction."""
+
+    protocol: int = PROTOCOL
+    instance: str
+    #: Seconds after which a lease without a heartbeat expires.
+    ttl: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bye:
+    """A worker goes; what it still holds goes back."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """Results in, leases out. The frame's blobs are ``assets`` in order, then the pieces of streams."""
+
+    protocol: int = PROTOCOL
+    worker: str
+    #: How many leases are wanted.
+    want: int = 0
+    #: How long the answer may wait for a lease, in seconds; ignored when completions come along.
+    wait: float = 0.0
+    #: Leases that the worker holds; those it was given and does not name are delivered again.
+    held: tuple[LeaseKey, ...] = ()
+    #: Leases among them whose task has begun.
+    started: tuple[LeaseKey, ...] = ()
+    #: Leases that have not begun and are given back at no cost.
+    returned: tuple[LeaseKey, ...] = ()
+    completions: tuple[Completion, ...] = ()
+    #: Leases that are given back before their task has begun, at no cost to it.
+    released: tuple[LeaseKey, ...] = ()
+    #: The digests of the first blobs.
+    assets: tuple[str, ...] = ()
+    streams: tuple[StreamChunk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The answer to a poll or a heartbeat. The frame's blobs are ``assets`` in order."""
+
+    protocol: int = PROTOCOL
+    instance: str
+    #: One for each completion, in order.
+    acknowledgements: tuple[Acknowledgement, ...] = ()
+    leases: tuple[Lease, ...] = ()
+    #: The digests of the blobs.
+    assets: tuple[str, ...] = ()
+    #: Leases that are no longer the worker's: drop them, stop them when they run.
+    drop: tuple[LeaseKey, ...] = ()
+    #: True when the worker is to finish what it runs and go.
+    drain: bool = False

@@ -1,0 +1,114 @@
+"""Assets that tasks need, by digest: small ones in memory, large ones as files that runners map into theirs.
+
+Nothing crosses owners: each has entries and a directory of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from covalent.errors import ServerError
+from covalent.http import Server
+from covalent.wire.manifest import Digests
+from covalent.worker.home import Home
+
+_MEMORY_BYTES: Final = 64 << 20
+#: The cache on disk of each owner may grow to this …
+_DISK_BYTES: Final = 20 << 30
+#: … and what was used in the last hour is kept even then: a task may be about to open it.
+_SPARED_SECONDS: Final = 3600.0
+
+
+class Assets:
+    """What is here already; used by the loop's thread alone."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._small: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._bytes = 0
+
+    def keep(self, owner: str, digest: str, data: bytes) -> None:
+        """Remember a small asset."""
+        if (owner, digest) in self._small:
+            return
+        self._small[owner, digest] = data
+        self._bytes += len(data)
+        while self._bytes > _MEMORY_BYTES:
+            self._bytes -= len(self._small.popitem(last=False)[1])
+
+    def find(self, owner: str, digest: str) -> bytes | Path | None:
+        """An asset's bytes, or its file, or None when it has to be fetched."""
+        data = self._small.get((owner, digest))
+        if data is not None:
+            self._small.move_to_end((owner, digest))
+            return data
+        path = self._home.assets(owner) / digest
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        return path
+
+    def project(self, owner: str, digest: str) -> Path | None:
+        """Where a project lies unpacked, None when it has to be fetched."""
+        path = self._home.projects(owner) / digest
+        return path if path.is_dir() else None
+
+
+def fetch(server: Server, directory: Path, digests: Iterable[str]) -> dict[str, bytes]:
+    """Get assets: the bytes of the small ones; the others are in the directory afterwards."""
+    small: dict[str, bytes] = {}
+    wanted = list(digests)
+    while wanted:
+        answer = server.post("/assets/batch", Digests(digests=tuple(wanted)))
+        got = answer.plain.get("digests", ())
+        if not got:
+            break
+        for digest, blob in zip(got, answer.blobs, strict=True):
+            if hashlib.sha256(blob).hexdigest() != digest:
+                message = f"the server sent other bytes than asset {digest} has; run: covalent doctor"
+                raise ServerError(message, code="digest-mismatch")
+            small[digest] = bytes(blob)
+        wanted = [digest for digest in wanted if digest not in small]
+    for digest in wanted:
+        server.download_asset(digest, directory / digest)
+    if wanted:
+        trim(directory, time.time())
+    return small
+
+
+def unpack_project(data: bytes, path: Path) -> None:
+    """Unpack a project into a directory that appears whole or not at all."""
+    from covalent import project  # noqa: PLC0415  only workers of workflows with modules of their own need it
+
+    partial = Path(tempfile.mkdtemp(prefix=".", dir=path.parent))
+    try:
+        project.extract(data, partial)
+        with suppress(OSError):  # another thread or worker was faster; the digest says that it has the same
+            partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def trim(directory: Path, now: float) -> None:
+    """Remove what was not used for longest until the cache is within its bounds."""
+    files = []
+    for path in directory.iterdir():
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            files.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _, size, _ in files)
+    for used, size, path in sorted(files):
+        if total <= _DISK_BYTES or now - used < _SPARED_SECONDS:
+            return
+        path.unlink(missing_ok=True)
+        total -= size

@@ -1,0 +1,120 @@
+"""A worker's directory: what its workers share, what each has for itself, and what a dead one left.
+
+::
+
+    <directory>/owners/<owner>/assets-<boot>/<digest>   cached assets, never shared between owners
+    <directory>/owners/<owner>/projects/<digest>/       users' modules, unpacked
+    <directory>/work/                                   where tasks run that have no directory of their own
+    <directory>/workers/<worker>/lock                   locked while the worker lives
+    <directory>/workers/<worker>/instance               which server its results are for
+    <directory>/workers/<worker>/spool/                 results that are not acknowledged
+    <directory>/workers/<worker>/runners/               streams and marks of its runners
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Home:
+    """The directories of one living worker."""
+
+    def __init__(self, directory: Path, worker: str) -> None:
+        self.root = directory
+        self.work = directory / "work"
+        self.own = directory / "workers" / worker
+        self.spool = self.own / "spool"
+        self.runners = self.own / "runners"
+        #: A file for each living runner, for the janitor.
+        self.registry = self.own / "registry"
+        for path in (self.work, self.spool, self.runners, self.registry):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._boot = _boot()
+        self._lock = _locked(self.own)
+        self._owners: dict[str, Path] = {}
+
+    def serves(self, instance: str) -> None:
+        """Note which server the results in the spool are for."""
+        (self.own / "instance").write_text(instance, encoding="utf-8")
+
+    def assets(self, owner: str) -> Path:
+        """The asset cache of one owner."""
+        # After a crash of the machine a file may be there without its bytes: each boot has its own cache.
+        return self._of_owner(owner, f"assets-{self._boot}")
+
+    def projects(self, owner: str) -> Path:
+        """The unpacked projects of one owner."""
+        return self._of_owner(owner, "projects")
+
+    def _of_owner(self, owner: str, kind: str) -> Path:
+        key = f"{owner}/{kind}"
+        if key not in self._owners:
+            name = hashlib.sha256(owner.encode()).hexdigest()[:32]
+            path = self.root / "owners" / name / kind
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._owners[key] = path
+        return self._owners[key]
+
+    def orphans(self, instance: str) -> Iterator[Orphan]:
+        """What dead workers left for this server; what they left for nobody is removed."""
+        for path in sorted((self.root / "workers").iterdir()):
+            if path == self.own or not path.is_dir():
+                continue
+            lock = _locked(path)
+            if lock is None:
+                continue  # it lives
+            noted = path / "instance"
+            results = any((path / "spool").glob("*.spool"))
+            if not results:
+                shutil.rmtree(path, ignore_errors=True)
+                os.close(lock)
+            elif noted.exists() and noted.read_text(encoding="utf-8") == instance:
+                yield Orphan(path, lock)
+            else:
+                os.close(lock)
+
+    def leave(self) -> None:
+        """Remove what is this worker's alone, unless results are left in its spool."""
+        shutil.rmtree(self.runners, ignore_errors=True)
+        if not any(path.stat().st_size for path in self.spool.glob("*.spool")):
+            shutil.rmtree(self.own, ignore_errors=True)
+
+
+class Orphan:
+    """The directory of a dead worker, locked by the one that takes it over."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.spool = path / "spool"
+        self._path = path
+        self._lock = lock
+
+    def remove(self) -> None:
+        """Its results were delivered."""
+        shutil.rmtree(self._path, ignore_errors=True)
+        os.close(self._lock)
+
+
+def _locked(path: Path) -> int | None:
+    """The descriptor of a directory's lock file, None when a living process has it."""
+    try:
+        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None  # another worker removed it just now
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8]
+    except OSError:
+        return "0"

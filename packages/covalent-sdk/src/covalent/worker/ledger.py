@@ -1,0 +1,86 @@
+"""Which leases a worker holds, and which it has had. Pure bookkeeping, so that no lease is run twice here.
+
+A lease that is delivered again, because an answer was lost or two requests crossed, is dropped by its token.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from covalent.wire.work import Lease, LeaseKey
+
+_REMEMBERED: Final = 1 << 14
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A lease that is this worker's, until its completion is acknowledged or it is given back."""
+
+    lease: Lease
+    #: When its task began by the worker's monotonic clock, None before.
+    began: float | None = None
+    #: The server was told that its task has begun.
+    started_told: bool = False
+    #: Its task has ended; its completion waits for an acknowledgement.
+    ended: bool = False
+    #: How much of each stream the server has.
+    sent: dict[str, int] = field(default_factory=dict)
+
+
+class Ledger:
+    """The leases of one worker, by token."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Held] = {}
+        self._had: OrderedDict[str, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def accept(self, leases: Iterable[Lease]) -> list[Held]:
+        """Those of the leases that are new, from now on held."""
+        new = []
+        for lease in leases:
+            token = lease.key.token
+            if token not in self._held and token not in self._had:
+                held = Held(lease=lease)
+                self._held[token] = held
+                new.append(held)
+        return new
+
+    def get(self, key: LeaseKey) -> Held | None:
+        """The lease of that key, when it is held."""
+        return self._held.get(key.token)
+
+    def forget(self, key: LeaseKey) -> None:
+        """The lease is over: acknowledged, dropped or given back. It will not be accepted again."""
+        if self._held.pop(key.token, None) is not None:
+            self._had[key.token] = None
+            if len(self._had) > _REMEMBERED:
+                self._had.popitem(last=False)
+
+    def keys(self) -> tuple[LeaseKey, ...]:
+        """What is held, in the order it came."""
+        return tuple(held.lease.key for held in self._held.values())
+
+    def unfinished(self) -> int:
+        """How many leases still have a task to run."""
+        return sum(not held.ended for held in self._held.values())
+
+    def newly_started(self, now: float, after: float) -> tuple[LeaseKey, ...]:
+        """Leases whose task has run for ``after`` seconds, and of which the server was not told so."""
+        return tuple(
+            held.lease.key
+            for held in self._held.values()
+            if held.began is not None and not held.started_told and not held.ended and now - held.began >= after
+        )
+
+    def started_was_told(self, keys: Iterable[LeaseKey]) -> None:
+        """The server has answered a message that named these as started."""
+        for key in keys:
+            held = self._held.get(key.token)
+            if held is not None:
+                held.started_told = True

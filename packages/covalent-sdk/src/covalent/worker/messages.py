@@ -1,0 +1,77 @@
+"""What a supervisor and its runners say to each other.
+
+The runner may have another version of this package than the supervisor (it runs in the user's interpreter): the
+rules of :mod:`covalent.wire` hold here, too. A field may be added; an unknown one is ignored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from covalent.wire.manifest import Hooks
+from covalent.wire.work import Outcome
+
+#: Raised when supervisors and runners of different versions cannot talk at all.
+RUNNER_PROTOCOL: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A runner has started and waits."""
+
+    protocol: int = RUNNER_PROTOCOL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """What a runner serves from now on, and nothing else."""
+
+    #: The directory of the user's own modules, to be first on ``sys.path``.
+    project: str | None = None
+    #: Where tasks run that have no directory of their own.
+    directory: str
+    #: Where large outputs are written, named by their digest.
+    cache: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One task, with all that is needed to run it. The frame's blobs are the ``inline`` assets in order."""
+
+    #: Grows by one for every task that a runner is sent.
+    sequence: int
+    function: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    hooks: Hooks = field(default_factory=Hooks)
+    #: The digest of each node's output that the templates mention, by the node's number.
+    outputs: dict[str, str] = field(default_factory=dict)
+    inline: tuple[str, ...] = ()
+    #: Where the other assets lie, by digest.
+    files: dict[str, str] = field(default_factory=dict)
+    #: The task's own directory.
+    directory: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """How a task ended. The frame's one blob is the output, unless ``file`` holds it."""
+
+    sequence: int
+    outcome: Outcome
+    output: str | None = None
+    #: The size of the output in bytes.
+    size: int = 0
+    file: str | None = None
+    error: str | None = None
+    #: Seconds since the epoch.
+    started_at: float
+    ended_at: float
+    #: How long it took, in seconds, by a clock that is never set.
+    elapsed: float
+    #: Where in the runner's stream files the task's output begins and ends.
+    stdout: tuple[int, int]
+    stderr: tuple[int, int]
+    #: Why the runner must not run another task; empty when it may.
+    spoiled: str = ""

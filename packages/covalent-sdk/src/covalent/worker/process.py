@@ -1,0 +1,186 @@
+"""One runner process, seen from its supervisor."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from covalent.worker import channel, environment, processes
+from covalent.worker.home import Home
+from covalent.worker.ledger import Held
+from covalent.worker.mark import Mark, Position
+from covalent.worker.messages import Bind, Ready, Reply, Task
+from covalent.worker.streams import STREAMS, StreamFile
+
+_CODE: Final = "from covalent.worker.runner.loop import main; main()"
+_ERROR_BYTES: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerKey:
+    """What a runner serves. Tasks that differ in any of this never meet in one process."""
+
+    owner: str
+    python: str
+    project: str | None
+    directory: str
+    #: The executor's environment, as canonical JSON.
+    environment: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """A task that has all its inputs here."""
+
+    held: Held
+    key: RunnerKey
+    bind: Bind
+    task: Task
+    blobs: list[bytes]
+    tiny: bool = False
+    #: Its number in the runner that it was sent to.
+    sequence: int = 0
+    #: Which files its streams are in.
+    runner: Runner | None = field(default=None, repr=False)
+
+
+class Runner:
+    """A runner process, the tasks it was sent, and its streams."""
+
+    def __init__(self, python: str, home: Home, environ: Mapping[str, str], processors: int) -> None:
+        """Raises OSError when the interpreter cannot be started."""
+        self.python = python
+        self.key: RunnerKey | None = None
+        self.jobs: deque[Job] = deque()
+        self.ready = False
+        #: Why it must not be given another task; empty when it may.
+        self.spoiled = ""
+        #: When it last got its first task or finished one, by the monotonic clock.
+        self.progress = 0.0
+        self._sequence = 0
+        self._marker = secrets.token_hex(8)
+        self._directory = home.runners / self._marker
+        self._directory.mkdir()
+        self.streams = {name: StreamFile(self._directory / name) for name in STREAMS}
+        mark = self._directory / "mark"
+        self._mark = Mark(mark)
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  starting the interpreter that the user chose is the point
+                [python, "-P", "-c", _CODE, str(theirs.fileno()), str(mark), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=self.streams["stdout"].descriptor,
+                stderr=self.streams["stderr"].descriptor,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                cwd=home.work,
+                env=environment.runner_environment(environ, marker=self._marker, processors=processors),
+            )
+        except OSError:
+            ours.close()
+            self._remove_files()
+            raise
+        finally:
+            theirs.close()
+        self.pid = self._process.pid
+        self._registered = home.registry / str(self.pid)
+        self._registered.write_text(self._marker, encoding="ascii")
+        self.channel = channel.Channel(ours)
+        self.exit_descriptor = _pidfd(self.pid)
+
+    def bind(self, key: RunnerKey, bind: Bind) -> None:
+        """Serve this and nothing else from now on."""
+        self.key = key
+        self.channel.send(channel.encode(bind))
+
+    def send(self, job: Job, now: float) -> None:
+        """Hand over a task; it is run when those before it are done."""
+        self._sequence += 1
+        job.sequence = self._sequence
+        job.runner = self
+        if not self.jobs:
+            self.progress = now
+        self.jobs.append(job)
+        self.channel.send(channel.encode(replace(job.task, sequence=job.sequence), job.blobs))
+
+    def receive(self) -> Iterator[tuple[Job, Reply, list[memoryview]]]:
+        """The tasks that are done."""
+        for frame in self.channel.receive():
+            if not self.ready:
+                channel.decode(Ready, frame)
+                self.ready = True
+                continue
+            reply, blobs = channel.decode(Reply, frame)
+            # Tasks are answered in order; those before this one were taken back.
+            while self.jobs:
+                job = self.jobs.popleft()
+                if job.sequence == reply.sequence:
+                    self.spoiled = self.spoiled or reply.spoiled
+                    yield job, reply, blobs
+                    break
+
+    def take_back(self) -> list[Job]:
+        """The tasks that were not begun; they are not going to be."""
+        begun = self._mark.revoke(self._sequence).begun
+        taken = [job for job in self.jobs if job.sequence > begun]
+        self.jobs = deque(job for job in self.jobs if job.sequence <= begun)
+        return taken
+
+    def position(self) -> Position:
+        """Which task was begun last, and where its streams begin."""
+        return self._mark.read()
+
+    def has_exited(self) -> bool:
+        """Whether the process is over."""
+        return self._process.poll() is not None
+
+    def startup_error(self) -> str:
+        """What a runner that never became ready printed last."""
+        stream = self.streams["stderr"]
+        size = stream.size()
+        return stream.read(max(0, size - _ERROR_BYTES), size).decode("utf-8", "replace").strip()
+
+    def end(self) -> int:
+        """Kill it with everything its tasks started; returns the status that it ended with."""
+        status = self._process.poll()
+        processes.kill_tree(self.pid, self._marker)
+        killed = self._process.wait()
+        with suppress(FileNotFoundError):
+            self._registered.unlink()
+        self.channel.close()
+        if self.exit_descriptor is not None:
+            os.close(self.exit_descriptor)
+        self._mark.close()
+        return killed if status is None else status
+
+    def remove(self) -> None:
+        """Remove its files, when nobody needs its streams any more."""
+        self._remove_files()
+
+    def _remove_files(self) -> None:
+        for stream in self.streams.values():
+            stream.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None  # no such thing here; the runner's end of the socket tells instead
+
+
+def interpreter_error(python: str, reason: str) -> str:
+    """What to tell the user when no runner can be started."""
+    path = Path(python)
+    advice = f"run: {path} -m pip install covalent-sdk" if "No module named" in reason else "give the executor's `python` an interpreter of this machine"
+    return f"the interpreter {path} cannot run tasks: {reason}\n{advice}"

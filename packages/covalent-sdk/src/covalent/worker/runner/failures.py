@@ -1,0 +1,44 @@
+"""What went wrong, told in the user's terms: their traceback without our frames, or a sentence."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from covalent.errors import CovalentError
+
+#: The directory of the whole package: frames from here are ours.
+_OURS: Final = str(Path(__file__).resolve().parents[2])
+
+
+class TaskFailedError(Exception):
+    """A task failed in a way that a sentence tells better than a traceback."""
+
+
+def describe(error: BaseException) -> str:
+    """The text for the node's ``error`` and its stderr."""
+    if isinstance(error, TaskFailedError):
+        return str(error)
+    if isinstance(error, SystemExit):
+        code = error.code
+        return f"{_traceback(error)}the task called sys.exit({'' if code is None else repr(code)}); return a value or raise an error instead"
+    if isinstance(error, KeyboardInterrupt):
+        return f"{_traceback(error)}the task raised KeyboardInterrupt"
+    return _traceback(error).rstrip("\n")
+
+
+def _traceback(error: BaseException) -> str:
+    # A CovalentError is ours: where in our code it was raised tells the user nothing.
+    place = None if isinstance(error, CovalentError) else _users_part(error.__traceback__)
+    if place is None:
+        return "".join(traceback.format_exception_only(error))
+    return "".join(traceback.TracebackException(type(error), error, place, compact=True).format())
+
+
+def _users_part(place: TracebackType | None) -> TracebackType | None:
+    """The traceback from the first frame that is not ours."""
+    while place is not None and place.tb_frame.f_code.co_filename.startswith(_OURS):
+        place = place.tb_next
+    return place

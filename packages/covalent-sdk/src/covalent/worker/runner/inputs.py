@@ -1,0 +1,78 @@
+"""Arguments from their templates: constants, other tasks' outputs, what lies at a path inside one, containers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from covalent.errors import CovalentError
+
+_CONTAINERS: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+}
+
+
+class InputPathError(CovalentError):
+    """What lies at a path inside another task's output could not be taken."""
+
+
+class Inputs:
+    """The inputs of one task. An output that is used twice is opened once; no other task shares it."""
+
+    def __init__(self, outputs: Mapping[str, str], open_asset: Callable[[str], Any]) -> None:
+        self._digests = outputs
+        self._open = open_asset
+        self._opened: dict[int, Any] = {}
+
+    def value(self, template: Mapping[str, Any]) -> Any:
+        """The value that a template stands for."""
+        if "value" in template:
+            return template["value"]
+        if "node" in template:
+            return self._taken(template["node"], template.get("path", ()))
+        if "asset" in template:
+            return self._open(template["asset"])
+        ((kind, content),) = template.items()
+        if kind == "dict":
+            return {self.value(key): self.value(item) for key, item in content}
+        return _CONTAINERS[kind](self.value(item) for item in content)
+
+    def _taken(self, node: int, path: Iterable[list[Any]]) -> Any:
+        if node not in self._opened:
+            self._opened[node] = self._open(self._digests[str(node)])
+        value = self._opened[node]
+        passed = ""
+        for step in path:
+            try:
+                value, passed = self._step(value, step, passed)
+            except Exception as error:
+                text = f"node {node} gave no {passed}{_shown(step)} (path {list(path)}): {type(error).__name__}: {error}"
+                raise InputPathError(text) from error
+        return value
+
+    def _step(self, value: Any, step: list[Any], passed: str) -> tuple[Any, str]:
+        match step:
+            case ["attr", name]:
+                return getattr(value, name), f"{passed}.{name}"
+            case ["item", key]:
+                actual = self.value(key) if isinstance(key, dict) else key
+                return value[actual], f"{passed}[{actual!r:.100}]"
+            case ["unpack", index, count]:
+                # One more than expected is enough to know that there are too many.
+                values = tuple(itertools.islice(iter(value), count + 1))
+                if len(values) != count:
+                    found = "more" if len(values) > count else str(len(values))
+                    message = f"expected {count} values to unpack, got {found}"
+                    raise ValueError(message)
+                return values[index], f"{passed}<{index} of {count}>"
+            case _:
+                message = f"unknown step {step!r}; a newer covalent-sdk is needed in this environment"
+                raise ValueError(message)
+
+
+def _shown(step: list[Any]) -> str:
+    return f".{step[1]}" if step[0] == "attr" else f"[{step[1]!r}]" if step[0] == "item" else "<unpacked value>"

@@ -1,0 +1,138 @@
+"""Reads tasks, runs them one after the other, writes replies."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+
+from covalent.wire import container
+from covalent.wire.work import Outcome
+from covalent.worker import channel
+from covalent.worker.mark import Mark
+from covalent.worker.messages import Bind, Ready, Reply, Task
+from covalent.worker.runner import execution, failures, survival
+from covalent.worker.runner.surroundings import Surroundings
+
+
+def main() -> None:
+    """Run tasks until the supervisor closes the socket. Arguments: the socket, the mark's file, the supervisor."""
+    descriptor, mark_path, supervisor = sys.argv[1:]
+    survival.follow(int(supervisor))
+    connection = socket.socket(fileno=int(descriptor))
+    connection.set_inheritable(False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    # A segmentation fault shows where in Python it happened, in the task's stderr.
+    faulthandler.enable()
+    del sys.argv[1:]
+    import cloudpickle  # noqa: F401, PLC0415  paid before the first task, and only by runners
+
+    gc.collect()
+    gc.freeze()
+    connection.sendall(channel.encode(Ready()))
+    incoming = connection.makefile("rb", buffering=1 << 18)
+    frame = channel.read_blocking(incoming)
+    if frame is None:
+        os._exit(0)
+    bound, _ = channel.decode(Bind, frame)
+    runner = Runner(bound, Mark(Path(mark_path)))
+    while (frame := channel.read_blocking(incoming)) is not None:
+        reply = runner.run(frame)
+        if reply is not None:
+            connection.sendall(reply)
+    # Threads that a task left behind must not keep the process.
+    os._exit(0)
+
+
+class Runner:
+    """A runner that is bound to what it serves."""
+
+    def __init__(self, bound: Bind, mark: Mark) -> None:
+        if bound.project is not None:
+            sys.path.insert(0, bound.project)
+        Path(bound.directory).mkdir(parents=True, exist_ok=True)
+        os.chdir(bound.directory)
+        self._mark = mark
+        self._cache = Path(bound.cache)
+        self._functions = execution.Functions()
+        self._surroundings = Surroundings(os.getcwd())  # noqa: PTH109
+
+    def run(self, frame: bytes) -> bytes | None:
+        """The reply to one task, None when it was taken back."""
+        task, blobs = channel.decode(Task, frame)
+        begins = _stream_ends()
+        if not self._mark.begin(task.sequence, *begins):
+            return None
+        started_at, clock = time.time(), time.perf_counter()
+        end = self._attempt(task, blobs)
+        ended_at, elapsed = time.time(), time.perf_counter() - clock
+        spoiled = self._surroundings.leave()
+        if task.directory is not None and end.error is None:
+            _remove_if_empty(task.directory)
+        ends = _stream_ends()
+        reply = Reply(
+            sequence=task.sequence,
+            outcome=Outcome.COMPLETED if end.error is None else Outcome.FAILED,
+            output=end.output,
+            size=end.size,
+            file=end.file,
+            error=end.error,
+            started_at=started_at,
+            ended_at=ended_at,
+            elapsed=elapsed,
+            stdout=(begins[0], ends[0]),
+            stderr=(begins[1], ends[1]),
+            spoiled=spoiled,
+        )
+        return channel.encode(reply, end.blobs)
+
+    def _attempt(self, task: Task, blobs: Sequence[memoryview]) -> _End:
+        """Run a task's code; nothing that it raises gets past here."""
+        try:
+            self._surroundings.enter(task.directory)
+            assets = execution.Assets(dict(zip(task.inline, blobs, strict=True)), task.files)
+            return self._write(execution.run(task, assets, self._functions))
+        except BaseException as error:  # noqa: BLE001  the boundary to the user's code: sys.exit fails the task alone
+            text = failures.describe(error)
+            self._surroundings.flush()
+            sys.stderr.write(f"{text}\n")
+            return _End(error=text)
+
+    def _write(self, value: object) -> _End:
+        output = execution.written(value)
+        chunks = output.chunks()
+        if execution.is_small(output):
+            blob = b"".join(chunks)
+            return _End(output=container.digest([blob]), size=len(blob), blobs=(blob,))
+        digest, path = execution.store(chunks, self._cache)
+        return _End(output=digest, size=output.size, file=str(path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """What an attempt gave: an output, in a blob or in a file, or an error."""
+
+    output: str | None = None
+    size: int = 0
+    file: str | None = None
+    error: str | None = None
+    blobs: tuple[bytes, ...] = ()
+
+
+def _stream_ends() -> tuple[int, int]:
+    return os.fstat(1).st_size, os.fstat(2).st_size
+
+
+def _remove_if_empty(directory: str) -> None:
+    with suppress(OSError):  # it holds what the task wrote
+        Path(directory).rmdir()

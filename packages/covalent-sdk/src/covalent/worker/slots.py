@@ -1,0 +1,161 @@
+"""Slots: at most so many tasks at once, each in a runner that serves nothing else than what the task is part of.
+
+A blank runner (started, not yet bound to anything) is kept in reserve, so that the first task of a new kind does not
+wait for an interpreter. Tiny tasks are sent ahead; when the one before them turns out to be long they are taken back.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from covalent.worker.home import Home
+from covalent.worker.pace import AHEAD, Pace
+from covalent.worker.process import Job, Runner, RunnerKey
+from covalent.worker.settings import Patience
+
+#: A message larger than this is not sent ahead: it would wait in memory for a runner to read it.
+_AHEAD_BYTES = 64 * 1024
+
+
+class Slots:
+    """The runners of one worker, and the tasks that wait for one."""
+
+    def __init__(  # noqa: PLR0913  each is a different thing, given by name
+        self,
+        *,
+        count: int,
+        home: Home,
+        environ: Mapping[str, str],
+        processors: int,
+        pace: Pace,
+        patience: Patience,
+        started: Callable[[Runner], None],
+        stopped: Callable[[Runner], None],
+        unstartable: Callable[[Job, OSError], None],
+    ) -> None:
+        """``started`` and ``stopped`` are told of every runner, ``unstartable`` of a task whose runner cannot start."""
+        self.count = count
+        self.runners: list[Runner] = []
+        self._home = home
+        self._environ = environ
+        self._processors = processors
+        self._pace = pace
+        self._patience = patience
+        self._started = started
+        self._stopped = stopped
+        self._unstartable = unstartable
+        self._waiting: dict[RunnerKey, deque[Job]] = {}
+
+    def add(self, jobs: Iterable[Job], *, first: bool = False) -> None:
+        """Tasks that wait for a runner; ``first`` for those that have waited before."""
+        for job in reversed(list(jobs)) if first else jobs:
+            queue = self._waiting.setdefault(job.key, deque())
+            (queue.appendleft if first else queue.append)(job)
+
+    def waiting(self) -> int:
+        """How many tasks wait for a runner."""
+        return sum(map(len, self._waiting.values()))
+
+    def busy(self) -> int:
+        """How many runners have a task."""
+        return sum(bool(runner.jobs) for runner in self.runners)
+
+    def take_waiting(self) -> list[Job]:
+        """All tasks that wait; they are the caller's now."""
+        jobs = [job for queue in self._waiting.values() for job in queue]
+        self._waiting.clear()
+        return jobs
+
+    def remove_waiting(self, job_filter: Callable[[Job], bool]) -> None:
+        """Forget the waiting tasks for which the filter holds."""
+        for key, queue in list(self._waiting.items()):
+            self._waiting[key] = deque(job for job in queue if not job_filter(job))
+
+    def schedule(self, now: float) -> None:
+        """Send every waiting task that a runner has room for."""
+        for key, queue in list(self._waiting.items()):
+            while queue:
+                job = queue[0]
+                job.tiny = self._pace.is_tiny(job.held.lease.function)
+                try:
+                    runner = self._runner_for(key, job)
+                except OSError as error:
+                    queue.popleft()
+                    self._unstartable(job, error)
+                    continue
+                if runner is None:
+                    break
+                queue.popleft()
+                if runner.key is None:
+                    runner.bind(key, job.bind)
+                runner.send(job, now)
+            if not queue:
+                del self._waiting[key]
+
+    def keep_reserve(self) -> None:
+        """Start a blank runner when there is none: one for each free slot at first, then one in reserve."""
+        wanted = max(1, self.count - len(self.runners))
+        blank = sum(runner.key is None for runner in self.runners)
+        for _ in range(wanted - blank):
+            self._start(sys.executable)
+
+    def stuck(self, now: float) -> Iterator[Job]:
+        """Tasks sent ahead behind one that proves long; taken back."""
+        for runner in self.runners:
+            if len(runner.jobs) > 1 and runner.ready and now - runner.progress > self._patience.stuck:
+                yield from runner.take_back()
+
+    def all_long(self, now: float) -> bool:
+        """Whether every slot has been busy with the same task for a while."""
+        long = sum(bool(runner.jobs) and now - runner.progress > self._patience.hoarding for runner in self.runners)
+        return long >= self.count
+
+    def retire(self, runner: Runner) -> int:
+        """End a runner; returns the status it ended with. Its streams can still be read."""
+        self.runners.remove(runner)
+        self._stopped(runner)
+        return runner.end()
+
+    def _runner_for(self, key: RunnerKey, job: Job) -> Runner | None:
+        """An idle runner of that key, else a new one if a slot is free, else one that takes a tiny task ahead."""
+        ahead: Runner | None = None
+        for runner in self.runners:
+            if runner.key == key and not runner.spoiled:
+                if not runner.jobs:
+                    return runner
+                if _takes_ahead(runner, job) and (ahead is None or len(runner.jobs) < len(ahead.jobs)):
+                    ahead = runner
+        if self.busy() < self.count:
+            self._make_room()
+            return self._blank(key.python)
+        return ahead
+
+    def _make_room(self) -> None:
+        """End the bound runner that has been idle longest when there are as many as slots."""
+        bound = [runner for runner in self.runners if runner.key is not None]
+        if len(bound) >= self.count:
+            idle = min((runner for runner in bound if not runner.jobs), key=lambda runner: runner.progress)
+            self.retire(idle)
+            idle.remove()
+
+    def _blank(self, python: str) -> Runner:
+        blank = [runner for runner in self.runners if runner.key is None and runner.python == python]
+        return next((runner for runner in blank if runner.ready), blank[0] if blank else None) or self._start(python)
+
+    def _start(self, python: str) -> Runner:
+        runner = Runner(python, self._home, self._environ, self._processors)
+        self.runners.append(runner)
+        self._started(runner)
+        return runner
+
+
+def _takes_ahead(runner: Runner, job: Job) -> bool:
+    return (
+        job.tiny
+        and len(runner.jobs) < AHEAD
+        and not runner.channel.waiting
+        and all(other.tiny for other in runner.jobs)
+        and sum(map(len, job.blobs)) <= _AHEAD_BYTES
+    )

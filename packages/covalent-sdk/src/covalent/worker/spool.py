@@ -1,0 +1,106 @@
+"""Results on disk until the server has acknowledged them.
+
+A segment is a file of length-prefixed frames, each a whole result with its small blobs. It is written before its
+results are sent and emptied when all of them are acknowledged; emptied segments are used again. It protects against
+the death of the worker, not of the machine, so nothing is fsynced: a machine that dies takes its leases with it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from covalent.errors import WireError
+from covalent.wire import frames
+from covalent.wire.codec import dumps, from_json, loads
+from covalent.wire.work import Completion, StreamChunk
+
+Buffer = bytes | bytearray | memoryview
+
+_LENGTH: Final = struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A completion with all that has to reach the server before it or with it."""
+
+    completion: Completion
+    #: The digests of the blobs that come first; the pieces of streams follow.
+    assets: tuple[str, ...] = ()
+    streams: tuple[StreamChunk, ...] = ()
+    #: The file of a large output.
+    file: str | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Segment:
+    """A file of results and how many of them are not acknowledged."""
+
+    file: BinaryIO
+    outstanding: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """A result on its way to the server."""
+
+    result: Result
+    blobs: Sequence[Buffer]
+    segment: Segment | None = field(default=None, repr=False)
+    #: The server refused it as it was; this is what it is told instead.
+    replaced: bool = False
+
+
+class Spool:
+    """The segments of one worker."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._free: list[Segment] = []
+        self._made = 0
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Put results on disk, in a segment of their own."""
+        segment = self._free.pop() if self._free else self._new()
+        parts: list[bytes] = []
+        for entry in entries:
+            frame = frames.pack(dumps(entry.result), entry.blobs)
+            parts += (_LENGTH.pack(len(frame)), frame)
+            entry.segment = segment
+        segment.outstanding = len(entries)
+        segment.file.write(b"".join(parts))
+        segment.file.flush()
+
+    def done(self, entry: Entry) -> None:
+        """A result was acknowledged."""
+        segment, entry.segment = entry.segment, None
+        if segment is None:
+            return
+        segment.outstanding -= 1
+        if segment.outstanding == 0:
+            segment.file.seek(0)
+            segment.file.truncate()
+            self._free.append(segment)
+
+    def _new(self) -> Segment:
+        self._made += 1
+        return Segment((self._directory / f"{self._made:06}.spool").open("wb"))
+
+
+def read(directory: Path) -> Iterator[Entry]:
+    """The results that a dead worker left; one that it died in the middle of writing ends a segment."""
+    for path in sorted(directory.glob("*.spool")):
+        data = path.read_bytes()
+        offset = 0
+        while offset + _LENGTH.size <= len(data):
+            (length,) = _LENGTH.unpack_from(data, offset)
+            offset += _LENGTH.size
+            try:
+                text, blobs = frames.unpack(data[offset : offset + length])
+                yield Entry(result=from_json(Result, loads(text)), blobs=blobs)
+            except WireError:
+                break
+            offset += length

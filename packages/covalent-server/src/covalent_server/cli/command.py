@@ -1,0 +1,69 @@
+"""The ``covalent`` command itself: its parts, its version, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import Final
+
+import click
+
+from covalent.errors import CovalentError
+from covalent_server.cli import exits, output
+from covalent_server.cli.config import config
+from covalent_server.cli.doctor import doctor
+from covalent_server.cli.logs import logs
+from covalent_server.cli.migrate import migrate
+from covalent_server.cli.options import as_json as json_option
+from covalent_server.cli.start import start
+from covalent_server.cli.status import status
+from covalent_server.cli.stop import restart, stop
+from covalent_server.errors import CovalentServerError
+
+_WIDTH: Final = 100
+
+
+@click.group(invoke_without_command=True, context_settings={"max_content_width": _WIDTH}, epilog=exits.described())
+@click.option("--version", "version_wanted", is_flag=True, help="Print the version.")
+@json_option
+@click.pass_context
+def covalent(context: click.Context, *, version_wanted: bool, as_json: bool) -> None:
+    """Covalent runs workflows durably on a server that cannot unpickle anything."""
+    if version_wanted:
+        _show_version(as_json=as_json)
+        context.exit()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for _command in (start, stop, restart, status, logs, config, doctor, migrate):
+    covalent.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line and exit with its code; errors of ours become a sentence, never a traceback."""
+    try:
+        sys.exit(covalent.main(prog_name="covalent", standalone_mode=False) or exits.OK)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(exits.INTERRUPTED)
+    except BrokenPipeError:
+        # Who read our output has enough; do not fail again when it is flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(exits.OK)
+    except CovalentError as error:
+        code = exits.code_of(error) if isinstance(error, CovalentServerError) else exits.code_of(CovalentServerError())
+        output.show_error(str(error), code, as_json="--json" in sys.argv)
+        sys.exit(code)
+
+
+def _show_version(*, as_json: bool) -> None:
+    from importlib.metadata import version  # noqa: PLC0415  (slow, and needed here alone)
+
+    known = version("covalent-server")
+    python = platform.python_version()
+    text = f"covalent-server {known} (Python {python})"
+    output.show(text, {"covalent_server": known, "python": python}, as_json=as_json)

@@ -1,0 +1,65 @@
+"""``covalent start``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from covalent.wire import places
+from covalent_server.cli import options, output, readiness, record
+from covalent_server.cli.launch import Order, launch
+from covalent_server.settings import Settings
+
+
+@click.command()
+@options.every_setting
+@click.option("--foreground", is_flag=True, help="Stay attached to this terminal; Ctrl-C stops the server.")
+@click.option("--allow-late-guard", is_flag=True, help="Start although something had loaded pickle before the guard.")
+@click.option("--ready-fd", type=int, hidden=True, help="Where to tell the command that started this server.")
+@options.as_json
+def start(*, foreground: bool, allow_late_guard: bool, ready_fd: int | None, as_json: bool, **flags: Any) -> None:
+    """Start a server and return when it answers requests.
+
+    Clients of this account find its address (port 48008, or COVALENT_SVC_PORT) and its API token by themselves.
+    """
+    settings = options.load(flags)
+    if not foreground:
+        order = Order(flags=flags, settings=settings, environ=os.environ, allow_late_guard=allow_late_guard)
+        tell(launch(order), settings, as_json=as_json)
+        return
+    from covalent_server.cli import foreground as server  # noqa: PLC0415  (only who serves needs asyncio)
+
+    def say(known: record.ServerRecord) -> None:
+        if ready_fd is None:
+            tell(known, settings, as_json=as_json)
+            sys.stdout.flush()
+
+    request = server.Start(flags=flags, settings=settings, allow_late_guard=allow_late_guard, tell=say)
+    server.run(request, readiness.Reporter(ready_fd))
+
+
+def tell(known: record.ServerRecord, settings: Settings, *, as_json: bool) -> None:
+    """Say that a server is ready, and how it is reached."""
+    token = places.token_path(settings.config_dir, known.url)
+    lines = [
+        f"Covalent is running at {known.url} (pid {known.pid})",
+        f"Its API token is in {token}, where the SDK of this account finds it",
+    ]
+    if not _found_by_clients(known.url):
+        lines.append(f"Tell clients where it is: export COVALENT_SERVER_URL={known.url}")
+    if known.guard != "armed":
+        lines.append(f"The guard against unpickling is {known.guard}: pickle was loaded before it")
+    facts = {"state": "running", "url": known.url, "pid": known.pid, "guard": known.guard, "version": known.version}
+    output.show("\n".join(lines), facts | {"token_file": str(token)}, as_json=as_json)
+
+
+def _found_by_clients(url: str) -> bool:
+    """Whether a client with this environment looks for its server there."""
+    expected = os.environ.get("COVALENT_SERVER_URL")
+    if expected:
+        return expected.rstrip("/") == url
+    return str(urlsplit(url).port) == (os.environ.get("COVALENT_SVC_PORT") or str(places.DEFAULT_PORT))

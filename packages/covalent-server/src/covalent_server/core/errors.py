@@ -1,0 +1,74 @@
+"""Why a request cannot be granted; ``web`` turns each into one HTTP status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from covalent.errors import CovalentError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class RequestError(CovalentError):
+    """The root of errors that belong to one request."""
+
+
+class UnknownDispatchError(RequestError):
+    """The caller has no dispatch of that id."""
+
+    def __init__(self, dispatch_id: str) -> None:
+        super().__init__(f"there is no dispatch {dispatch_id!r}; `covalent.dispatch(...)` returns the ids there are")
+
+
+class UnknownNodeError(RequestError):
+    """The dispatch has no node of that number."""
+
+    def __init__(self, dispatch_id: str, number: int) -> None:
+        super().__init__(f"dispatch {dispatch_id!r} has no node {number}")
+
+
+class UnknownAssetError(RequestError):
+    """The caller has no asset of that digest."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"there is no asset {digest}; upload it first, or check the digest")
+
+
+class ForeignAssetError(RequestError):
+    """A manifest names assets that its sender has not uploaded."""
+
+    def __init__(self, digests: Sequence[str], path: str) -> None:
+        more = f" and {len(digests) - 1} more" if len(digests) > 1 else ""
+        super().__init__(f"the asset {digests[0]}{more} was not uploaded by this account; send it first")
+        self.path = path
+
+
+class AssetMismatchError(RequestError):
+    """Bytes that are not what their digest or their header says."""
+
+
+class IdempotencyConflictError(RequestError):
+    """An idempotency key was used before, with another body."""
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key was used for another request; use a new key for a new request")
+
+
+class ExecutorRefusedError(RequestError):
+    """A node's executor cannot work on this server, known before anything was stored."""
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class ProtocolError(RequestError):
+    """The caller speaks another protocol, or requires a feature that this server does not have."""
+
+
+class UnknownWorkerError(RequestError):
+    """A worker that has not introduced itself, or was dismissed."""
+
+    def __init__(self, worker: str) -> None:
+        super().__init__(f"the worker {worker!r} is not known here; it has to introduce itself first")

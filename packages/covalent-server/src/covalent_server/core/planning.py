@@ -1,0 +1,183 @@
+"""From a manifest's graph to rows that can be scheduled; every fault is named by its path.
+
+The graph is data from outside: nothing of it is trusted. Digests are only checked for their form here; whether
+they belong to the caller is asked of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from covalent.errors import WireError
+from covalent.status import Status
+from covalent.wire import template
+from covalent.wire.manifest import Graph, Link, Manifest, Node
+
+MAX_NAME: Final = 1024
+_PARAM_TYPES: Final = frozenset({"arg", "kwarg", "wait"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A graph that can be scheduled."""
+
+    #: The distinct parents of each node, by number.
+    parents: Mapping[int, frozenset[int]]
+    #: Every digest the manifest names, with the path of its first mention.
+    assets: Mapping[str, str]
+    #: The node whose output is the workflow's value, or None when ``constant`` is.
+    output_node: int | None
+    constant: str | None
+
+
+def plan(manifest: Manifest) -> Plan:
+    """Check a manifest and plan its graph; raises WireError at the first fault."""
+    graph = manifest.graph
+    if not graph.directed:
+        raise WireError("the graph must be directed", path="graph.directed")
+    assets = dict(_assets(manifest))
+    parents = _parents(graph)
+    _check_acyclic(parents)
+    output_node, constant = _output(graph, assets)
+    return Plan(parents=parents, assets=assets, output_node=output_node, constant=constant)
+
+
+def conclude(*, failed: int, cancelled: int) -> Status:
+    """How a dispatch ends whose nodes have all ended; a failure weighs more than a cancellation."""
+    if failed:
+        return Status.FAILED
+    return Status.CANCELLED if cancelled else Status.COMPLETED
+
+
+def check_text(text: str, path: str, limit: int = MAX_NAME) -> None:
+    """Refuse a string that cannot be stored or shown: too long, with NUL, or with half a surrogate pair."""
+    if len(text) > limit:
+        raise WireError(f"longer than {limit} characters", path=path)
+    if "\0" in text:
+        raise WireError("holds a NUL character", path=path)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise WireError("holds half a surrogate pair", path=path) from None
+
+
+def _assets(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Every digest with its path, each digest once."""
+    seen: set[str] = set()
+    for digest, path in _mentions(manifest):
+        if digest in seen:
+            continue
+        if not template.is_digest(digest):
+            raise WireError("expected a digest of 64 lowercase hexadecimal digits", path=path)
+        seen.add(digest)
+        yield digest, path
+
+
+def _mentions(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    for name in ("inputs", "workflow", "project"):
+        digest = getattr(manifest, name)
+        if digest is not None:
+            yield digest, name
+    check_text(manifest.graph.graph.name, "graph.graph.name")
+    for index, node in enumerate(manifest.graph.nodes):
+        path = f"graph.nodes[{index}]"
+        check_text(node.name, f"{path}.name")
+        if node.kind not in ("task", "collect"):
+            raise WireError("expected task or collect", path=f"{path}.kind")
+        yield node.function, f"{path}.function"
+        yield from _input_mentions(node, path)
+        for hook in (*node.metadata.hooks.call_before, *node.metadata.hooks.call_after):
+            yield hook, f"{path}.metadata.hooks"
+
+
+def _input_mentions(node: Node, path: str) -> Iterator[tuple[str, str]]:
+    for place, item in _templates(node, path):
+        template.check(item, place)
+        for digest in template.assets(item):
+            yield digest, place
+    for name in node.kwargs:
+        check_text(name, f"{path}.kwargs")
+
+
+def _templates(node: Node, path: str) -> Iterator[tuple[str, Any]]:
+    for index, item in enumerate(node.args):
+        yield f"{path}.args[{index}]", item
+    for name, item in node.kwargs.items():
+        yield f"{path}.kwargs.{name}", item
+
+
+def _parents(graph: Graph) -> dict[int, frozenset[int]]:
+    numbers: set[int] = set()
+    for index, node in enumerate(graph.nodes):
+        if not 0 <= node.id < 2**31 or node.id in numbers:
+            raise WireError(f"expected a number of its own below 2**31, got {node.id}", path=f"graph.nodes[{index}].id")
+        numbers.add(node.id)
+    linked: set[tuple[int, int]] = set()
+    waits: set[tuple[int, int]] = set()
+    for index, link in enumerate(graph.links):
+        _check_link(link, numbers, f"graph.links[{index}]")
+        (waits if link.param_type == "wait" else linked).add((link.source, link.target))
+    used = {
+        (source, node.id)
+        for node in graph.nodes
+        for item in (*node.args, *node.kwargs.values())
+        for source in template.nodes(item)
+    }
+    for source, target in used ^ linked:
+        what = "a node's inputs take" if (source, target) in used else "no input takes"
+        raise WireError(f"links and inputs disagree: {what} a value from {source} to {target}", path="graph.links")
+    parents: dict[int, set[int]] = {number: set() for number in numbers}
+    for source, target in used | waits:
+        parents[target].add(source)
+    return {number: frozenset(sources) for number, sources in parents.items()}
+
+
+def _check_link(link: Link, numbers: set[int], path: str) -> None:
+    if link.param_type not in _PARAM_TYPES:
+        raise WireError(f"expected one of {', '.join(sorted(_PARAM_TYPES))}", path=f"{path}.param_type")
+    if link.source not in numbers:
+        raise WireError(f"there is no node {link.source}", path=f"{path}.source")
+    if link.target not in numbers:
+        raise WireError(f"there is no node {link.target}", path=f"{path}.target")
+    if link.arg_index is not None and not 0 <= link.arg_index < 2**31:
+        raise WireError("expected a position", path=f"{path}.arg_index")
+    check_text(link.edge_name, f"{path}.edge_name")
+
+
+def _check_acyclic(parents: Mapping[int, frozenset[int]]) -> None:
+    """Kahn's algorithm: what cannot be put in order lies on or behind a cycle."""
+    remaining = {number: len(sources) for number, sources in parents.items()}
+    children: dict[int, list[int]] = {number: [] for number in parents}
+    for number, sources in parents.items():
+        for source in sources:
+            children[source].append(number)
+    ready = [number for number, count in remaining.items() if not count]
+    ordered = 0
+    while ready:
+        ordered += 1
+        for child in children[ready.pop()]:
+            remaining[child] -= 1
+            if not remaining[child]:
+                ready.append(child)
+    if ordered < len(parents):
+        stuck = sorted(number for number, count in remaining.items() if count)
+        raise WireError(f"the nodes {stuck[:10]} wait for each other: the graph has a cycle", path="graph.links")
+
+
+def _output(graph: Graph, assets: dict[str, str]) -> tuple[int | None, str | None]:
+    path = "graph.graph.output"
+    match graph.graph.output:
+        case {"node": int() as number, **rest} if not rest.get("path") and rest.keys() <= {"path"}:
+            if number not in {node.id for node in graph.nodes}:
+                raise WireError(f"there is no node {number}", path=path)
+            return number, None
+        case {"asset": str() as digest, **rest} if not rest:
+            if not template.is_digest(digest):
+                raise WireError("expected a digest of 64 lowercase hexadecimal digits", path=path)
+            assets.setdefault(digest, path)
+            return None, digest
+        case _:
+            raise WireError('expected {"node": number} or {"asset": digest}', path=path)

@@ -1,0 +1,215 @@
+"""Taking in a dispatch: a small graph in one transaction, a large one in pieces that stay invisible until the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from covalent.status import Status
+from covalent_server.db import AnyRow
+from covalent_server.core.states import NodeState
+from covalent_server.db import assets
+from covalent_server.db.dialect import insert_ignore
+from covalent_server.db.moves import Effects, finish
+from covalent_server.db.tables import dispatch, event, link, node, pool, setting
+from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError
+
+#: Rows that one transaction writes at most, so that other commits are not held up.
+PIECE = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a node runs: an executor and what tells its pools apart."""
+
+    executor: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewNode:
+    """A node to be written."""
+
+    number: int
+    record: str
+    place: Place
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLink:
+    """A pair of parent and child, by number, with the uses between them as JSON."""
+
+    parent: int
+    child: int
+    uses: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDispatch:
+    """A dispatch to be written; everything in it has been checked but the ownership of assets."""
+
+    id: str
+    owner: str
+    name: str
+    manifest: str
+    project: str | None
+    output_node: int | None
+    result: str | None
+    nodes: Sequence[NewNode]
+    links: Sequence[NewLink]
+    #: Every digest it names, with the path of its first mention.
+    mentions: dict[str, str]
+    #: Small assets that came along.
+    assets: Sequence[assets.NewAsset]
+    idempotency_key: str | None
+    body_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A dispatch whose row is written."""
+
+    id: str
+    key: int
+    #: The first of the nodes' keys; node i of the list has ``first + i``.
+    first: int
+    #: True when an earlier request with the same idempotency key wrote it.
+    repeated: bool = False
+
+
+def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
+    """Write the dispatch's row and reserve its nodes' keys; the same request again finds the same dispatch."""
+    earlier = _earlier(connection, new)
+    if earlier is not None:
+        return Begun(id=earlier.id, key=earlier.key, first=0, repeated=True)
+    assets.store(connection, new.owner, new.assets)
+    absent = assets.missing(connection, new.owner, new.mentions)
+    if absent:
+        raise ForeignAssetError(absent, new.mentions[absent[0]])
+    first = _reserve(connection, len(new.nodes))
+    key = connection.execute(
+        insert(dispatch)
+        .values(
+            id=new.id,
+            root_id=new.id,
+            owner=new.owner,
+            name=new.name,
+            status=Status.NEW_OBJECT,
+            complete=0,
+            manifest=new.manifest,
+            project=new.project,
+            output_node=new.output_node,
+            result=new.result,
+            unfinished=len(new.nodes),
+            created_at=now,
+            idempotency_key=new.idempotency_key,
+            body_digest=new.body_digest,
+        )
+        .returning(dispatch.c.key)
+    ).scalar_one()
+    return Begun(id=new.id, key=key, first=first)
+
+
+def _earlier(connection: Connection, new: NewDispatch) -> AnyRow | None:
+    if new.idempotency_key is None:
+        return None
+    row = connection.execute(
+        select(dispatch.c.key, dispatch.c.id, dispatch.c.body_digest).where(
+            dispatch.c.owner == new.owner, dispatch.c.idempotency_key == new.idempotency_key
+        )
+    ).one_or_none()
+    if row is not None and row.body_digest != new.body_digest:
+        raise IdempotencyConflictError
+    return row
+
+
+def _reserve(connection: Connection, count: int) -> int:
+    """A range of node keys of its own."""
+    name = "next_node_key"
+    connection.execute(insert_ignore(connection, setting), [{"name": name, "value": "1"}])
+    first = int(connection.execute(select(setting.c.value).where(setting.c.name == name)).scalar_one())
+    connection.execute(update(setting).where(setting.c.name == name).values(value=str(first + count)))
+    return first
+
+
+def add_nodes(connection: Connection, begun: Begun, new: NewDispatch, start: int, stop: int) -> None:
+    """Write a piece of the nodes."""
+    piece = new.nodes[start:stop]
+    if not piece:
+        return
+    pools = {place: pool_id(connection, new.owner, place) for place in {item.place for item in piece}}
+    connection.execute(
+        insert(node),
+        [
+            {
+                "key": begun.first + start + index,
+                "dispatch": begun.key,
+                "number": item.number,
+                "position": start + index,
+                "record": item.record,
+                "pool": pools[item.place],
+                "state": NodeState.WAITING,
+                "remaining": item.remaining,
+            }
+            for index, item in enumerate(piece)
+        ],
+    )
+
+
+def add_links(connection: Connection, begun: Begun, new: NewDispatch, start: int, stop: int) -> None:
+    """Write a piece of the links."""
+    piece = new.links[start:stop]
+    if not piece:
+        return
+    keys = {item.number: begun.first + index for index, item in enumerate(new.nodes)}
+    connection.execute(
+        insert(link),
+        [{"parent": keys[item.parent], "child": keys[item.child], "uses": item.uses} for item in piece],
+    )
+
+
+def pool_id(connection: Connection, owner: str, place: Place) -> int:
+    """The number of an owner's pool, made when it is new."""
+    where = (pool.c.owner == owner, pool.c.executor == place.executor, pool.c.place == place.place)
+    found = connection.execute(select(pool.c.id).where(*where)).scalar()
+    if found is not None:
+        return int(found)
+    statement = insert(pool).values(owner=owner, executor=place.executor, place=place.place).returning(pool.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def release(connection: Connection, begun: Begun, now: float) -> Effects:
+    """The last flip: the dispatch becomes visible and its roots may be leased."""
+    if begun.repeated:
+        return Effects()
+    key = begun.key
+    connection.execute(
+        update(dispatch).where(dispatch.c.key == key).values(complete=1, status=Status.RUNNING, started_at=now)
+    )
+    connection.execute(insert(event).values(at=now, kind="dispatch.running", dispatch=key))
+    pools = connection.execute(
+        update(node)
+        .where(node.c.dispatch == key, node.c.state == NodeState.WAITING, node.c.remaining == 0)
+        .values(state=NodeState.READY)
+        .returning(node.c.pool)
+    ).scalars()
+    effects = Effects(pools=set(pools))
+    row = connection.execute(select(dispatch).where(dispatch.c.key == key)).one()
+    if row.unfinished == 0:
+        finish(connection, row, now)
+        effects.ended.add(row.id)
+    return effects
+
+
+def discard_incomplete(connection: Connection) -> int:
+    """Remove dispatches whose writing was cut off; nobody was told of them."""
+    keys = connection.execute(select(dispatch.c.key).where(dispatch.c.complete == 0)).scalars().all()
+    if keys:
+        nodes = select(node.c.key).where(node.c.dispatch.in_(keys))
+        connection.execute(delete(link).where(link.c.child.in_(nodes)))
+        connection.execute(delete(node).where(node.c.dispatch.in_(keys)))
+        connection.execute(delete(dispatch).where(dispatch.c.key.in_(keys)))
+    return len(keys)

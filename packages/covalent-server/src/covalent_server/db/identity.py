@@ -1,0 +1,135 @@
+"""Facts about the installation, its tokens and its workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from covalent_server.core.states import NodeState
+from covalent_server.db.dialect import insert_ignore
+from covalent_server.db.tables import IS_LEASED, IS_READY, node, pool, setting, token, worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """A token that is in force."""
+
+    digest: str
+    owner: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRow:
+    """Where a set of tasks can run."""
+
+    id: int
+    owner: str
+    executor: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """A worker that has not said goodbye."""
+
+    id: str
+    pool: int
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLease:
+    """A lease as the database knows it."""
+
+    node: int
+    attempt: int
+    worker: str
+
+
+def fact(connection: Connection, name: str, default: str) -> str:
+    """A fact about the installation, settled by the first who asks."""
+    connection.execute(insert_ignore(connection, setting), [{"name": name, "value": default}])
+    return str(connection.execute(select(setting.c.value).where(setting.c.name == name)).scalar_one())
+
+
+def tokens(connection: Connection) -> list[TokenRow]:
+    """The tokens in force."""
+    rows = connection.execute(select(token.c.digest, token.c.owner, token.c.scope).where(token.c.revoked_at.is_(None)))
+    return [TokenRow(digest=row.digest, owner=row.owner, scope=row.scope) for row in rows]
+
+
+def add_token(connection: Connection, row: TokenRow, now: float) -> None:
+    """Put a token in force."""
+    connection.execute(
+        insert_ignore(connection, token),
+        [{"digest": row.digest, "owner": row.owner, "scope": row.scope, "created_at": now}],
+    )
+
+
+def revoke_token(connection: Connection, digest: str, now: float) -> None:
+    """End a token."""
+    connection.execute(update(token).where(token.c.digest == digest).values(revoked_at=now))
+
+
+def pools(connection: Connection) -> list[PoolRow]:
+    """All pools."""
+    return [_pool(row) for row in connection.execute(select(pool))]
+
+
+def ready_pools(connection: Connection) -> list[PoolRow]:
+    """Pools in which a node waits for a worker."""
+    waiting = select(node.c.pool).where(IS_READY)
+    return [_pool(row) for row in connection.execute(select(pool).where(pool.c.id.in_(waiting)))]
+
+
+def _pool(row: Any) -> PoolRow:
+    return PoolRow(id=row.id, owner=row.owner, executor=row.executor, place=row.place)
+
+
+def add_worker(connection: Connection, row: WorkerRow, description: str, now: float) -> None:
+    """Note a worker that introduced itself."""
+    connection.execute(
+        insert_ignore(connection, worker),
+        [
+            {
+                "id": row.id,
+                "pool": row.pool,
+                "host": row.host,
+                "pid": row.pid,
+                "description": description,
+                "started_at": now,
+            }
+        ],
+    )
+
+
+def end_worker(connection: Connection, worker_id: str, now: float) -> None:
+    """Note that a worker is gone."""
+    connection.execute(update(worker).where(worker.c.id == worker_id, worker.c.ended_at.is_(None)).values(ended_at=now))
+
+
+def workers(connection: Connection) -> list[WorkerRow]:
+    """Workers that have not said goodbye."""
+    rows = connection.execute(select(worker).where(worker.c.ended_at.is_(None)))
+    return [WorkerRow(id=row.id, pool=row.pool, host=row.host, pid=row.pid) for row in rows]
+
+
+def held_leases(connection: Connection) -> list[HeldLease]:
+    """Leases that some worker has."""
+    rows = connection.execute(select(node.c.key, node.c.attempt, node.c.worker).where(IS_LEASED))
+    return [HeldLease(node=row.key, attempt=row.attempt, worker=row.worker) for row in rows]
+
+
+def may_finish(connection: Connection, nodes: list[int]) -> dict[int, int]:
+    """Those of the nodes that have not ended, each with the latest attempt that is fenced off."""
+    rows = connection.execute(
+        select(node.c.key, node.c.fenced).where(
+            node.c.key.in_(nodes),
+            node.c.state.in_([NodeState.READY, NodeState.LEASED, NodeState.RUNNING]),
+        )
+    )
+    return {row.key: row.fenced for row in rows}

@@ -1,0 +1,34 @@
+"""The one door for reads: they block, so they run on threads of their own, each in a consistent snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+
+
+class Reader:
+    """Runs functions of a read-only connection."""
+
+    def __init__(self, engine: Engine, threads: int = 2) -> None:
+        self._engine = engine
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reader")
+
+    async def run(self, function: Callable[[Connection], T]) -> T:
+        """The function's value."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._call, function)
+
+    def _call(self, function: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection, connection.begin():
+            return function(connection)
+
+    def close(self) -> None:
+        """Let running reads end."""
+        self._pool.shutdown()

@@ -1,0 +1,243 @@
+"""What users ask: dispatches, nodes, graphs, streams, events. Each read filters by owner in one place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from covalent.status import Status
+from covalent.wire.records import AssetDescription, DispatchRecord, Event, EventList, NodeRecord
+from covalent_server.db import AnyRow
+from covalent_server.core.states import NodeState
+from covalent_server.db.tables import asset, dispatch, event, link, node, stream
+from covalent_server.core.errors import UnknownDispatchError, UnknownNodeError
+
+_DISPATCH = (
+    dispatch.c.key,
+    dispatch.c.id,
+    dispatch.c.root_id,
+    dispatch.c.name,
+    dispatch.c.status,
+    dispatch.c.created_at,
+    dispatch.c.started_at,
+    dispatch.c.ended_at,
+    dispatch.c.manifest,
+    dispatch.c.result,
+    dispatch.c.error,
+)
+_NODE = (
+    node.c.key,
+    node.c.number,
+    node.c.record,
+    node.c.state,
+    node.c.attempt,
+    node.c.started_at,
+    node.c.ended_at,
+    node.c.output,
+    node.c.error,
+    asset.c.size,
+    asset.c.preview,
+)
+
+
+def _owned(statement: Select[Any], owner: str) -> Select[Any]:
+    return statement.where(dispatch.c.owner == owner, dispatch.c.complete == 1)
+
+
+def _dispatch_row(connection: Connection, owner: str, dispatch_id: str) -> AnyRow:
+    statement = _owned(select(*_DISPATCH), owner).where(dispatch.c.id == dispatch_id)
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        raise UnknownDispatchError(dispatch_id)
+    return row
+
+
+def dispatch_record(connection: Connection, owner: str, dispatch_id: str) -> DispatchRecord:
+    """A dispatch as it stands."""
+    return _records(connection, [_dispatch_row(connection, owner, dispatch_id)])[0]
+
+
+def dispatch_ended(connection: Connection, owner: str, dispatch_id: str) -> bool:
+    """Whether a dispatch has ended."""
+    return _dispatch_row(connection, owner, dispatch_id).ended_at is not None
+
+
+def dispatches(
+    connection: Connection, owner: str, *, status: Status | None, name: str | None, limit: int
+) -> tuple[DispatchRecord, ...]:
+    """The newest dispatches."""
+    statement = _owned(select(*_DISPATCH), owner).order_by(dispatch.c.key.desc()).limit(limit)
+    if status is not None:
+        statement = statement.where(dispatch.c.status == status)
+    if name is not None:
+        statement = statement.where(dispatch.c.name == name)
+    return tuple(_records(connection, connection.execute(statement).all()))
+
+
+def _records(connection: Connection, rows: Sequence[AnyRow]) -> list[DispatchRecord]:
+    counts: dict[int, dict[str, int]] = {row.key: {} for row in rows}
+    counted = connection.execute(
+        select(node.c.dispatch, node.c.state, func.count())
+        .where(node.c.dispatch.in_([row.key for row in rows]))
+        .group_by(node.c.dispatch, node.c.state)
+    )
+    for key, state, count in counted:
+        status = NodeState(state).status
+        counts[key][status] = counts[key].get(status, 0) + count
+    described = _descriptions(connection, [row.result for row in rows if row.result])
+    return [_record(row, counts[row.key], described) for row in rows]
+
+
+def _record(row: AnyRow, counts: dict[str, int], described: dict[str, AssetDescription]) -> DispatchRecord:
+    manifest = json.loads(row.manifest)
+    return DispatchRecord(
+        dispatch_id=row.id,
+        root_dispatch_id=row.root_id,
+        name=row.name,
+        status=Status(row.status),
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        node_counts=counts,
+        inputs=manifest.get("inputs"),
+        workflow=manifest.get("workflow"),
+        result=described.get(row.result) if row.status == Status.COMPLETED else None,
+        error=row.error,
+    )
+
+
+def _descriptions(connection: Connection, digests: Sequence[str]) -> dict[str, AssetDescription]:
+    if not digests:
+        return {}
+    rows = connection.execute(select(asset.c.digest, asset.c.size, asset.c.preview).where(asset.c.digest.in_(digests)))
+    return {row.digest: _description(row.digest, row.size, row.preview) for row in rows}
+
+
+def _description(digest: str, size: int, preview: str) -> AssetDescription:
+    return AssetDescription(digest=digest, size=size, **json.loads(preview))
+
+
+def nodes(connection: Connection, owner: str, dispatch_id: str) -> tuple[NodeRecord, ...]:
+    """All nodes of a dispatch, in the graph's order."""
+    key = _dispatch_row(connection, owner, dispatch_id).key
+    rows = connection.execute(_node_statement(key).order_by(node.c.position))
+    return tuple(_node_record(row) for row in rows)
+
+
+def node_record(connection: Connection, owner: str, dispatch_id: str, number: int) -> NodeRecord:
+    """One node of a dispatch."""
+    return _node_record(_node_row(connection, owner, dispatch_id, number))
+
+
+def _node_statement(key: int) -> Select[Any]:
+    return select(*_NODE).outerjoin(asset, asset.c.digest == node.c.output).where(node.c.dispatch == key)
+
+
+def _node_row(connection: Connection, owner: str, dispatch_id: str, number: int) -> AnyRow:
+    key = _dispatch_row(connection, owner, dispatch_id).key
+    row = connection.execute(_node_statement(key).where(node.c.number == number)).one_or_none()
+    if row is None:
+        raise UnknownNodeError(dispatch_id, number)
+    return row
+
+
+def _node_record(row: AnyRow) -> NodeRecord:
+    record = json.loads(row.record)
+    return NodeRecord(
+        node_id=row.number,
+        node_name=record["name"],
+        kind=record.get("kind", "task"),
+        status=NodeState(row.state).status,
+        attempt=row.attempt,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        output=_description(row.output, row.size, row.preview) if row.output else None,
+        error=row.error,
+    )
+
+
+def stream_bytes(connection: Connection, owner: str, dispatch_id: str, number: int, which: str, offset: int) -> bytes:
+    """What the latest attempt at a node printed, from ``offset`` on."""
+    row = _node_row(connection, owner, dispatch_id, number)
+    pieces = connection.execute(
+        select(stream.c.offset, stream.c.data)
+        .where(stream.c.node == row.key, stream.c.attempt == row.attempt, stream.c.stream == which)
+        .order_by(stream.c.offset)
+    )
+    text = bytearray()
+    for start, data in pieces:
+        # Pieces of one attempt may overlap when a worker cut them anew; what is there already stays.
+        text += data[len(text) - start :] if start <= len(text) else data
+    return bytes(text[offset:])
+
+
+def graph(connection: Connection, owner: str, dispatch_id: str) -> str:
+    """The node-link document of a dispatch: the canonical text that was sent, put together from its rows."""
+    row = _dispatch_row(connection, owner, dispatch_id)
+    head = json.loads(row.manifest)["graph"]
+    records = connection.execute(
+        select(node.c.key, node.c.number, node.c.record).where(node.c.dispatch == row.key).order_by(node.c.position)
+    ).all()
+    numbers = {item.key: item.number for item in records}
+    uses = connection.execute(
+        select(link.c.parent, link.c.child, link.c.uses)
+        .join(node, node.c.key == link.c.child)
+        .where(node.c.dispatch == row.key)
+    )
+    links = [
+        {"source": numbers[parent], "target": numbers[child], **use}
+        for parent, child, text in uses
+        for use in json.loads(text)
+    ]
+    links.sort(key=link_order)
+    head["links"] = links
+    head["nodes"] = []
+    text = _canonical(head)
+    return text.replace('"nodes":[]', f'"nodes":[{",".join(item.record for item in records)}]', 1)
+
+
+def link_order(item: dict[str, Any]) -> tuple[Any, ...]:
+    """The order of links in the canonical document."""
+    index = item.get("arg_index")
+    return (item["source"], item["target"], item["param_type"], -1 if index is None else index, item["edge_name"])
+
+
+def manifest(connection: Connection, owner: str, dispatch_id: str) -> str:
+    """A dispatch's manifest, as JSON."""
+    row = _dispatch_row(connection, owner, dispatch_id)
+    head = json.loads(row.manifest)
+    head["graph"] = None
+    return _canonical(head).replace('"graph":null', f'"graph":{graph(connection, owner, dispatch_id)}', 1)
+
+
+def _canonical(plain: Any) -> str:
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def events(connection: Connection, owner: str, after: int, limit: int) -> EventList:
+    """Events of the owner's dispatches after a cursor, in the order of commits."""
+    rows = connection.execute(
+        select(event, dispatch.c.id.label("dispatch_id"), node.c.number)
+        .join(dispatch, dispatch.c.key == event.c.dispatch)
+        .outerjoin(node, node.c.key == event.c.node)
+        .where(event.c.sequence > after, dispatch.c.owner == owner)
+        .order_by(event.c.sequence)
+        .limit(limit)
+    )
+    return EventList(
+        events=tuple(
+            Event(
+                sequence=row.sequence,
+                at=row.at,
+                kind=row.kind,
+                dispatch_id=row.dispatch_id,
+                node_id=row.number,
+                attempt=row.attempt,
+                detail=row.detail,
+            )
+            for row in rows
+        )
+    )

@@ -1,0 +1,31 @@
+"""Which migration a database stands at; told with one SELECT, so that the serving process never loads alembic."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from sqlalchemy import inspect, text
+
+from covalent_server.db.engines import open_engine
+
+#: Every revision, oldest first; a test compares the list with the migrations' files.
+REVISIONS: Final = ("0001",)
+
+State = Literal["absent", "older", "current", "newer"]
+
+
+def state(url: str) -> State:
+    """How the database at ``url`` stands to this version; ``newer`` is one that this version does not know."""
+    engine = open_engine(url, writes=True)
+    try:
+        with engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return "absent"
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    finally:
+        engine.dispose()
+    if not found:
+        return "absent"
+    if found[-1] == REVISIONS[-1]:
+        return "current"
+    return "older" if found[-1] in REVISIONS else "newer"

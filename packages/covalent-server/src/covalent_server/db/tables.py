@@ -1,0 +1,213 @@
+"""The tables, as they stand at the latest migration.
+
+Times are seconds since the epoch. A node-link graph is kept by its parts: a row per node with its JSON, a row per
+linked pair with the uses between them, so that scheduling reads only what it needs; reads put the same document
+together again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: SQLite's row ids are 64 bits wide only when the column is called INTEGER.
+_Key = BigInteger().with_variant(Integer(), "sqlite")
+
+#: Facts about the installation: its instance id, the key of its fencing tokens.
+setting: Final = Table(
+    "setting",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+#: Who may call: only the SHA-256 of a token is kept.
+token: Final = Table(
+    "token",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("owner", String, nullable=False),
+    #: ``user`` or ``worker``.
+    Column("scope", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
+
+#: Where a set of tasks can run: workers ask for the tasks of one pool.
+pool: Final = Table(
+    "pool",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("executor", String, nullable=False),
+    #: What tells pools of one executor apart: an interpreter's path.
+    Column("place", String, nullable=False),
+    UniqueConstraint("owner", "executor", "place"),
+)
+
+worker: Final = Table(
+    "worker",
+    metadata,
+    #: Random for every start of a worker's process.
+    Column("id", String, primary_key=True),
+    Column("pool", _Key, ForeignKey("pool.id"), nullable=False),
+    Column("host", String, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+)
+
+dispatch: Final = Table(
+    "dispatch",
+    metadata,
+    Column("key", _Key, primary_key=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("root_id", String(36), nullable=False),
+    Column("owner", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("status", String, nullable=False),
+    #: False while a large graph is still being written: invisible, and removed at start.
+    Column("complete", Integer, nullable=False),
+    #: The manifest but for the graph's nodes and links, as JSON.
+    Column("manifest", Text, nullable=False),
+    #: The digest of the user's own modules.
+    Column("project", String(64)),
+    #: The node whose output is the workflow's value, None when ``result`` is known from the start.
+    Column("output_node", Integer),
+    Column("result", String(64)),
+    Column("error", Text),
+    #: Nodes that have not ended and still can.
+    Column("unfinished", Integer, nullable=False),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("cancelled", Integer, nullable=False, server_default="0"),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    Column("idempotency_key", String),
+    Column("body_digest", String(64)),
+    UniqueConstraint("owner", "idempotency_key"),
+)
+
+node: Final = Table(
+    "node",
+    metadata,
+    Column("key", _Key, primary_key=True),
+    Column("dispatch", _Key, ForeignKey("dispatch.key"), nullable=False),
+    #: The node's id in its graph.
+    Column("number", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    #: The node as it stands in the node-link graph, as JSON.
+    Column("record", Text, nullable=False),
+    Column("pool", _Key, ForeignKey("pool.id"), nullable=False),
+    Column("state", String, nullable=False),
+    #: Distinct parents that have not completed.
+    Column("remaining", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("fenced", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("losses", Integer, nullable=False, server_default="0"),
+    Column("worker", String),
+    Column("output", String(64)),
+    Column("error", Text),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    UniqueConstraint("dispatch", "number"),
+)
+
+#: SQLite uses a partial index only where its condition stands in the statement to the letter.
+IS_READY: Final = text("node.state = 'READY'")
+IS_LEASED: Final = text("node.state in ('LEASED', 'RUNNING')")
+Index(
+    "ix_node_ready",
+    node.c.pool,
+    node.c.key,
+    sqlite_where=text("state = 'READY'"),
+    postgresql_where=text("state = 'READY'"),
+)
+Index(
+    "ix_node_leased",
+    node.c.worker,
+    sqlite_where=text("state in ('LEASED', 'RUNNING')"),
+    postgresql_where=text("state in ('LEASED', 'RUNNING')"),
+)
+
+#: One row for each distinct pair of parent and child.
+link: Final = Table(
+    "link",
+    metadata,
+    Column("parent", _Key, ForeignKey("node.key"), primary_key=True),
+    Column("child", _Key, ForeignKey("node.key"), primary_key=True),
+    #: ``[[edge_name, param_type, arg_index], …]`` as JSON.
+    Column("uses", Text, nullable=False),
+    Index("ix_link_child", "child"),
+    sqlite_with_rowid=False,
+)
+
+asset: Final = Table(
+    "asset",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    #: What the header claims, as JSON: type, string, JSON form.
+    Column("preview", Text, nullable=False),
+    #: The bytes when they are few, None when they are in the asset store.
+    Column("data", LargeBinary),
+)
+
+#: Knowing a digest gives nothing: who may read an asset stands here.
+asset_owner: Final = Table(
+    "asset_owner",
+    metadata,
+    Column("digest", String(64), ForeignKey("asset.digest"), primary_key=True),
+    Column("owner", String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+#: What tasks printed, in pieces; writing a piece again changes nothing.
+stream: Final = Table(
+    "stream",
+    metadata,
+    Column("node", _Key, ForeignKey("node.key"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("stream", String, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+event: Final = Table(
+    "event",
+    metadata,
+    Column("sequence", _Key, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("dispatch", _Key),
+    Column("node", _Key),
+    Column("attempt", Integer),
+    Column("detail", Text),
+    Index("ix_event_dispatch", "dispatch"),
+)

@@ -1,0 +1,269 @@
+"""One worker's poll as one transaction: assets and streams in, completions decided, leases out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
+
+from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
+from covalent_server.db import AnyRow
+from covalent_server.core.decisions import Decision, Policy, decide
+from covalent_server.core.events import Finished, Leased, LeaseExpired, PoolFailed, Started
+from covalent_server.core.states import NodeState
+from covalent_server.db import assets
+from covalent_server.db.dialect import insert_ignore
+from covalent_server.db.moves import Effects, Move, apply, view
+from covalent_server.db.tables import IS_READY, dispatch, link, node, stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamPiece:
+    """A piece of what a task printed."""
+
+    key: LeaseKey
+    stream: str
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a worker tells and wants; every lease key in it has been found to be genuine."""
+
+    worker: str
+    owner: str
+    pool: int
+    want: int
+    assets: Sequence[assets.NewAsset] = ()
+    streams: Sequence[StreamPiece] = ()
+    completions: Sequence[Completion] = ()
+    started: Sequence[LeaseKey] = ()
+    returned: Sequence[LeaseKey] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedNode:
+    """A node that a worker was given, with what its lease is made of."""
+
+    key: int
+    attempt: int
+    number: int
+    record: str
+    dispatch_id: str
+    project: str | None
+    #: Each parent's output, by the parent's number.
+    outputs: dict[int, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class ReportOutcome:
+    """What a report brought about."""
+
+    acknowledgements: list[Acknowledgement] = field(default_factory=list)
+    leased: list[LeasedNode] = field(default_factory=list)
+    effects: Effects = field(default_factory=Effects)
+
+
+_STATE = (node.c.key, node.c.dispatch, node.c.state, node.c.attempt, node.c.fenced, node.c.failures, node.c.losses)
+_NODES = (
+    select(*_STATE, node.c.worker, node.c.started_at)
+    .join(dispatch, dispatch.c.key == node.c.dispatch)
+    .where(node.c.key.in_(bindparam("keys", expanding=True)), dispatch.c.owner == bindparam("owner"))
+)
+_READY = (
+    select(*_STATE, node.c.number, node.c.record, dispatch.c.id.label("dispatch_id"), dispatch.c.project)
+    .join(dispatch, dispatch.c.key == node.c.dispatch)
+    .where(node.c.pool == bindparam("pool"), IS_READY)
+    .order_by(node.c.key)
+    .limit(bindparam("limit"))
+)
+_LEASED = (
+    select(*_STATE, node.c.number, node.c.record, dispatch.c.id.label("dispatch_id"), dispatch.c.project)
+    .join(dispatch, dispatch.c.key == node.c.dispatch)
+    .where(node.c.key.in_(bindparam("keys", expanding=True)))
+)
+_OUTPUTS = (
+    select(link.c.child, node.c.number, node.c.output)
+    .join(node, node.c.key == link.c.parent)
+    .where(link.c.child.in_(bindparam("children", expanding=True)))
+)
+
+
+def report(connection: Connection, incoming: Report, policy: Policy, now: float) -> ReportOutcome:
+    """Take in all that a worker tells, then lease it what it wants."""
+    outcome = ReportOutcome()
+    assets.store(connection, incoming.owner, incoming.assets)
+    if incoming.started or incoming.completions or incoming.streams:
+        rows = _rows(connection, incoming)
+        if incoming.streams:
+            _store_streams(connection, incoming, rows)
+        # What began and ended within one report needs no mention of its beginning.
+        done = {(item.key.node, item.key.attempt) for item in incoming.completions}
+        begun = [key for key in incoming.started if (key.node, key.attempt) not in done]
+        _start(connection, begun, rows, now)
+        _complete(connection, incoming, rows, policy, now, outcome)
+    if incoming.returned:
+        keys = [(key.node, key.attempt) for key in incoming.returned]
+        outcome.effects.include(expire(connection, keys, policy, now))
+    if incoming.want > 0:
+        outcome.leased = lease(connection, incoming, now)
+    return outcome
+
+
+def _rows(connection: Connection, incoming: Report) -> dict[int, AnyRow]:
+    keys = {key.node for key in incoming.started}
+    keys.update(item.key.node for item in incoming.completions)
+    keys.update(piece.key.node for piece in incoming.streams)
+    found = {}
+    for chunk in assets.chunks(sorted(keys)):
+        for row in connection.execute(_NODES, {"keys": chunk, "owner": incoming.owner}):
+            found[row.key] = row
+    return found
+
+
+def _store_streams(connection: Connection, incoming: Report, rows: dict[int, AnyRow]) -> None:
+    pieces = [
+        {
+            "node": piece.key.node,
+            "attempt": piece.key.attempt,
+            "stream": piece.stream,
+            "offset": piece.offset,
+            "data": piece.data,
+        }
+        for piece in incoming.streams
+        if piece.key.node in rows
+    ]
+    if pieces:
+        connection.execute(insert_ignore(connection, stream), pieces)
+
+
+def _start(connection: Connection, begun: Sequence[LeaseKey], rows: dict[int, AnyRow], now: float) -> None:
+    moves = []
+    for key in begun:
+        row = rows.get(key.node)
+        if row is not None:
+            before = view(row)
+            decision = decide(before, Started(attempt=key.attempt), Policy())
+            moves.append(
+                Move(
+                    key=row.key,
+                    dispatch=row.dispatch,
+                    before=before,
+                    decision=decision,
+                    worker=row.worker,
+                    started_at=now,
+                )
+            )
+    apply(connection, moves, now)
+
+
+def _complete(
+    connection: Connection,
+    incoming: Report,
+    rows: dict[int, AnyRow],
+    policy: Policy,
+    now: float,
+    outcome: ReportOutcome,
+) -> None:
+    outputs = {item.output for item in incoming.completions if item.output}
+    absent = set(assets.missing(connection, incoming.owner, outputs)) if outputs else set()
+    views = {key: view(row) for key, row in rows.items()}
+    moves = []
+    for item in incoming.completions:
+        before = views.get(item.key.node)
+        if before is None:
+            outcome.acknowledgements.append(Acknowledgement.STALE)
+            continue
+        decision = _judge(before, item, absent, policy)
+        outcome.acknowledgements.append(decision.acknowledgement)
+        # A report may name one node twice: the second is judged by what the first brought about.
+        views[item.key.node] = decision.node
+        moves.append(_completion_move(rows[item.key.node], item, before, decision))
+    outcome.effects.include(apply(connection, moves, now))
+
+
+def _judge(before: Any, item: Completion, absent: Collection[str], policy: Policy) -> Decision:
+    outcome, error = item.outcome, item.error
+    if outcome is Outcome.COMPLETED and (item.output is None or item.output in absent):
+        outcome = Outcome.FAILED
+        error = "its worker reported a value but never sent it; run the workflow again"
+    return decide(before, Finished(attempt=item.key.attempt, outcome=outcome, error=error), policy)
+
+
+def _completion_move(row: AnyRow, item: Completion, before: Any, decision: Decision) -> Move:
+    return Move(
+        key=row.key,
+        dispatch=row.dispatch,
+        before=before,
+        decision=decision,
+        output=item.output,
+        started_at=item.started_at or row.started_at,
+        ended_at=item.ended_at,
+    )
+
+
+def lease(connection: Connection, incoming: Report, now: float) -> list[LeasedNode]:
+    """Give a worker the nodes of its pool that have waited longest."""
+    rows = connection.execute(_READY, {"pool": incoming.pool, "limit": incoming.want}).all()
+    if not rows:
+        return []
+    moves = []
+    for row in rows:
+        before = view(row)
+        decision = decide(before, Leased(), Policy())
+        moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, worker=incoming.worker))
+    apply(connection, moves, now)
+    attempts = {move.key: move.decision.node.attempt for move in moves}
+    return _leased(connection, rows, attempts)
+
+
+def again(connection: Connection, keys: Sequence[int]) -> list[LeasedNode]:
+    """Leases that were given before and have to be delivered once more, with the same attempts."""
+    rows = [row for row in connection.execute(_LEASED, {"keys": keys}) if NodeState(row.state).leased]
+    return _leased(connection, rows, {row.key: row.attempt for row in rows})
+
+
+def _leased(connection: Connection, rows: Sequence[AnyRow], attempts: dict[int, int]) -> list[LeasedNode]:
+    outputs: dict[int, dict[int, str]] = {row.key: {} for row in rows}
+    for chunk in assets.chunks(outputs):
+        for child, number, digest in connection.execute(_OUTPUTS, {"children": chunk}):
+            if digest is not None:
+                outputs[child][number] = digest
+    return [
+        LeasedNode(
+            key=row.key,
+            attempt=attempts[row.key],
+            number=row.number,
+            record=row.record,
+            dispatch_id=row.dispatch_id,
+            project=row.project,
+            outputs=outputs[row.key],
+        )
+        for row in rows
+    ]
+
+
+def expire(connection: Connection, leases: Sequence[tuple[int, int]], policy: Policy, now: float) -> Effects:
+    """Take back leases, given as (node key, attempt)."""
+    attempts = dict(leases)
+    moves = []
+    for chunk in assets.chunks(attempts):
+        for row in connection.execute(select(*_STATE).where(node.c.key.in_(chunk))):
+            before = view(row)
+            decision = decide(before, LeaseExpired(attempt=attempts[row.key]), policy)
+            moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, ended_at=now))
+    return apply(connection, moves, now)
+
+
+def fail_pool(connection: Connection, pool: int, reason: str, now: float) -> Effects:
+    """End every ready node of a pool in which nothing can run."""
+    rows = connection.execute(select(*_STATE).where(node.c.pool == pool, IS_READY)).all()
+    moves = []
+    for row in rows:
+        before = view(row)
+        decision = decide(before, PoolFailed(reason=reason), Policy())
+        moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, ended_at=now))
+    return apply(connection, moves, now)

@@ -1,0 +1,89 @@
+"""Group commit: every write goes through one thread, and everything queued meanwhile shares the next commit.
+
+A caller is answered only after the commit that holds its operation. An operation is a function of a connection;
+it may be run twice (a batch that fails is rolled back and its operations tried one by one, so that one bad
+operation cannot fail its neighbours), so it touches nothing but the database.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+
+#: Operations that share one commit at most.
+MAX_BATCH = 512
+
+
+class Writer:
+    """The thread that writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: queue.SimpleQueue[tuple[Callable[[Connection], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self.commits = 0
+        self.operations = 0
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what is queued, then stop."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def submit(self, operation: Callable[[Connection], T]) -> Future[T]:
+        """Queue an operation; the future is done after its commit, with its value or its error."""
+        future: Future[T] = Future()
+        self._queue.put((operation, future))
+        return future
+
+    def _run(self) -> None:
+        with self._engine.connect() as connection:
+            while True:
+                first = self._queue.get()
+                if first is None:
+                    return
+                batch = [first]
+                last = self._drain_into(batch)
+                self._commit(connection, batch)
+                if last:
+                    return
+
+    def _drain_into(self, batch: list[tuple[Callable[[Connection], Any], Future[Any]]]) -> bool:
+        """Add what else is queued; True when the end of the queue was closed."""
+        while len(batch) < MAX_BATCH:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return False
+            if item is None:
+                return True
+            batch.append(item)
+        return False
+
+    def _commit(self, connection: Connection, batch: list[tuple[Callable[[Connection], Any], Future[Any]]]) -> None:
+        try:
+            with connection.begin():
+                values = [operation(connection) for operation, _ in batch]
+        except Exception as error:  # whatever an operation or the database raises belongs to its caller
+            if len(batch) == 1:
+                batch[0][1].set_exception(error)
+            else:
+                for item in batch:
+                    self._commit(connection, [item])
+            return
+        self.commits += 1
+        self.operations += len(batch)
+        for (_, future), value in zip(batch, values, strict=True):
+            future.set_result(value)

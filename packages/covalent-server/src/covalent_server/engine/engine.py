@@ -1,0 +1,244 @@
+"""The engine: takes dispatches in, hands work out, answers questions, and keeps pools staffed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+from weakref import WeakValueDictionary
+
+from covalent_server.core.errors import UnknownAssetError
+from covalent_server.db import assets, dispatches, identity, reads
+from covalent_server.db import work as rows
+from covalent_server.engine import intake, recovery
+from covalent_server.engine.bell import heard
+from covalent_server.engine.provisioning import Provisioning
+from covalent_server.engine.shared import Shared, monotonic, now
+from covalent_server.engine.submission import Submission, prepare
+from covalent_server.engine.workplace import Workplace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from covalent.wire.records import DispatchRecord
+    from covalent.wire.work import Hello, Welcome
+    from covalent_server.db import Session
+    from covalent_server.db.identity import PoolRow
+    from covalent_server.db.moves import Effects
+    from covalent_server.settings import Settings
+    from covalent_server.storage.files import Upload
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Seconds between looks at expired leases and unstaffed pools.
+SWEEP_SECONDS: Final = 1.0
+#: Seconds that the answer to a waiting client is held back at most.
+MAX_WAIT: Final = 60.0
+#: The account of a server that has one user.
+OWNER: Final = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks."""
+
+    owner: str
+    #: ``user`` or ``worker``.
+    scope: str
+
+
+class Engine:
+    """One server's engine; opened by :func:`running`."""
+
+    def __init__(self, shared: Shared, url: str) -> None:
+        self.shared = shared
+        self.workplace = Workplace(shared)
+        self._provisioning = Provisioning(
+            shared.settings, url=url, mint=self._mint, fail=self._fail_pool, lost=self._worker_lost
+        )
+        self._callers: dict[str, Caller] = {}
+        self._submitting: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    # Who may call.
+
+    async def admit(self, token: str, caller: Caller) -> str:
+        """Put a token in force; only its digest is kept."""
+        digest = _token_digest(token)
+        row = identity.TokenRow(digest=digest, owner=caller.owner, scope=caller.scope)
+        await self.shared.write(lambda session: identity.add_token(session, row, now()))
+        self._callers[digest] = caller
+        return digest
+
+    def caller(self, token: str) -> Caller | None:
+        """Whose token this is."""
+        return self._callers.get(_token_digest(token))
+
+    async def _mint(self, owner: str) -> tuple[str, str]:
+        token = secrets.token_urlsafe(32)
+        return token, await self.admit(token, Caller(owner=owner, scope="worker"))
+
+    async def _worker_lost(self, worker: str | None, token_digest: str) -> None:
+        if self._callers.pop(token_digest, None) is not None:
+            await self.shared.write(lambda session: identity.revoke_token(session, token_digest, now()))
+        if worker is not None:
+            await self.workplace.lost(worker)
+        self.shared.pools_changed.set()
+
+    # Dispatches.
+
+    async def submit(self, submission: Submission) -> str:
+        """Take in a dispatch; returns its id after everything of it is committed."""
+        new = await asyncio.to_thread(prepare, submission, self.shared.host)
+        # A request that is repeated while the first is still being written waits for it.
+        turn = self._submitting.setdefault((new.owner, new.idempotency_key or new.id), asyncio.Lock())
+        async with turn:
+            return await self._write_dispatch(new)
+
+    async def _write_dispatch(self, new: dispatches.NewDispatch) -> str:
+        pieces = range(0, max(len(new.nodes), len(new.links)), dispatches.PIECE)
+        if len(pieces) <= 1:
+            begun, effects = await self.shared.write(lambda session: _write_whole(session, new))
+        else:
+            begun = await self.shared.write(lambda session: dispatches.begin(session, new, now()))
+            if not begun.repeated:
+                await self._write_pieces(begun, new, pieces)
+            effects = await self.shared.write(lambda session: dispatches.release(session, begun, now()))
+        self.shared.tell(effects)
+        return begun.id
+
+    async def _write_pieces(self, begun: dispatches.Begun, new: dispatches.NewDispatch, pieces: range) -> None:
+        for write in (dispatches.add_nodes, dispatches.add_links):
+            for start in pieces:
+                await self.shared.write(lambda session: write(session, begun, new, start, start + dispatches.PIECE))
+
+    async def dispatch(self, caller: Caller, dispatch_id: str, wait: float) -> DispatchRecord:
+        """A dispatch as it stands, or, when ``wait`` seconds are given, once it has ended if it does so in time."""
+        deadline = monotonic() + min(wait, MAX_WAIT)
+        with self.shared.bell.listen(("dispatch", dispatch_id)) as event:
+            record = await self.read(reads.dispatch_record, caller.owner, dispatch_id)
+            if record.status.terminal or not await heard(event, deadline - monotonic()):
+                return record
+            return await self.read(reads.dispatch_record, caller.owner, dispatch_id)
+
+    async def read(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
+        """Run one of the functions of ``db.reads``."""
+        return await self.shared.read(lambda session: function(session, *arguments, **named))
+
+    # Assets.
+
+    async def missing(self, caller: Caller, digests: Sequence[str]) -> list[str]:
+        """Which assets the caller's account lacks."""
+        return await self.read(assets.missing, caller.owner, digests)
+
+    async def small_assets(self, caller: Caller, digests: Sequence[str]) -> list[assets.StoredAsset]:
+        """Those of the assets whose bytes are in the database and the caller's to read."""
+        found = await self.read(assets.fetch, caller.owner, digests)
+        return [item for item in found if item.data is not None]
+
+    async def asset(self, caller: Caller, digest: str) -> assets.StoredAsset:
+        """One asset."""
+        found = await self.read(assets.fetch, caller.owner, [digest])
+        if not found:
+            raise UnknownAssetError(digest)
+        return found[0]
+
+    async def received(self, caller: Caller, upload: Upload, digest: str) -> None:
+        """Record an asset all of whose bytes have arrived; answered after they are on the disk and committed."""
+        new = await asyncio.to_thread(_finish_upload, upload, digest)
+        await self.shared.write(lambda session: assets.store(session, caller.owner, [new]))
+
+    # Workers.
+
+    async def hello(self, caller: Caller, hello: Hello) -> Welcome:
+        """A worker introduces itself."""
+        welcome = await self.workplace.hello(caller.owner, hello)
+        if hello.host == self.shared.host:
+            self._provisioning.introduced(hello.pid, hello.worker)
+        return welcome
+
+    async def _fail_pool(self, pool: PoolRow, reason: str) -> None:
+        log.warning("no worker for executor=%s place=%s: %s", pool.executor, pool.place, reason)
+        effects = await self.shared.write(lambda session: rows.fail_pool(session, pool.id, reason, now()))
+        self.shared.tell(effects)
+
+    # Life.
+
+    async def _sweep(self) -> None:
+        """Take back expired leases; wake the staffing now and then, whatever was missed."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            expired = self.shared.ledger.expired(monotonic())
+            if expired:
+                log.warning("leases expired: %s", len(expired))
+                policy = self.shared.policy
+                self.shared.tell(await self.shared.write(lambda session: rows.expire(session, expired, policy, now())))
+            self.shared.pools_changed.set()
+
+    async def _staff(self) -> None:
+        """Start workers where tasks wait."""
+        while True:
+            await self.shared.pools_changed.wait()
+            self.shared.pools_changed.clear()
+            await self._provisioning.ensure(await self.shared.read(identity.ready_pools))
+
+    async def recover(self) -> None:
+        """Know again who may call and which workers are there."""
+        for token in await self.shared.read(identity.tokens):
+            self._callers[token.digest] = Caller(owner=token.owner, scope=token.scope)
+        for worker, pool in await recovery.workers_of_before(self.shared):
+            self.workplace.seat(worker.id, pool.owner, pool.id)
+            if worker.host == self.shared.host and not self._provisioning.adopt(worker, pool):
+                await self.workplace.lost(worker.id)
+        self.shared.pools_changed.set()
+
+    async def close(self, *, keep_workers: bool) -> None:
+        """Give out no more work, and let local workers finish."""
+        self.workplace.draining = True
+        self.shared.bell.ring_all()
+        await self._provisioning.close(keep_workers=keep_workers)
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, host: str, url: str) -> AsyncIterator[Engine]:
+    """An engine with everything recovered and its watches going."""
+    shared = await asyncio.to_thread(recovery.open_shared, settings, host)
+    engine = Engine(shared, url)
+    await engine.recover()
+    async with asyncio.TaskGroup() as group:
+        watches = [group.create_task(engine._sweep()), group.create_task(engine._staff())]  # noqa: SLF001
+        try:
+            yield engine
+        finally:
+            for watch in watches:
+                watch.cancel()
+    await asyncio.to_thread(shared.writer.close)
+    shared.reader.close()
+
+
+def _token_digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _write_whole(session: Session, new: dispatches.NewDispatch) -> tuple[dispatches.Begun, Effects]:
+    at = now()
+    begun = dispatches.begin(session, new, at)
+    if not begun.repeated:
+        dispatches.add_nodes(session, begun, new, 0, len(new.nodes))
+        dispatches.add_links(session, begun, new, 0, len(new.links))
+    return begun, dispatches.release(session, begun, at)
+
+
+def _finish_upload(upload: Upload, digest: str) -> assets.NewAsset:
+    path = upload.finish()
+    try:
+        return intake.from_file(path, digest, upload.size)
+    except Exception:
+        path.unlink()
+        raise

@@ -1,0 +1,58 @@
+"""Assets on their way in: hashed, their headers read, nothing of them opened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Final
+
+from covalent.errors import WireError
+from covalent.wire import container
+from covalent_server.core.errors import AssetMismatchError
+from covalent_server.db.assets import NewAsset
+
+#: What is kept of a header's claims, in characters each.
+_MAX_PREVIEW: Final = 16 * 1024
+_READ: Final = 8 + container.MAX_HEADER_BYTES
+
+
+def from_bytes(data: memoryview, digest: str | None = None) -> NewAsset:
+    """A small asset that came inside a message; its digest is checked when the sender named it."""
+    found = hashlib.sha256(data).hexdigest()
+    if digest is not None and found != digest:
+        raise AssetMismatchError(
+            f"the bytes have the digest {found}, not {digest}: they were damaged on the way, send them again"
+        )
+    return NewAsset(digest=found, size=len(data), preview=_preview(data, len(data)), data=bytes(data))
+
+
+def from_file(path: Path, digest: str, size: int) -> NewAsset:
+    """A large asset that is in the asset store."""
+    with path.open("rb") as file:
+        beginning = file.read(_READ)
+    return NewAsset(digest=digest, size=size, preview=_preview(beginning, size), data=None)
+
+
+def _preview(data: container.Buffer, size: int) -> str:
+    """What the header claims, as JSON; raises AssetMismatchError for what is no asset of ours."""
+    try:
+        header = container.read_header(data)
+        expected = container.whole_size(data, header)
+    except WireError as error:
+        raise AssetMismatchError(f"not an asset: {error}") from None
+    if expected != size:
+        raise AssetMismatchError(f"not an asset: {size} bytes, but its header describes {expected}")
+    preview = {"type_name": _bounded(header.type_name), "object_string": _bounded(header.object_string)}
+    if header.json is not None and len(header.json) <= _MAX_PREVIEW:
+        preview["json"] = _storable(header.json)
+    return json.dumps(preview)
+
+
+def _bounded(text: str) -> str:
+    return _storable(text if len(text) <= _MAX_PREVIEW else text[: _MAX_PREVIEW - 1] + "…")
+
+
+def _storable(text: str) -> str:
+    """Text without what databases and terminals cannot hold: NUL and halves of surrogate pairs."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

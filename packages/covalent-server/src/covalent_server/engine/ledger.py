@@ -1,0 +1,94 @@
+"""Which worker holds which lease, and until when. Deadlines are monotonic and live in this process only:
+at start every lease that the database knows gets a full time to live, however long the server was away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from covalent.wire.work import LeaseKey
+
+#: Seconds after which a lease that its worker does not name is taken not to have arrived.
+REDELIVER_AFTER = 2.0
+
+
+@dataclass(slots=True)
+class Held:
+    """One lease."""
+
+    worker: str
+    attempt: int
+    granted: float
+    deadline: float
+
+
+class Ledger:
+    """The leases that are out. Every method takes the time, in seconds of a monotonic clock."""
+
+    def __init__(self, ttl: float) -> None:
+        self._ttl = ttl
+        self._leases: dict[int, Held] = {}
+        self._by_worker: dict[str, set[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def grant(self, worker: str, leases: Iterable[tuple[int, int]], now: float) -> None:
+        """Note leases, given as (node, attempt)."""
+        for node, attempt in leases:
+            self.release(node)
+            self._leases[node] = Held(worker, attempt, now, now + self._ttl)
+            self._by_worker.setdefault(worker, set()).add(node)
+
+    def release(self, node: int) -> None:
+        """Forget a node's lease."""
+        held = self._leases.pop(node, None)
+        if held is not None:
+            nodes = self._by_worker[held.worker]
+            nodes.discard(node)
+            if not nodes:
+                del self._by_worker[held.worker]
+
+    def renew(self, worker: str, keys: Iterable[LeaseKey], now: float) -> list[LeaseKey]:
+        """Extend the leases that a worker names; the answer is those that it does not have."""
+        strangers = []
+        for key in keys:
+            if self.holds(worker, key):
+                self._leases[key.node].deadline = now + self._ttl
+            else:
+                strangers.append(key)
+        return strangers
+
+    def holds(self, worker: str, key: LeaseKey) -> bool:
+        """Whether a lease is out, and out to this worker."""
+        held = self._leases.get(key.node)
+        return held is not None and held.worker == worker and held.attempt == key.attempt
+
+    def undelivered(self, worker: str, named: Collection[int], now: float) -> list[int]:
+        """The nodes leased to a worker some time ago that it does not name: the answer must have been lost."""
+        return [
+            node
+            for node in self._by_worker.get(worker, ())
+            if node not in named and self._leases[node].granted + REDELIVER_AFTER < now
+        ]
+
+    def delivered(self, nodes: Iterable[int], now: float) -> None:
+        """Note that leases were sent once more."""
+        for node in nodes:
+            if node in self._leases:
+                self._leases[node].granted = now
+
+    def expired(self, now: float) -> list[tuple[int, int]]:
+        """The leases whose time is over, as (node, attempt); they are forgotten."""
+        over = [(node, held.attempt) for node, held in self._leases.items() if held.deadline < now]
+        for node, _ in over:
+            self.release(node)
+        return over
+
+    def of_worker(self, worker: str) -> list[tuple[int, int]]:
+        """The leases of a worker that is gone, as (node, attempt); they are forgotten."""
+        leases = [(node, self._leases[node].attempt) for node in self._by_worker.get(worker, ())]
+        for node, _ in leases:
+            self.release(node)
+        return leases

@@ -1,0 +1,172 @@
+"""Seeing to it that every pool with waiting tasks has a worker, where this server is the one to start it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from covalent_server.executors import local, registry
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from covalent_server.db.identity import PoolRow, WorkerRow
+    from covalent_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: Seconds without work after which a local worker goes.
+MAX_IDLE: Final = 900.0
+#: Starts in a row that may fail before a pool's tasks fail with the reason.
+MAX_FAILED_STARTS: Final = 2
+#: Seconds that workers have to finish what they run when the server stops, and then to be killed.
+DRAIN_SECONDS: Final = 5.0
+KILL_SECONDS: Final = 3.0
+
+
+@dataclass(slots=True)
+class _Local:
+    process: local.LocalWorker
+    pool: PoolRow
+    token_digest: str
+    #: The worker's id, once it has introduced itself.
+    worker: str | None = None
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Provisioning:
+    """The local workers of this server."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        url: str,
+        mint: Callable[[str], Awaitable[tuple[str, str]]],
+        fail: Callable[[PoolRow, str], Awaitable[None]],
+        lost: Callable[[str | None, str], Awaitable[None]],
+    ) -> None:
+        """``mint(owner)`` makes a worker token and its digest; ``fail(pool, reason)`` ends a pool's waiting tasks;
+        ``lost(worker, token digest)`` takes back what a worker held that has gone.
+        """
+        self._settings = settings
+        self._url = url
+        self._mint = mint
+        self._fail = fail
+        self._lost = lost
+        self._workers: dict[int, _Local] = {}
+        self._failed_starts: dict[int, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting: set[int] = set()
+        self._closing = False
+
+    def adopt(self, worker: WorkerRow, pool: PoolRow) -> bool:
+        """Take over a worker that an earlier server started; False when its process is gone."""
+        process = local.find(worker.pid)
+        if process is None:
+            return False
+        self._watch(_Local(process, pool, "", worker.id))
+        return True
+
+    def introduced(self, pid: int, worker: str) -> None:
+        """A local worker has said hello: its start worked."""
+        found = self._workers.get(pid)
+        if found is not None:
+            found.worker = worker
+            self._failed_starts.pop(found.pool.id, None)
+
+    async def ensure(self, pools: list[PoolRow]) -> None:
+        """Start a worker for each pool that has waiting tasks and none."""
+        served = {item.pool.id for item in self._workers.values()} | self._starting
+        for pool in pools:
+            if pool.executor not in registry.KNOWN:
+                await self._fail(pool, registry.unknown_reason(pool.executor))
+            elif pool.id not in served and not self._closing:
+                self._starting.add(pool.id)
+                try:
+                    await self._start(pool)
+                finally:
+                    self._starting.discard(pool.id)
+
+    async def _start(self, pool: PoolRow) -> None:
+        token, digest = await self._mint(pool.owner)
+        order = local.Start(
+            python=pool.place,
+            url=self._url,
+            pool=str(pool.id),
+            slots=self._settings.local_slots,
+            token=token,
+            directory=self._settings.data_dir / "workers" / f"pool-{pool.id}",
+            max_idle=MAX_IDLE,
+        )
+        try:
+            process = await asyncio.to_thread(local.start, order, os.environ)
+        except OSError as error:
+            await self._fail(pool, f"the interpreter {pool.place} cannot be run: {error}")
+            return
+        log.info("started a worker pid=%s pool=%s python=%s", process.pid, pool.id, pool.place)
+        self._watch(_Local(process, pool, digest))
+
+    def _watch(self, item: _Local) -> None:
+        self._workers[item.process.pid] = item
+        loop = asyncio.get_running_loop()
+        loop.add_reader(item.process, self._ended, item)
+
+    def _ended(self, item: _Local) -> None:
+        asyncio.get_running_loop().remove_reader(item.process)
+        task = asyncio.create_task(self._bury(item))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _bury(self, item: _Local) -> None:
+        words = await asyncio.to_thread(item.process.last_words)
+        await asyncio.to_thread(item.process.reap)
+        del self._workers[item.process.pid]
+        item.gone.set()
+        log.info("a worker ended pid=%s pool=%s", item.process.pid, item.pool.id)
+        if item.worker is None:
+            failures = self._failed_starts.get(item.pool.id, 0) + 1
+            self._failed_starts[item.pool.id] = failures
+            if failures >= MAX_FAILED_STARTS and not self._closing:
+                self._failed_starts.pop(item.pool.id)
+                await self._fail(item.pool, _start_failure(item.pool.place, words))
+        await self._lost(item.worker, item.token_digest)
+
+    async def close(self, *, keep_workers: bool) -> None:
+        """Let local workers finish and go, within a bounded time; or leave them to the next server."""
+        self._closing = True
+        if not keep_workers:
+            for seconds, number in (
+                (DRAIN_SECONDS, signal.SIGTERM),
+                (KILL_SECONDS, signal.SIGTERM),
+                (KILL_SECONDS, signal.SIGKILL),
+            ):
+                await self._signal_all(number, seconds)
+        for item in list(self._workers.values()):
+            asyncio.get_running_loop().remove_reader(item.process)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _signal_all(self, number: signal.Signals, seconds: float) -> None:
+        waiting = list(self._workers.values())
+        for item in waiting:
+            item.process.signal(number)
+        deadline = time.monotonic() + seconds
+        for item in waiting:
+            try:
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    await item.gone.wait()
+            except TimeoutError:
+                continue
+
+
+def _start_failure(python: str, words: str) -> str:
+    return (
+        f"no worker could be started with {python}: it ended before it reported for work. If the environment lacks "
+        f"the SDK, run: {python} -m pip install covalent-sdk\nIts last words were:\n{words or '(none)'}"
+    )

@@ -1,0 +1,108 @@
+"""From a validated manifest to the rows of a dispatch; everything that can be refused is refused here."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from covalent.errors import FeatureError, WireError
+from covalent.wire import FEATURES, PROTOCOL
+from covalent.wire.manifest import Manifest
+from covalent_server.core.errors import ProtocolError
+from covalent_server.core.planning import Plan, plan
+from covalent_server.db.assets import NewAsset
+from covalent_server.db.dispatches import NewDispatch, NewLink, NewNode, Place
+from covalent_server.executors.registry import place_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A manifest as it arrived."""
+
+    owner: str
+    manifest: Manifest
+    #: The same manifest as plain data: what is stored is what was sent, unknown fields included.
+    plain: dict[str, Any]
+    assets: Sequence[NewAsset] = ()
+    idempotency_key: str | None = None
+    body_digest: str = ""
+
+
+def check_protocol(protocol: int, requires: Sequence[str]) -> None:
+    """Refuse what this server cannot understand, by name."""
+    if protocol != PROTOCOL:
+        raise ProtocolError(
+            f"protocol {protocol} is not spoken here, only {PROTOCOL}; "
+            "install covalent-sdk and covalent-server of the same release"
+        )
+    unknown = sorted(set(requires) - FEATURES)
+    if unknown:
+        raise FeatureError(f"this server does not have {', '.join(unknown)}; upgrade covalent-server", path="requires")
+
+
+def prepare(submission: Submission, host: str) -> NewDispatch:
+    """Check a manifest and lay out its rows; raises WireError or RequestError at the first fault."""
+    manifest = submission.manifest
+    check_protocol(manifest.protocol, manifest.requires)
+    planned = plan(manifest)
+    nodes = submission.plain["graph"].get("nodes", [])
+    head = _without_parts(submission.plain)
+    return NewDispatch(
+        id=str(uuid.uuid4()),
+        owner=submission.owner,
+        name=manifest.graph.graph.name,
+        manifest=_text(head, "$"),
+        project=manifest.project,
+        output_node=planned.output_node,
+        result=planned.constant,
+        nodes=_nodes(manifest, nodes, planned, host),
+        links=_links(submission.plain["graph"]),
+        mentions=dict(planned.assets),
+        assets=submission.assets,
+        idempotency_key=submission.idempotency_key,
+        body_digest=submission.body_digest,
+    )
+
+
+def _without_parts(plain: dict[str, Any]) -> dict[str, Any]:
+    graph = {name: value for name, value in plain["graph"].items() if name not in ("nodes", "links")}
+    return plain | {"graph": graph}
+
+
+def _nodes(manifest: Manifest, plain: Sequence[Any], planned: Plan, host: str) -> list[NewNode]:
+    return [
+        NewNode(
+            number=node.id,
+            record=_text(record, f"graph.nodes[{index}]"),
+            place=Place(
+                executor=node.metadata.executor,
+                place=place_of(node.metadata, f"graph.nodes[{index}].metadata", host),
+            ),
+            remaining=len(planned.parents[node.id]),
+        )
+        for index, (node, record) in enumerate(zip(manifest.graph.nodes, plain, strict=True))
+    ]
+
+
+def _links(graph: dict[str, Any]) -> list[NewLink]:
+    uses: dict[tuple[int, int], list[Any]] = {}
+    for link in graph.get("links", []):
+        use = {name: value for name, value in link.items() if name not in ("source", "target")}
+        uses.setdefault((link["source"], link["target"]), []).append(use)
+    return [
+        NewLink(parent=parent, child=child, uses=_text(items, "graph.links")) for (parent, child), items in uses.items()
+    ]
+
+
+def _text(plain: Any, path: str) -> str:
+    """Canonical JSON that any database can hold."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise WireError("holds half a surrogate pair", path=path) from None
+    return text

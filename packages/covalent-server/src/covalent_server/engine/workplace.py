@@ -1,0 +1,279 @@
+"""The server's side of the lease protocol: workers introduce themselves, bring results, take leases, beat."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from covalent.wire import INLINE_MESSAGE_BYTES, PROTOCOL, template
+from covalent.wire.manifest import Node
+from covalent.wire.work import Acknowledgement, Hello, Lease, LeaseKey, Poll, Welcome, Work
+from covalent_server.core.errors import AssetMismatchError, UnknownWorkerError
+from covalent_server.db import assets, identity
+from covalent_server.db import work as rows
+from covalent_server.engine import intake
+from covalent_server.engine.bell import heard
+from covalent_server.engine.shared import Shared, monotonic, now
+from covalent_server.engine.submission import check_protocol
+
+#: Leases that one answer carries at most, whatever a worker asks for.
+MAX_LEASES: Final = 256
+#: Seconds that an answer is held back at most.
+MAX_WAIT: Final = 30.0
+#: Small assets kept at hand, in bytes altogether: what one task just brought, the next mostly needs.
+_AT_HAND_BYTES: Final = 2 * 1024 * 1024
+#: Digests remembered per worker as sent.
+_MAX_SENT: Final = 4096
+
+
+@dataclass(slots=True, kw_only=True)
+class Seat:
+    """A worker that introduced itself."""
+
+    worker: str
+    owner: str
+    pool: int
+    #: What was sent to it already and need not be sent again.
+    sent: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+
+class Workplace:
+    """Where workers report."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._seats: dict[str, Seat] = {}
+        self._at_hand: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._at_hand_bytes = 0
+        self.draining = False
+
+    def seat(self, worker: str, owner: str, pool: int) -> None:
+        """Let a worker report that introduced itself, now or to an earlier server."""
+        self._seats[worker] = Seat(worker=worker, owner=owner, pool=pool)
+
+    def working(self, pool: int) -> bool:
+        """Whether some worker reports for a pool."""
+        return any(seat.pool == pool for seat in self._seats.values())
+
+    async def hello(self, owner: str, hello: Hello) -> Welcome:
+        """A worker introduces itself."""
+        check_protocol(hello.protocol, ())
+        pools = await self._shared.read(identity.pools)
+        pool = next((item for item in pools if str(item.id) == hello.pool and item.owner == owner), None)
+        if pool is None:
+            raise UnknownWorkerError(hello.worker)
+        row = identity.WorkerRow(id=hello.worker, pool=pool.id, host=hello.host, pid=hello.pid)
+        description = msgspec.json.encode(hello).decode()
+        await self._shared.write(lambda session: identity.add_worker(session, row, description, now()))
+        self.seat(hello.worker, owner, pool.id)
+        return Welcome(instance=self._shared.instance, ttl=self._shared.settings.lease_ttl)
+
+    async def bye(self, owner: str, worker: str) -> None:
+        """A worker goes; what it held goes back."""
+        self._seated(worker, owner)
+        await self.lost(worker)
+
+    async def lost(self, worker: str) -> None:
+        """A worker is gone: take back its leases at once."""
+        self._seats.pop(worker, None)
+        leases = self._shared.ledger.of_worker(worker)
+        policy = self._shared.policy
+        await self._shared.write(lambda session: identity.end_worker(session, worker, now()))
+        if leases:
+            effects = await self._shared.write(lambda session: rows.expire(session, leases, policy, now()))
+            self._shared.tell(effects)
+        self._shared.pools_changed.set()
+
+    def _seated(self, worker: str, owner: str) -> Seat:
+        seat = self._seats.get(worker)
+        if seat is None or seat.owner != owner:
+            raise UnknownWorkerError(worker)
+        return seat
+
+    async def poll(self, owner: str, poll: Poll, blobs: Sequence[memoryview]) -> tuple[Work, list[bytes]]:
+        """Results in, leases out: in one commit, or, for an idle worker, as soon as there is a lease."""
+        seat = self._seated(poll.worker, owner)
+        check_protocol(poll.protocol, ())
+        report, forged = self._report(seat, poll, blobs)
+        drop = await self._renew(seat, poll)
+        leased: list[rows.LeasedNode] = []
+        acknowledgements: list[Acknowledgement] = []
+        deadline = monotonic() + min(poll.wait, MAX_WAIT)
+        idle = not (report.completions or report.assets or report.streams or report.started or report.returned)
+        with self._shared.bell.listen(("pool", seat.pool)) as event:
+            while not idle or report.want:
+                event.clear()
+                outcome = await self._write(report)
+                leased += outcome.leased
+                acknowledgements += outcome.acknowledgements
+                self._settle(seat, report, outcome)
+                if not idle or leased or self.draining or not await heard(event, deadline - monotonic()):
+                    break
+        leased += await self._again(seat, poll)
+        leases, blobs_out = await self._leases(seat, leased)
+        work = Work(
+            instance=self._shared.instance,
+            acknowledgements=_merge(acknowledgements, forged, len(poll.completions)),
+            leases=leases,
+            assets=tuple(blobs_out),
+            drop=drop,
+            drain=self.draining,
+        )
+        return work, list(blobs_out.values())
+
+    async def _write(self, report: rows.Report) -> rows.ReportOutcome:
+        policy, at = self._shared.policy, now()
+        return await self._shared.write(lambda session: rows.report(session, report, policy, at))
+
+    def _report(self, seat: Seat, poll: Poll, blobs: Sequence[memoryview]) -> tuple[rows.Report, list[int]]:
+        """The poll as one transaction's work, and the positions of completions whose lease key is forged."""
+        if len(blobs) < len(poll.assets):
+            raise AssetMismatchError(f"{len(poll.assets)} assets are named, but {len(blobs)} blobs came along")
+        incoming = [intake.from_bytes(blob, digest) for digest, blob in zip(poll.assets, blobs, strict=False)]
+        for item in incoming:
+            self._keep(seat.owner, item.digest, item.data or b"")
+        genuine = self._shared.fencing.genuine
+        forged = [index for index, item in enumerate(poll.completions) if not genuine(item.key)]
+        report = rows.Report(
+            worker=seat.worker,
+            owner=seat.owner,
+            pool=seat.pool,
+            want=0 if self.draining else min(max(poll.want, 0), MAX_LEASES),
+            assets=incoming,
+            streams=_pieces(poll, blobs, genuine),
+            completions=[item for item in poll.completions if genuine(item.key)],
+            started=[key for key in poll.started if genuine(key)],
+            returned=[key for key in poll.returned if genuine(key)],
+        )
+        return report, forged
+
+    async def _renew(self, seat: Seat, poll: Poll) -> tuple[LeaseKey, ...]:
+        """Extend what the worker holds; the answer is what it is to drop."""
+        ending = {item.key for item in poll.completions}
+        strangers = [key for key in self._shared.ledger.renew(seat.worker, poll.held, monotonic()) if key not in ending]
+        if not strangers:
+            return ()
+        # A lease that was lost may still bring the first result: it goes on until its node has ended.
+        open_nodes = await self._shared.read(
+            lambda session: identity.may_finish(session, [key.node for key in strangers])
+        )
+        return tuple(key for key in strangers if key.attempt <= open_nodes.get(key.node, key.attempt))
+
+    def _settle(self, seat: Seat, report: rows.Report, outcome: rows.ReportOutcome) -> None:
+        """Bring the ledger to what was committed, and tell those who wait."""
+        ledger = self._shared.ledger
+        for item, answer in zip(report.completions, outcome.acknowledgements, strict=True):
+            # A late result that was taken ends the lease of its replacement, whoever holds it.
+            if answer is Acknowledgement.OK or ledger.holds(seat.worker, item.key):
+                ledger.release(item.key.node)
+        for key in report.returned:
+            if ledger.holds(seat.worker, key):
+                ledger.release(key.node)
+        ledger.grant(seat.worker, [(item.key, item.attempt) for item in outcome.leased], monotonic())
+        self._shared.tell(outcome.effects)
+
+    async def _again(self, seat: Seat, poll: Poll) -> list[rows.LeasedNode]:
+        """Leases whose delivery must have been lost."""
+        if not poll.want:
+            return []
+        named = {key.node for key in poll.held} | {item.key.node for item in poll.completions}
+        nodes = self._shared.ledger.undelivered(seat.worker, named, monotonic())
+        if not nodes:
+            return []
+        self._shared.ledger.delivered(nodes, monotonic())
+        return await self._shared.read(lambda session: rows.again(session, nodes))
+
+    async def _leases(
+        self, seat: Seat, leased: Sequence[rows.LeasedNode]
+    ) -> tuple[tuple[Lease, ...], dict[str, bytes]]:
+        """The leases, and the small assets that go with them."""
+        if not leased:
+            return (), {}
+        leases = tuple(self._lease(seat, item) for item in leased)
+        wanted = [digest for lease in leases for digest in _needs(lease) if digest not in seat.sent]
+        return leases, await self._inline(seat, list(dict.fromkeys(wanted)))
+
+    def _lease(self, seat: Seat, item: rows.LeasedNode) -> Lease:
+        node = msgspec.json.decode(item.record, type=Node)
+        used = {number for part in (*node.args, *node.kwargs.values()) for number in template.nodes(part)}
+        return Lease(
+            key=self._shared.fencing.key(item.key, item.attempt),
+            dispatch_id=item.dispatch_id,
+            node_id=item.number,
+            name=node.name,
+            owner=seat.owner,
+            function=node.function,
+            args=node.args,
+            kwargs=node.kwargs,
+            hooks=node.metadata.hooks,
+            executor_data=node.metadata.executor_data,
+            project=item.project,
+            outputs={str(number): item.outputs[number] for number in used},
+        )
+
+    async def _inline(self, seat: Seat, wanted: Sequence[str]) -> dict[str, bytes]:
+        """The bytes of small assets, as many as one message may carry; the worker asks for the rest."""
+        absent = [digest for digest in wanted if (seat.owner, digest) not in self._at_hand]
+        fetched: Mapping[str, bytes] = {}
+        if absent:
+            found = await self._shared.read(lambda session: assets.fetch(session, seat.owner, absent))
+            fetched = {item.digest: item.data for item in found if item.data is not None}
+        inline: dict[str, bytes] = {}
+        room = INLINE_MESSAGE_BYTES
+        for digest in wanted:
+            data = fetched.get(digest) or self._at_hand.get((seat.owner, digest))
+            if data is not None and len(data) <= room:
+                room -= len(data)
+                inline[digest] = data
+                self._keep(seat.owner, digest, data)
+                _remember(seat.sent, digest)
+        return inline
+
+    def _keep(self, owner: str, digest: str, data: bytes) -> None:
+        key = (owner, digest)
+        if key not in self._at_hand:
+            self._at_hand[key] = data
+            self._at_hand_bytes += len(data)
+            while self._at_hand_bytes > _AT_HAND_BYTES:
+                self._at_hand_bytes -= len(self._at_hand.popitem(last=False)[1])
+
+
+def _remember(sent: OrderedDict[str, None], digest: str) -> None:
+    sent[digest] = None
+    if len(sent) > _MAX_SENT:
+        sent.popitem(last=False)
+
+
+def _needs(lease: Lease) -> Iterable[str]:
+    """Every digest that a lease's task opens."""
+    yield lease.function
+    if lease.project is not None:
+        yield lease.project
+    yield from lease.hooks.call_before
+    yield from lease.hooks.call_after
+    yield from lease.outputs.values()
+    for part in (*lease.args, *lease.kwargs.values()):
+        yield from template.assets(part)
+
+
+def _pieces(poll: Poll, blobs: Sequence[memoryview], genuine: Callable[[LeaseKey], bool]) -> list[rows.StreamPiece]:
+    return [
+        rows.StreamPiece(key=item.key, stream=item.stream, offset=item.offset, data=bytes(blobs[item.blob]))
+        for item in poll.streams
+        if genuine(item.key)
+        and 0 <= item.blob < len(blobs)
+        and item.stream in ("stdout", "stderr")
+        and item.offset >= 0
+    ]
+
+
+def _merge(
+    acknowledgements: Sequence[Acknowledgement], forged: Sequence[int], count: int
+) -> tuple[Acknowledgement, ...]:
+    """One acknowledgement for each completion, in order; a forged one is stale."""
+    genuine = iter(acknowledgements)
+    return tuple(Acknowledgement.STALE if index in forged else next(genuine) for index in range(count))

@@ -1,0 +1,1 @@
+"""Executors: how a worker gets started in an environment."""

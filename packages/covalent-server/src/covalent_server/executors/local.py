@@ -1,0 +1,121 @@
+"""Local workers: a process in the interpreter that the executor names, in a session of its own.
+
+Such a worker outlives the server: after a restart it is found again by its process id.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+#: What a worker must not inherit from the server: its secrets, and what would bend the worker's imports.
+_WITHHELD: Final = ("COVALENT_", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
+_TAIL_BYTES: Final = 4000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a local worker is started with."""
+
+    python: str
+    url: str
+    pool: str
+    slots: int
+    token: str
+    #: The pool's directory: cache, spool and logs stay in it from one worker to the next.
+    directory: Path
+    max_idle: float
+
+
+class LocalWorker:
+    """A worker's process."""
+
+    def __init__(
+        self, pid: int, *, process: subprocess.Popen[bytes] | None, log: Path | None, token_file: Path | None
+    ) -> None:
+        self.pid = pid
+        self._process = process
+        self._log = log
+        self._token_file = token_file
+        self._exit = os.pidfd_open(pid)
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when the process ends."""
+        return self._exit
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; a process that has gone already is no error."""
+        try:
+            signal.pidfd_send_signal(self._exit, number)
+        except ProcessLookupError:
+            return
+
+    def reap(self) -> None:
+        """Release what is left of a process that has ended."""
+        if self._process is not None:
+            self._process.wait()
+        if self._token_file is not None:
+            self._token_file.unlink(missing_ok=True)
+        os.close(self._exit)
+
+    def last_words(self) -> str:
+        """The end of the worker's log."""
+        if self._log is None:
+            return ""
+        with self._log.open("rb") as log:
+            log.seek(0, os.SEEK_END)
+            log.seek(max(0, log.tell() - _TAIL_BYTES))
+            return log.read().decode(errors="replace").strip()
+
+
+def start(order: Start, environ: Mapping[str, str]) -> LocalWorker:
+    """Start a worker; raises OSError when the interpreter cannot be run."""
+    order.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = secrets.token_hex(4)
+    token_file = order.directory / f"token-{name}"
+    with open(os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(order.token)
+    log = order.directory / f"worker-{name}.log"
+    command = [order.python, "-m", "covalent.worker", "--server", order.url, "--pool", order.pool]
+    command += ["--slots", str(order.slots), "--token-file", str(token_file)]
+    command += ["--directory", str(order.directory), "--max-idle", str(order.max_idle)]
+    try:
+        with log.open("xb") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=order.directory,
+                env=environment(environ),
+                start_new_session=True,
+            )
+    except OSError:
+        token_file.unlink()
+        raise
+    return LocalWorker(process.pid, process=process, log=log, token_file=token_file)
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The server's environment without its secrets."""
+    return {name: value for name, value in environ.items() if not name.startswith(_WITHHELD)}
+
+
+def find(pid: int) -> LocalWorker | None:
+    """A worker that an earlier server started, or None when no such process is there any more."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return None
+    if b"covalent.worker" not in command.split(b"\0"):
+        return None
+    try:
+        return LocalWorker(pid, process=None, log=None, token_file=None)
+    except ProcessLookupError:
+        return None

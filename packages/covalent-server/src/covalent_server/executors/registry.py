@@ -1,0 +1,42 @@
+"""The executors this server knows, and where each one's tasks run."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
+
+from covalent_server.core.errors import ExecutorRefusedError
+
+if TYPE_CHECKING:
+    from covalent.wire.manifest import Metadata
+
+LOCAL: Final = "local"
+KNOWN: Final = (LOCAL,)
+
+
+def place_of(metadata: Metadata, path: str, host: str) -> str:
+    """What tells the pool of these tasks apart from others of their executor; refuses what cannot work here.
+
+    An unknown executor is no reason to refuse a dispatch: it fails its own nodes when their turn comes.
+    """
+    if metadata.executor != LOCAL:
+        return ""
+    data = metadata.executor_data
+    python, wanted = data.get("python"), data.get("host", host)
+    if wanted != host:
+        raise ExecutorRefusedError(
+            f"the local executor runs tasks on the machine that dispatches them ({wanted}), but this server is on "
+            f"{host}; start a server on your machine with `covalent start`, or name an executor that this server has",
+            f"{path}.executor_data.host",
+        )
+    if not isinstance(python, str) or not PurePath(python).is_absolute() or "\0" in python:
+        raise ExecutorRefusedError(
+            "the local executor needs the absolute path of a Python interpreter, LocalExecutor(python=...)",
+            f"{path}.executor_data.python",
+        )
+    return python
+
+
+def unknown_reason(executor: str) -> str:
+    """Why a node of an unknown executor fails."""
+    return f"this server has no executor {executor!r}; it has: {', '.join(KNOWN)}"

@@ -1,0 +1,305 @@
+"""What a server can be told, and by whom it was told.
+
+Each value comes from the first of these that has it: a flag of the command line, a variable of the environment, the
+table ``[server]`` of ``covalent.toml`` in the configuration directory, the default. :func:`load` reads them once, at
+the entry point; the record is passed down from there. The rest of ``covalent.toml`` belongs to users' scripts.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+from covalent.wire import places
+from covalent_server.errors import SettingsError
+
+FILE_NAME: Final = "covalent.toml"
+TABLE: Final = "server"
+_MAX_PORT: Final = 65535
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+class Origin(StrEnum):
+    """Who gave a setting its value."""
+
+    FLAG = "flag"
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a setting's value was found: by whom, and under which name there."""
+
+    origin: Origin
+    #: The flag, the variable, or the file; empty for a default.
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.origin} {self.name}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a server was told."""
+
+    host: str
+    #: 0 chooses a free one.
+    port: int
+    data_dir: Path
+    config_dir: Path
+    database_url: str = field(repr=False)  # it may hold a password
+    log_level: str
+    #: Seconds after which a silent worker's tasks are given to another.
+    lease_ttl: float
+    #: Tasks that run at once on this machine.
+    local_slots: int
+    max_body_bytes: int
+    max_asset_bytes: int
+    #: Seconds that a request may take to arrive.
+    request_timeout: float
+    allow_network_filesystem: bool
+    sources: Mapping[str, Source] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One setting: how its text is read, and where it may stand."""
+
+    name: str
+    variable: str
+    read: Callable[[object], Any]
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """The setting's flag on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """The settings from flags (by setting's name; None means not given), environment, file and defaults."""
+    values: dict[str, Any] = {}
+    sources: dict[str, Source] = {}
+    table: Mapping[str, object] = {}
+    file = Path()
+    for option in OPTIONS:
+        found, source = _found(option, flags, environ, table, file)
+        if source.origin is Origin.DEFAULT:
+            values[option.name] = _default(option.name, values, environ)
+        else:
+            values[option.name] = _read(option, found, source)
+        sources[option.name] = source
+        if option.name == "config_dir":  # the first of all: the others may stand in the file there
+            file = values["config_dir"] / FILE_NAME
+            table = _table(file)
+    return Settings(**values, sources=sources)
+
+
+def _found(
+    option: Option, flags: Mapping[str, object], environ: Mapping[str, str], table: Mapping[str, object], file: Path
+) -> tuple[object, Source]:
+    if flags.get(option.name) is not None:
+        return flags[option.name], Source(origin=Origin.FLAG, name=option.flag)
+    if environ.get(option.variable):
+        return environ[option.variable], Source(origin=Origin.ENVIRONMENT, name=option.variable)
+    if option.name in table:
+        return table[option.name], Source(origin=Origin.FILE, name=str(file))
+    return None, Source(origin=Origin.DEFAULT)
+
+
+def _read(option: Option, found: object, source: Source) -> Any:
+    try:
+        value = option.read(found)
+    except ValueError as error:
+        place = f"{TABLE}.{option.name} in {source.name}" if source.origin is Origin.FILE else source.name
+        raise SettingsError(f"{place}: {error}") from None
+    if isinstance(value, Path) and not value.is_absolute():
+        if source.origin is Origin.FILE:
+            raise SettingsError(f"{TABLE}.{option.name} in {source.name}: write a whole path, not {str(value)!r}")
+        return value.absolute()
+    return value
+
+
+def _table(file: Path) -> Mapping[str, object]:
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is not TOML: {error}") from None
+    known = [option.name for option in OPTIONS if option.name != "config_dir"]
+    misplaced = [name for name in known if name in document]
+    if misplaced:
+        raise SettingsError(f"{file}: {misplaced[0]!r} belongs below a line [{TABLE}]")
+    table = document.get(TABLE, {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{file}: {TABLE!r} must be a table: write [{TABLE}] and the settings below it")
+    unknown = [name for name in table if name not in known]
+    if unknown:
+        raise SettingsError(f"{file}: {TABLE}.{unknown[0]} is no setting; there are: {', '.join(sorted(known))}")
+    return table
+
+
+def _default(name: str, values: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
+    match name:
+        case "config_dir":
+            return places.config_dir(environ).absolute()
+        case "data_dir":
+            return places.data_dir(environ).absolute()
+        case "database_url":
+            return f"sqlite:///{values['data_dir'] / 'covalent.db'}"
+        case "local_slots":
+            return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        case _:
+            return _DEFAULTS[name]
+
+
+def _host(found: object) -> str:
+    text = _text(found)
+    try:
+        loopback = text == "localhost" or ip_address(text).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ValueError(
+            f"{text!r} is not this machine alone; the server speaks without encryption and so listens on a loopback "
+            "address only: use 127.0.0.1, and reach it from elsewhere through an SSH tunnel"
+        )
+    return text
+
+
+def _port(found: object) -> int:
+    number = _whole(found)
+    if number > _MAX_PORT:
+        raise ValueError(f"{number} is not a port; use 0 (chooses a free one) to {_MAX_PORT}")
+    return number
+
+
+def _level(found: object) -> str:
+    text = _text(found).upper()
+    if text not in _LEVELS:
+        raise ValueError(f"{found!r} is not one of {', '.join(_LEVELS)}")
+    return text
+
+
+def _database_url(found: object) -> str:
+    text = _text(found)
+    if "://" not in text:
+        raise ValueError(f"{text!r} is not a database's URL; write sqlite:////path/to/covalent.db")
+    return text
+
+
+def _path(found: object) -> Path:
+    return Path(found if isinstance(found, Path) else _text(found)).expanduser()
+
+
+def _text(found: object) -> str:
+    if not isinstance(found, str) or not found or "\0" in found:
+        raise ValueError(f"{found!r} is not text")
+    return found
+
+
+def _whole(found: object) -> int:
+    if isinstance(found, str) and found.isascii() and found.isdigit():
+        return int(found)
+    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+        raise ValueError(f"{found!r} is not a whole number of 0 or more")
+    return found
+
+
+def _count(found: object) -> int:
+    number = _whole(found)
+    if number == 0:
+        raise ValueError("must be at least 1")
+    return number
+
+
+def _seconds(found: object) -> float:
+    try:
+        number = float(found) if isinstance(found, (str, int, float)) and not isinstance(found, bool) else -1.0
+    except ValueError:
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{found!r} is not a number of seconds above 0")
+    return number
+
+
+def _yes(found: object) -> bool:
+    answers = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    answer = found if isinstance(found, bool) else answers.get(str(found).lower())
+    if answer is None:
+        raise ValueError(f"{found!r} is neither true nor false")
+    return answer
+
+
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "host": "127.0.0.1",
+    "port": places.DEFAULT_PORT,
+    "log_level": "INFO",
+    "lease_ttl": 15.0,
+    "max_body_bytes": 64 * 1024**2,
+    "max_asset_bytes": 16 * 1024**3,
+    "request_timeout": 60.0,
+    "allow_network_filesystem": False,
+}
+
+#: Every setting, in the order in which they are read.
+OPTIONS: Final = (
+    Option(name="config_dir", variable="COVALENT_CONFIG_DIR", read=_path, help="Settings and tokens are kept here."),
+    Option(name="data_dir", variable="COVALENT_DATA_DIR", read=_path, help="The server keeps its state here."),
+    Option(name="host", variable="COVALENT_SVC_HOST", read=_host, help="The address to listen on, a loopback one."),
+    Option(name="port", variable="COVALENT_SVC_PORT", read=_port, help="The port to listen on; 0 chooses a free one."),
+    Option(
+        name="database_url",
+        variable="COVALENT_DATABASE_URL",
+        read=_database_url,
+        help="The database; by default a SQLite file in the data directory.",
+    ),
+    Option(name="log_level", variable="COVALENT_LOG_LEVEL", read=_level, help="DEBUG, INFO, WARNING or ERROR."),
+    Option(
+        name="lease_ttl",
+        variable="COVALENT_LEASE_TTL",
+        read=_seconds,
+        help="Seconds after which a silent worker's tasks are given to another.",
+    ),
+    Option(
+        name="local_slots",
+        variable="COVALENT_LOCAL_SLOTS",
+        read=_count,
+        help="How many tasks run at once on this machine; by default one for each processor.",
+    ),
+    Option(
+        name="max_body_bytes",
+        variable="COVALENT_MAX_BODY_BYTES",
+        read=_count,
+        help="The largest request, assets apart, in bytes.",
+    ),
+    Option(
+        name="max_asset_bytes",
+        variable="COVALENT_MAX_ASSET_BYTES",
+        read=_count,
+        help="The largest asset, in bytes.",
+    ),
+    Option(
+        name="request_timeout",
+        variable="COVALENT_REQUEST_TIMEOUT",
+        read=_seconds,
+        help="Seconds that a request may take to arrive.",
+    ),
+    Option(
+        name="allow_network_filesystem",
+        variable="COVALENT_ALLOW_NETWORK_FILESYSTEM",
+        read=_yes,
+        help="Use a data directory on a network file system, at the risk of losing the database.",
+    ),
+)

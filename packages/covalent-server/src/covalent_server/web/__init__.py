@@ -1,0 +1,1 @@
+"""The HTTP interface: the one room that imports ``aiohttp.web``."""

@@ -1,0 +1,80 @@
+"""The application: the routes, and the gate that every request passes."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from covalent_server.web import assets, dispatches, server, workers
+from covalent_server.web.errors import RefusedError, answer, internal, problem
+from covalent_server.web.keys import CALLER, ENGINE, INFO
+from covalent_server.web.routing import Handler, Route, Scope
+
+if TYPE_CHECKING:
+    from covalent_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+ROUTES: Final[tuple[Route, ...]] = (*server.ROUTES, *dispatches.ROUTES, *assets.ROUTES, *workers.ROUTES)
+_SCOPES: Final = {route.handler: route.scope for route in ROUTES}
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def build(settings: Settings) -> web.Application:
+    """The application, with nothing in it yet but the routes."""
+    app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[_gate])
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, route.handler)
+    return app
+
+
+@web.middleware
+async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Who asks, from where, and what is said when it goes wrong."""
+    try:
+        scope = _SCOPES.get(request.match_info.handler, Scope.BOTH)
+        if scope is not Scope.ANYONE:
+            _check_host(request)
+            _authenticate(request, scope)
+        response = await handler(request)
+    except (RecursionError, Exception) as error:  # noqa: BLE001 - the one place where a fault becomes an answer
+        told = problem(error)
+        if told is None:
+            log.exception("request failed method=%s path=%s", request.method, request.path)
+            told = internal()
+        response = answer(told)
+    if not response.prepared:
+        response.headers["Covalent-Instance"] = request.app[INFO].instance
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _check_host(request: web.Request) -> None:
+    """Refuse what a page of another site could send: a foreign Host, a foreign Origin."""
+    if _host_name(request.headers.get(hdrs.HOST, "")) not in _LOOPBACK:
+        raise RefusedError(421, "this server answers to localhost only")
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and urlsplit(origin).netloc != request.headers.get(hdrs.HOST):
+        raise RefusedError(403, "requests from other sites are not taken")
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise RefusedError(403, "requests from other sites are not taken")
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _authenticate(request: web.Request, scope: Scope) -> None:
+    kind, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    caller = request.app[ENGINE].caller(token.strip()) if kind.lower() == "bearer" else None
+    if caller is None:
+        raise RefusedError(401, "send the header `Authorization: Bearer <token>`; `covalent start` stores one")
+    if not scope.admits(caller.scope):
+        raise RefusedError(403, f"a {caller.scope} token does not allow this")
+    request[CALLER] = caller

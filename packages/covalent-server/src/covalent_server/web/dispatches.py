@@ -1,0 +1,135 @@
+"""Routes of dispatches: sending one, following it, reading what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from covalent.errors import WireError
+from covalent.status import Status
+from covalent.wire.manifest import Accepted, Manifest
+from covalent.wire.records import DispatchList, NodeList
+from covalent_server.core.errors import UnknownNodeError
+from covalent_server.db import reads
+from covalent_server.engine import intake
+from covalent_server.engine.engine import MAX_WAIT
+from covalent_server.engine.submission import Submission
+from covalent_server.web.keys import CALLER, ENGINE, INFO
+from covalent_server.web.routing import PREFIX, Route, Scope
+from covalent_server.web.validation import body, decode, framed, json_answer, number, whole
+
+_MAX_LIST: Final = 1000
+_MAX_KEY: Final = 200
+
+
+async def submit(request: web.Request) -> web.Response:
+    """Take in a manifest; answered after it is committed."""
+    text, blobs = await framed(request)
+    manifest = decode(Manifest, text)
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 0 < len(key) <= _MAX_KEY:
+        raise WireError(f"expected 1 to {_MAX_KEY} characters", path="headers.Idempotency-Key")
+    dispatch_id = await request.app[ENGINE].submit(
+        Submission(
+            owner=request[CALLER].owner,
+            manifest=manifest,
+            plain=msgspec.json.decode(text),
+            assets=[intake.from_bytes(blob) for blob in blobs],
+            idempotency_key=key,
+            body_digest=hashlib.sha256(await body(request)).hexdigest(),
+        )
+    )
+    return json_answer(Accepted(dispatch_id=dispatch_id, instance=request.app[INFO].instance), status=201)
+
+
+async def listing(request: web.Request) -> web.Response:
+    """The newest dispatches."""
+    status = request.query.get("status")
+    if status is not None and status not in Status.__members__.values():
+        raise WireError(f"expected one of {', '.join(Status)}", path="query.status")
+    found = await request.app[ENGINE].read(
+        reads.dispatches,
+        request[CALLER].owner,
+        status=None if status is None else Status(status),
+        name=request.query.get("name"),
+        limit=int(number(request, "limit", 100, most=_MAX_LIST)),
+    )
+    return json_answer(DispatchList(dispatches=found))
+
+
+async def one(request: web.Request) -> web.Response:
+    """A dispatch, at once or when it has ended."""
+    wait = number(request, "wait", 0, most=MAX_WAIT)
+    record = await request.app[ENGINE].dispatch(request[CALLER], request.match_info["id"], wait)
+    return json_answer(record)
+
+
+async def graph(request: web.Request) -> web.Response:
+    """The transport graph: the node-link document that was sent."""
+    text = await request.app[ENGINE].read(reads.graph, request[CALLER].owner, request.match_info["id"])
+    return web.Response(text=text, content_type="application/json")
+
+
+async def manifest(request: web.Request) -> web.Response:
+    """The manifest that was sent."""
+    text = await request.app[ENGINE].read(reads.manifest, request[CALLER].owner, request.match_info["id"])
+    return web.Response(text=text, content_type="application/json")
+
+
+async def nodes(request: web.Request) -> web.Response:
+    """All nodes of a dispatch."""
+    found = await request.app[ENGINE].read(reads.nodes, request[CALLER].owner, request.match_info["id"])
+    return json_answer(NodeList(nodes=found))
+
+
+async def node(request: web.Request) -> web.Response:
+    """One node of a dispatch."""
+    found = await request.app[ENGINE].read(
+        reads.node_record, request[CALLER].owner, request.match_info["id"], whole(request, "node")
+    )
+    return json_answer(found)
+
+
+async def stream(request: web.Request) -> web.Response:
+    """What a node's task printed, from an offset on; never to be rendered as anything but text."""
+    which = request.match_info["stream"]
+    if which not in ("stdout", "stderr"):
+        raise UnknownNodeError(request.match_info["id"], whole(request, "node"))
+    text = await request.app[ENGINE].read(
+        reads.stream_bytes,
+        request[CALLER].owner,
+        request.match_info["id"],
+        whole(request, "node"),
+        which,
+        int(number(request, "offset", 0, most=2**53)),
+    )
+    return web.Response(body=text, headers={"Content-Type": "text/plain; charset=utf-8"})
+
+
+async def events(request: web.Request) -> web.Response:
+    """Events after a cursor."""
+    found = await request.app[ENGINE].read(
+        reads.events,
+        request[CALLER].owner,
+        int(number(request, "after", 0, most=2**53)),
+        int(number(request, "limit", 1000, most=_MAX_LIST)),
+    )
+    return json_answer(found)
+
+
+_ONE: Final = f"{PREFIX}/dispatches/{{id}}"
+
+ROUTES: Final = (
+    Route(method="POST", path=f"{PREFIX}/dispatches", handler=submit, scope=Scope.USER),
+    Route(method="GET", path=f"{PREFIX}/dispatches", handler=listing, scope=Scope.USER),
+    Route(method="GET", path=_ONE, handler=one, scope=Scope.USER),
+    Route(method="GET", path=f"{_ONE}/graph", handler=graph, scope=Scope.USER),
+    Route(method="GET", path=f"{_ONE}/manifest", handler=manifest, scope=Scope.USER),
+    Route(method="GET", path=f"{_ONE}/nodes", handler=nodes, scope=Scope.USER),
+    Route(method="GET", path=f"{_ONE}/nodes/{{node}}", handler=node, scope=Scope.USER),
+    Route(method="GET", path=f"{_ONE}/nodes/{{node}}/{{stream}}", handler=stream, scope=Scope.USER),
+    Route(method="GET", path=f"{PREFIX}/events", handler=events, scope=Scope.USER),
+)

@@ -1,0 +1,28 @@
+"""What handlers find in the application."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from covalent.wire.records import ServerInfo
+from covalent_server.engine.engine import Caller, Engine
+from covalent_server.settings import Settings
+
+
+class StopCommand(Protocol):
+    """Ends the server."""
+
+    def __call__(self, *, keep_workers: bool) -> None: ...
+
+
+ENGINE: Final = web.AppKey("engine", Engine)
+SETTINGS: Final = web.AppKey("settings", Settings)
+INFO: Final = web.AppKey("info", ServerInfo)
+#: Ends the server.
+STOP: Final = web.AppKey("stop", StopCommand)
+STOPPING: Final = web.AppKey("stopping", asyncio.Event)
+
+CALLER: Final = web.RequestKey("caller", Caller)

@@ -1,0 +1,87 @@
+"""Serving: from settings to an open port, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from covalent.wire import FEATURES, PROTOCOL, places
+from covalent.wire.records import ServerInfo
+from covalent_server import guard
+from covalent_server.engine.engine import OWNER, Caller, running
+from covalent_server.web import app as application
+from covalent_server.web.keys import ENGINE, INFO, SETTINGS, STOP, STOPPING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from covalent_server.settings import Settings
+
+_BACKLOG: Final = 512
+#: Seconds that an idle connection is kept.
+_KEEPALIVE: Final = 75.0
+#: Seconds that requests have to end when the server stops.
+_SHUTDOWN: Final = 2.0
+
+
+async def serve(
+    settings: Settings,
+    *,
+    token_for: Callable[[str], str],
+    announce: Callable[[ServerInfo], None],
+    stop: asyncio.Event,
+) -> None:
+    """Serve until ``stop`` is set. ``token_for(url)`` gives the account's token; ``announce`` is called once
+    requests are answered. Raises OSError when the address cannot be had.
+    """
+    listener = _listen(settings.host, settings.port)
+    url = f"http://localhost:{listener.getsockname()[1]}"
+    keep = False
+
+    def end(*, keep_workers: bool) -> None:
+        nonlocal keep
+        keep = keep_workers
+        stop.set()
+
+    async with running(settings, host=places.host_identity(), url=url) as engine:
+        await engine.admit(token_for(url), Caller(owner=OWNER, scope="user"))
+        info = ServerInfo(
+            version=version("covalent-server"),
+            protocol=PROTOCOL,
+            instance=engine.shared.instance,
+            pid=os.getpid(),
+            url=url,
+            guard=guard.status(),
+            started_at=time.time(),
+            features=tuple(sorted(FEATURES)),
+        )
+        app = application.build(settings)
+        app[ENGINE], app[SETTINGS], app[INFO], app[STOP], app[STOPPING] = engine, settings, info, end, stop
+        runner = web.AppRunner(
+            app, access_log=None, keepalive_timeout=_KEEPALIVE, shutdown_timeout=_SHUTDOWN, handle_signals=False
+        )
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listener, backlog=_BACKLOG).start()
+            announce(info)
+            await stop.wait()
+            await engine.close(keep_workers=keep)
+        finally:
+            await runner.cleanup()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener

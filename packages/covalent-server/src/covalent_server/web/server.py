@@ -1,0 +1,51 @@
+"""Routes about the server itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from covalent_server.web.keys import INFO, STOP, STOPPING
+from covalent_server.web.routing import PREFIX, Route, Scope
+from covalent_server.web.validation import json_answer, record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequest:
+    """How the server is to stop."""
+
+    keep_workers: bool = False
+
+
+async def healthy(_: web.Request) -> web.Response:
+    """Whether the server answers."""
+    return web.Response(text="ok\n")
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Whether the server takes work."""
+    if request.app[STOPPING].is_set():
+        return web.Response(text="stopping\n", status=503)
+    return web.Response(text="ok\n")
+
+
+async def info(request: web.Request) -> web.Response:
+    """The server about itself."""
+    return json_answer(request.app[INFO])
+
+
+async def stop(request: web.Request) -> web.Response:
+    """End the server; answered before it ends."""
+    wanted = await record(request, StopRequest)
+    request.app[STOP](keep_workers=wanted.keep_workers)
+    return json_answer({}, status=202)
+
+
+ROUTES: Final = (
+    Route(method="GET", path="/healthz", handler=healthy, scope=Scope.ANYONE),
+    Route(method="GET", path="/readyz", handler=ready, scope=Scope.ANYONE),
+    Route(method="GET", path=f"{PREFIX}/server", handler=info, scope=Scope.USER),
+    Route(method="POST", path=f"{PREFIX}/server/stop", handler=stop, scope=Scope.USER),
+)

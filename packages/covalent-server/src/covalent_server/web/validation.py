@@ -1,0 +1,101 @@
+"""From bytes to typed records, straight into the wire's dataclasses; every fault named by its path."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from covalent.errors import WireError
+from covalent.wire import FRAMES_CONTENT_TYPE, frames
+from covalent_server.web.errors import RefusedError
+from covalent_server.web.keys import SETTINGS
+
+T = TypeVar("T")
+
+_PATH: Final = re.compile(r" - at `(?P<path>[^`]*)`$")
+_JSON: Final = "application/json"
+
+
+async def body(request: web.Request) -> bytes:
+    """The whole body, within the limits of size and time."""
+    seconds = request.app[SETTINGS].request_timeout
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.read()
+    except TimeoutError:
+        raise RefusedError(408, f"the body did not arrive within {seconds:g} seconds") from None
+
+
+async def framed(request: web.Request) -> tuple[memoryview, list[memoryview]]:
+    """The JSON text and the blobs of a body that is JSON or frames."""
+    if request.content_type == _JSON:
+        return memoryview(await body(request)), []
+    if request.content_type != FRAMES_CONTENT_TYPE:
+        raise RefusedError(415, f"send {_JSON} or {FRAMES_CONTENT_TYPE}, not {request.content_type}")
+    return frames.unpack(await body(request))
+
+
+async def record(request: web.Request, cls: type[T]) -> T:
+    """A record from a JSON body."""
+    if request.content_type != _JSON:
+        raise RefusedError(415, f"send {_JSON}, not {request.content_type}")
+    return decode(cls, await body(request))
+
+
+def decode(cls: type[T], text: bytes | memoryview) -> T:
+    """A record from JSON text."""
+    decoder: msgspec.json.Decoder[T] = _decoder(cls)  # type: ignore[arg-type]  # mypy takes a TypeVar's class for unhashable
+    try:
+        value = decoder.decode(text)
+    except msgspec.ValidationError as error:
+        found = _PATH.search(str(error))
+        message = str(error)[: found.start()] if found else str(error)
+        raise WireError(message, path=found["path"] if found else "$") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(f"not JSON: {error}") from None
+    except RecursionError:
+        raise WireError("nested too deeply") from None
+    return value
+
+
+@functools.cache
+def _decoder(cls: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cls)
+
+
+def number(request: web.Request, name: str, default: float, *, most: float) -> float:
+    """A non-negative number from the query, at most ``most``."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value:
+        raise WireError(f"expected a number that is not negative, got {text[:40]!r}", path=f"query.{name}")
+    return min(value, most)
+
+
+def whole(request: web.Request, name: str) -> int:
+    """A whole number from the path."""
+    text = request.match_info[name]
+    if not text.isdecimal() or len(text) > 10:  # noqa: PLR2004 - the digits of 2**31
+        raise WireError(f"expected a number, got {text[:40]!r}", path=name)
+    return int(text)
+
+
+def json_answer(value: Any, *, status: int = 200) -> web.Response:
+    """A record as JSON."""
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type=_JSON)
+
+
+def framed_answer(value: Any, blobs: Sequence[bytes]) -> web.Response:
+    """A record and blobs as frames."""
+    return web.Response(body=frames.pack(msgspec.json.encode(value), blobs), content_type=FRAMES_CONTENT_TYPE)

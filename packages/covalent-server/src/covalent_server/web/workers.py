@@ -1,0 +1,40 @@
+"""Routes of the lease protocol, for workers' tokens only."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from covalent.wire.work import Bye, Hello, Poll
+from covalent_server.web.keys import CALLER, ENGINE
+from covalent_server.web.routing import PREFIX, Route, Scope
+from covalent_server.web.validation import decode, framed, framed_answer, json_answer, record
+
+
+async def hello(request: web.Request) -> web.Response:
+    """A worker introduces itself."""
+    return json_answer(await request.app[ENGINE].hello(request[CALLER], await record(request, Hello)))
+
+
+async def poll(request: web.Request) -> web.Response:
+    """Results in, leases out. A heartbeat is a poll that wants nothing."""
+    text, blobs = await framed(request)
+    owner = request[CALLER].owner
+    work, assets = await request.app[ENGINE].workplace.poll(owner, decode(Poll, text), blobs)
+    return framed_answer(work, assets)
+
+
+async def bye(request: web.Request) -> web.Response:
+    """A worker goes."""
+    leaving = await record(request, Bye)
+    await request.app[ENGINE].workplace.bye(request[CALLER].owner, leaving.worker)
+    return json_answer({})
+
+
+ROUTES: Final = (
+    Route(method="POST", path=f"{PREFIX}/worker/hello", handler=hello, scope=Scope.WORKER),
+    Route(method="POST", path=f"{PREFIX}/worker/poll", handler=poll, scope=Scope.WORKER),
+    Route(method="POST", path=f"{PREFIX}/worker/heartbeat", handler=poll, scope=Scope.WORKER),
+    Route(method="POST", path=f"{PREFIX}/worker/bye", handler=bye, scope=Scope.WORKER),
+)

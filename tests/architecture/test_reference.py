@@ -1,0 +1,50 @@
+"""The reference of commands and settings says what the code has, no less and no more."""
+
+from __future__ import annotations
+
+import re
+
+import click
+import pytest
+
+from covalent_server import settings
+from covalent_server.cli import exits
+from covalent_server.cli.command import covalent
+from tests.architecture.tree import ROOT
+
+COMMANDS = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+#: What the introduction of the page says once for all commands.
+SHARED = {option.flag for option in settings.OPTIONS} | {"--json", "--help"}
+
+
+def section(title: str) -> str:
+    """The text below a heading."""
+    return COMMANDS.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_every_command_has_its_section() -> None:
+    assert set(re.findall(r"^## `covalent (\w+)`$", COMMANDS, flags=re.MULTILINE)) == set(covalent.commands)
+
+
+@pytest.mark.parametrize("name", sorted(covalent.commands))
+def test_the_section_of_a_command_lists_its_own_options(name: str) -> None:
+    options = [option for option in covalent.commands[name].params if isinstance(option, click.Option)]
+    own = {word for option in options if not option.hidden for word in option.opts} - SHARED
+    assert set(re.findall(r"`(--?[a-z-]+)`", section(f"`covalent {name}`"))) == own
+
+
+def test_the_introduction_lists_every_setting_as_a_flag() -> None:
+    introduction = COMMANDS.partition("\n## ")[0]
+    assert set(re.findall(r"`(--[a-z-]+)`", introduction)) == SHARED
+
+
+def test_every_exit_code_is_listed() -> None:
+    codes = {exits.OK, exits.UNHEALTHY, exits.USAGE, exits.INTERRUPTED, *exits.CODES.values()}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), flags=re.MULTILINE)} == codes
+
+
+def test_every_setting_of_the_server_is_listed_with_its_variable() -> None:
+    server = CONFIGURATION.partition("\n## The server\n")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", server, flags=re.MULTILINE)
+    assert listed == [(option.name, option.variable) for option in settings.OPTIONS]

@@ -1,0 +1,92 @@
+"""What a stranger's machine may lack: each component with what is skipped without it and how to get it.
+
+``python -m tests.components`` lists them. With ``CI=true`` a missing one is a failure; ``--install`` gets it first.
+Sessions and tests that need a component ask for it here, so that nothing is skipped without being listed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Python:
+    """A Python interpreter to run the tests on."""
+
+    version: str
+
+    @property
+    def name(self) -> str:
+        """The command by which it is known."""
+        return f"python{self.version}"
+
+    @property
+    def skipped(self) -> str:
+        """What is not checked without it."""
+        return f"nox -s tests-{self.version}"
+
+    @property
+    def install(self) -> tuple[str, ...]:
+        """The command that gets it, without root."""
+        return ("uv", "python", "install", self.version)
+
+    def find(self) -> Path | None:
+        """Where it is: the first candidate that really starts (a pyenv shim may be there for nothing)."""
+        return next((path for path in self._candidates() if _answers(path, self.version)), None)
+
+    def _candidates(self) -> Iterator[Path]:
+        if on_path := shutil.which(self.name):
+            yield Path(on_path)
+        yield from sorted(Path.home().glob(f".pyenv/versions/{self.version}.*/bin/{self.name}"), reverse=True)
+        # Where `uv python install` puts it.
+        directory = os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local" / "share" / "uv" / "python"
+        yield from sorted(Path(directory).glob(f"cpython-{self.version}.*/bin/{self.name}"), reverse=True)
+
+
+#: One of the interpreters is the one that runs the checks, and is there for certain.
+COMPONENTS: Final = (Python(version="3.11"), Python(version="3.12"), Python(version="3.13"))
+
+
+def required() -> bool:
+    """Whether everything has to be there."""
+    return os.environ.get("CI", "").lower() == "true"
+
+
+def main(arguments: list[str]) -> int:
+    """List the components; with ``--install``, get those that are missing. Exit code 1 if CI lacks one."""
+    missing = []
+    for component in COMPONENTS:
+        found = component.find()
+        if found is None and "--install" in arguments:
+            subprocess.run(component.install, check=False)
+            found = component.find()
+        if found is None:
+            missing.append(component)
+        state = (
+            str(found) if found else f"MISSING, so skipped: {component.skipped} (get it: {' '.join(component.install)})"
+        )
+        sys.stdout.write(f"component {component.name}: {state}\n")
+    if missing and required():
+        sys.stdout.write("CI=true, so a missing component is a failure\n")
+        return 1
+    return 0
+
+
+def _answers(path: Path, version: str) -> bool:
+    program = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        run = subprocess.run([path, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return run.stdout.strip() == version
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,200 @@
+"""A server in a thread that keeps what it is sent and answers as it is told; the HTTP is real, the engine is not."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from covalent.status import Status
+from covalent.wire import frames
+from covalent.wire.codec import dumps, from_json, loads
+from covalent.wire.manifest import Accepted, Digests, Manifest
+from covalent.wire.records import AssetDescription, DispatchRecord, NodeList, NodeRecord, Problem
+
+TOKEN = "the-fake-servers-token"  # noqa: S105  made up
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request as it came in."""
+
+    method: str
+    path: str
+    key: str | None
+
+
+@dataclass
+class FakeServer:
+    """All state of the fake; it survives ``stop`` and ``start``, as a database does."""
+
+    port: int = 0
+    assets: dict[str, bytes] = field(default_factory=dict)
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    records: dict[str, DispatchRecord] = field(default_factory=dict)
+    nodes: dict[str, list[NodeRecord]] = field(default_factory=dict)
+    streams: dict[tuple[str, int, str], bytes] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    #: Answers to throw away: the request is carried out and the connection closed.
+    losses: int = 0
+    _keys: dict[str, str] = field(default_factory=dict)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _waiting: int = 0
+    _http: ThreadingHTTPServer | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def asked(self) -> list[str]:
+        """The requests so far, as ``METHOD path``."""
+        return [f"{request.method} {request.path}" for request in self.requests]
+
+    def start(self) -> None:
+        fake = self
+
+        class Handler(_Handler):
+            server_state = fake
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._http.daemon_threads = True
+        self._http.block_on_close = False
+        self.port = self._http.server_address[1]
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Gone, with the requests that were being held back."""
+        http, self._http = self._http, None
+        if http is not None:
+            http.shutdown()
+            http.server_close()
+            with self._changed:
+                self._changed.notify_all()
+
+    def finish(self, dispatch_id: str, output: bytes | None = None, *, error: str | None = None) -> None:
+        """End a dispatch, with a value or with an error."""
+        described = None
+        if output is not None:
+            digest = hashlib.sha256(output).hexdigest()
+            self.assets[digest] = output
+            described = AssetDescription(digest=digest, size=len(output), object_string="claimed", json="1")
+        with self._changed:
+            self.records[dispatch_id] = replace(
+                self.records[dispatch_id],
+                status=Status.FAILED if error else Status.COMPLETED,
+                started_at=1.0,
+                ended_at=2.5,
+                result=described,
+                error=error,
+            )
+            self._changed.notify_all()
+
+    def wait_until_somebody_waits(self) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._waiting > 0, timeout=30)
+
+    def accept(self, manifest: Manifest, blobs: list[bytes], key: str | None) -> Accepted:
+        for blob in blobs:
+            self.assets[hashlib.sha256(blob).hexdigest()] = blob
+        dispatch_id = self._keys.get(key or "") or f"dispatch-{len(self.records)}"
+        if key:
+            self._keys[key] = dispatch_id
+        self.manifests[dispatch_id] = manifest
+        self.records.setdefault(dispatch_id, a_record(dispatch_id))
+        return Accepted(dispatch_id=dispatch_id, instance="fake")
+
+    def held_back(self, dispatch_id: str, seconds: float) -> DispatchRecord:
+        with self._changed:
+            if self.records[dispatch_id].status.terminal or not seconds:
+                return self.records[dispatch_id]
+            self._waiting += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self.records[dispatch_id].status.terminal or self.stopped, seconds)
+            self._waiting -= 1
+            return self.records[dispatch_id]
+
+    @property
+    def stopped(self) -> bool:
+        return self._http is None
+
+
+def a_record(dispatch_id: str, status: Status = Status.RUNNING) -> DispatchRecord:
+    return DispatchRecord(
+        dispatch_id=dispatch_id, root_dispatch_id=dispatch_id, name="workflow", status=status, created_at=0.5
+    )
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_state: FakeServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._handle(b"")
+
+    def do_POST(self) -> None:
+        self._handle(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def do_PUT(self) -> None:
+        self._handle(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
+        """Nothing: a test's output is its own."""
+
+    def _handle(self, body: bytes) -> None:
+        state = self.server_state
+        path = self.path.removeprefix("/api/v1")
+        state.requests.append(Request(method=self.command, path=path, key=self.headers["Idempotency-Key"]))
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self._answer(Problem(code="unauthorized", title="a token is needed", status=401), 401)
+            return
+        try:
+            found = self._found(urlsplit(path).path.strip("/").split("/"), body)
+        except KeyError:
+            self._answer(Problem(code="not-found", title="there is no such thing", status=404), 404)
+            return
+        if state.losses or state.stopped:
+            state.losses = max(0, state.losses - 1)
+            self.close_connection = True
+            return
+        self._answer(found, 200)
+
+    def _found(self, parts: list[str], body: bytes) -> Any:
+        state = self.server_state
+        match self.command, parts:
+            case "POST", ["dispatches"]:
+                text, blobs = frames.unpack(body)
+                manifest = from_json(Manifest, loads(text))
+                return state.accept(manifest, [bytes(blob) for blob in blobs], self.headers["Idempotency-Key"])
+            case "POST", ["assets", "missing"]:
+                asked = from_json(Digests, loads(body)).digests
+                return Digests(digests=tuple(digest for digest in asked if digest not in state.assets))
+            case "PUT", ["assets", digest]:
+                state.assets[digest] = body
+                return {}
+            case "GET", ["assets", digest]:
+                return state.assets[digest]
+            case "GET", ["dispatches", dispatch_id]:
+                wait = parse_qs(urlsplit(self.path).query).get("wait", ["0"])
+                return state.held_back(dispatch_id, float(wait[0]))
+            case "GET", ["dispatches", dispatch_id, "nodes"]:
+                return NodeList(nodes=tuple(state.nodes[dispatch_id]))
+            case "GET", ["dispatches", dispatch_id, "nodes", number]:
+                return {node.node_id: node for node in state.nodes[dispatch_id]}[int(number)]
+            case "GET", ["dispatches", dispatch_id, "nodes", number, stream]:
+                return state.streams.get((dispatch_id, int(number), stream), b"")
+            case "GET", ["dispatches", dispatch_id, "manifest"]:
+                return state.manifests[dispatch_id]
+            case _:
+                raise KeyError(self.path)
+
+    def _answer(self, found: Any, status: int) -> None:
+        data = found if isinstance(found, bytes) else dumps(found)
+        self.send_response(status)
+        self.send_header("Content-Type", "application/octet-stream" if data is found else "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)

@@ -1,0 +1,170 @@
+"""What a result tells, and that it opens and fetches nothing before it is asked to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from covalent.client import get_result
+from covalent.errors import DispatchFailedError
+from covalent.result import Result
+from covalent.status import Status
+from covalent.transportable import TransportableObject
+from covalent.wire.records import AssetDescription, NodeRecord
+from tests.unit.client.fake_server import FakeServer, a_record
+
+
+@pytest.fixture
+def completed(server: FakeServer) -> Result:
+    server.records["it"] = a_record("it")
+    server.finish("it", TransportableObject([41, 42]).serialize())
+    return get_result("it")
+
+
+def _stored(server: FakeServer, value: object) -> AssetDescription:
+    asset = TransportableObject(value)
+    server.assets[asset.asset_id] = asset.serialize()
+    return AssetDescription(
+        digest=asset.asset_id,
+        size=asset.size,
+        type_name=str(asset.header["type_name"]),
+        object_string=asset.object_string,
+        json=asset.json,
+    )
+
+
+def _node(number: int, status: Status, **more: Any) -> NodeRecord:
+    return replace(NodeRecord(node_id=number, node_name="step", kind="task", status=status), **more)
+
+
+def test_the_value_is_fetched_once_and_opened_once(server: FakeServer, completed: Result) -> None:
+    assert len(server.requests) == 1
+    assert completed.result == [41, 42]
+    assert completed.result is completed.result
+    assert len(server.requests) == 2
+
+
+def test_text_and_json_are_the_servers_claims_and_need_no_bytes(server: FakeServer, completed: Result) -> None:
+    assert (completed.object_string, completed.json) == ("claimed", "1")
+    assert completed.encoded_result is not None
+    assert len(server.requests) == 1
+    assert completed.encoded_result.get_deserialized() == [41, 42]
+
+
+def test_times_are_aware_and_in_utc(completed: Result) -> None:
+    assert completed.start_time == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+    assert completed.end_time == datetime(1970, 1, 1, 0, 0, 2, 500_000, tzinfo=UTC)
+
+
+def test_a_dispatch_that_has_not_started_has_no_times_and_no_value(server: FakeServer) -> None:
+    server.records["new"] = a_record("new", Status.NEW_OBJECT)
+    result = get_result("new")
+    assert (result.start_time, result.end_time, result.result, result.encoded_result) == (None,) * 4
+    assert (result.object_string, result.json, result.error, result.inputs) == (None,) * 4
+    result.raise_for_status()
+
+
+def test_a_failed_dispatch_tells_its_error_and_raises_it_when_asked(server: FakeServer) -> None:
+    server.records["it"] = a_record("it")
+    server.finish("it", error="step(3): Traceback: ValueError: no")
+    result = get_result("it")
+    assert result.result is None
+    assert result.error == "step(3): Traceback: ValueError: no"
+    with pytest.raises(DispatchFailedError, match=r"dispatch it is FAILED: step\(3\)"):
+        result.raise_for_status()
+
+
+def test_a_completed_dispatch_raises_nothing(completed: Result) -> None:
+    completed.raise_for_status()
+
+
+def test_inputs_are_fetched_when_they_are_asked_for(server: FakeServer) -> None:
+    inputs = {"args": (1,), "kwargs": {"x": 2}}
+    server.records["it"] = replace(a_record("it"), inputs=_stored(server, inputs).digest)
+    handle = get_result("it").inputs
+    assert handle is not None
+    assert len(server.requests) == 1
+    assert handle.object_string == str(inputs)
+    assert handle.size == len(server.assets[handle.asset_id])
+    assert handle.get_deserialized() == inputs
+    assert len(server.requests) == 2
+
+
+def test_a_node_tells_everything_and_its_streams_come_when_asked_for(server: FakeServer) -> None:
+    server.records["it"] = a_record("it")
+    server.nodes["it"] = [_node(3, Status.COMPLETED, output=_stored(server, "out"), started_at=1.0, ended_at=2.0)]
+    server.streams["it", 3, "stdout"] = "grüße".encode() + b"\xff"
+    node = get_result("it").get_node_result(3)
+    asked = len(server.requests)
+    assert {key: node[key] for key in ("node_id", "node_name", "status", "error", "sublattice_result")} == {
+        "node_id": 3,
+        "node_name": "step",
+        "status": "COMPLETED",
+        "error": None,
+        "sublattice_result": None,
+    }
+    assert node["end_time"] == datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)
+    assert len(server.requests) == asked
+    assert node["stdout"] == "grüße\ufffd"
+    assert node["stderr"] == ""
+    assert node["output"].get_deserialized() == "out"
+    assert set(node) == {
+        *("node_id", "node_name", "start_time", "end_time", "status"),
+        *("output", "error", "sublattice_result", "stdout", "stderr"),
+    }
+    assert dict(node)["stdout"] == node.get("stdout")
+    assert len(server.requests) == asked + 3
+
+
+def test_all_outputs_are_handles_by_name_and_number(server: FakeServer) -> None:
+    server.records["it"] = a_record("it")
+    server.nodes["it"] = [
+        _node(0, Status.COMPLETED, output=_stored(server, {"a": 1})),
+        _node(1, Status.COMPLETED, output=_stored(server, None)),
+        _node(2, Status.FAILED, error="no"),
+    ]
+    result = get_result("it")
+    outputs = result.get_all_node_outputs()
+    assert list(outputs) == ["step(0)", "step(1)"]
+    assert (outputs["step(0)"].json, outputs["step(0)"].object_string) == ('{"a":1}', "{'a': 1}")
+    assert outputs["step(0)"] == TransportableObject({"a": 1})
+    assert len(server.requests) == 2
+    assert outputs["step(1)"].get_deserialized() is None
+    assert [node["error"] for node in result.get_all_node_results()] == [None, None, "no"]
+
+
+def test_repr_and_str_can_be_read(server: FakeServer, completed: Result) -> None:
+    assert repr(completed) == "<Result of workflow it COMPLETED claimed>"
+    assert "status: COMPLETED" in str(completed)
+    assert "result: claimed" in str(completed)
+    assert "error" not in str(completed)
+    server.nodes["it"] = [_node(0, Status.COMPLETED, output=_stored(server, 1))]
+    (node,) = completed.get_all_node_results()
+    assert repr(node) == "<NodeResult step(0) COMPLETED>"
+    assert "TransportableObject int" in repr(node["output"])
+    assert len(server.requests) == 2
+
+
+def test_only_the_value_needs_the_workflows_packages(server: FakeServer) -> None:
+    """The value's type lives in a module that only its writer has."""
+    write = (
+        "import sys, types; module = types.ModuleType('far'); sys.modules['far'] = module\n"
+        "class Thing:\n    def __str__(self): return 'a thing'\n"
+        "Thing.__module__ = 'far'; Thing.__qualname__ = 'Thing'; module.Thing = Thing\n"
+        "from covalent.transportable import TransportableObject\n"
+        "sys.stdout.buffer.write(TransportableObject(Thing()).serialize())"
+    )
+    data = subprocess.run([sys.executable, "-c", write], check=True, capture_output=True).stdout
+    server.records["it"] = a_record("it")
+    server.finish("it", data)
+    result = get_result("it")
+    assert result.encoded_result is not None
+    assert result.encoded_result.header["type_name"] == "far.Thing"
+    assert "a thing" in TransportableObject.from_buffer(result.encoded_result.serialize()).object_string
+    with pytest.raises(Exception, match="far"):
+        result.result  # noqa: B018

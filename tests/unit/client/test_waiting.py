@@ -1,0 +1,141 @@
+"""Asking for results: who waits is told at once, and a server that comes back is found again."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from covalent.client import get_result
+from covalent.client.connection import connect, persistently
+from covalent.errors import AuthenticationError, MissingLatticeRecordError, ServerError, ServerUnreachableError
+from covalent.http import NOT_CONNECTED
+from covalent.status import Status
+from covalent.transportable import TransportableObject
+from tests.unit.client.fake_server import FakeServer, a_record
+
+
+@pytest.fixture(autouse=True)
+def _a_running_dispatch(server: FakeServer) -> None:
+    server.records["it"] = a_record("it")
+
+
+def test_without_waiting_the_answer_is_how_it_stands(server: FakeServer) -> None:
+    result = get_result("it")
+    assert result.status == "RUNNING"
+    assert result.result is None
+    assert server.asked == ["GET /dispatches/it"]
+
+
+def test_who_waits_is_answered_by_one_request_that_is_held_back(server: FakeServer) -> None:
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(get_result, "it", wait=True)
+        server.wait_until_somebody_waits()
+        server.finish("it", TransportableObject(41).serialize())
+        assert waiting.result(timeout=30).result == 41
+    assert [asked.partition("?")[0] for asked in server.asked][:-1] == ["GET /dispatches/it"]
+
+
+def test_waiting_survives_a_restart_of_the_server(server: FakeServer) -> None:
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(get_result, "it", wait=True)
+        server.wait_until_somebody_waits()
+        server.stop()
+        server.start()
+        server.wait_until_somebody_waits()
+        server.finish("it", TransportableObject("after").serialize())
+        assert waiting.result(timeout=30).result == "after"
+
+
+def test_status_only_is_a_dict_of_id_and_status() -> None:
+    assert get_result("it", status_only=True) == {"id": "it", "status": Status.RUNNING}
+
+
+def test_what_old_scripts_say_about_downloads_is_accepted() -> None:
+    result = get_result("it", workflow_output=False, intermediate_outputs=False, sublattice_results=False)
+    assert result.dispatch_id == "it"
+
+
+@pytest.mark.parametrize("dispatch_id", ["other", "", "../it", "it?wait=1", "ü"])
+@pytest.mark.parametrize("wait", [True, False])
+def test_an_unknown_id_is_said_to_be_unknown(dispatch_id: str, *, wait: bool) -> None:
+    with pytest.raises(MissingLatticeRecordError):
+        get_result(dispatch_id, wait=wait)
+
+
+def test_an_id_that_is_no_text_is_a_type_error() -> None:
+    no_id: Any = None
+    with pytest.raises(TypeError, match="not NoneType"):
+        get_result(no_id)
+
+
+def test_a_wrong_token_says_where_it_was_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVALENT_API_TOKEN", "wrong")
+    with pytest.raises(AuthenticationError, match="COVALENT_API_TOKEN"):
+        get_result("it")
+
+
+def test_a_missing_token_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COVALENT_API_TOKEN")
+    with pytest.raises(AuthenticationError, match="covalent start"):
+        get_result("it", wait=True)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_without_a_server_the_error_says_how_to_start_one(server: FakeServer, *, wait: bool) -> None:
+    server.stop()
+    connect().close()
+    with pytest.raises(ServerUnreachableError, match="covalent start"):
+        get_result("it", wait=wait)
+
+
+class _Away:
+    """A server that is away until a time, and that time."""
+
+    def __init__(self, error: ServerError, until: float) -> None:
+        self.error = error
+        self.until = until
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def ask(self) -> str:
+        if self.now < self.until:
+            raise self.error
+        return "answer"
+
+    def asked(self, *, reached: bool = False) -> str:
+        return persistently(self.ask, reached=reached, clock=lambda: self.now, sleep=self.sleep)
+
+
+_NOT_CONNECTED = ServerUnreachableError("away", code=NOT_CONNECTED)
+
+
+def test_a_server_that_never_answered_is_given_up_soon() -> None:
+    away = _Away(_NOT_CONNECTED, 10.0)
+    with pytest.raises(ServerUnreachableError):
+        away.asked()
+    assert away.now < 2
+
+
+@pytest.mark.parametrize(
+    ("error", "reached"),
+    [
+        (_NOT_CONNECTED, True),
+        (ServerUnreachableError("the connection was cut", code="no-answer"), False),
+        (ServerError("about to stop", status=503), False),
+    ],
+)
+def test_a_server_that_was_there_is_waited_for(error: ServerError, *, reached: bool) -> None:
+    assert _Away(error, 45.0).asked(reached=reached) == "answer"
+    with pytest.raises(type(error)):
+        _Away(error, 600.0).asked(reached=reached)
+
+
+def test_a_refusal_is_not_asked_again() -> None:
+    away = _Away(ServerError("too large", status=413), 1.0)
+    with pytest.raises(ServerError, match="too large"):
+        away.asked()
+    assert away.now == 0

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import components
+from tests.components import Python
+
+HERE = "{}.{}".format(*sys.version_info)
+
+
+def test_an_interpreter_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interpreter = tmp_path / f"python{HERE}"
+    interpreter.symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Python(version=HERE).find() == interpreter
+
+
+def test_a_command_that_only_pretends_to_be_an_interpreter_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim = tmp_path / "shims" / f"python{HERE}"
+    real = tmp_path / ".pyenv" / "versions" / f"{HERE}.1" / "bin" / f"python{HERE}"
+    for directory in (shim.parent, real.parent):
+        directory.mkdir(parents=True)
+    shim.write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
+    shim.chmod(0o755)
+    real.symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(shim.parent))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Python(version=HERE).find() == real
+
+
+@pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])
+def test_a_missing_component_is_listed_and_fails_only_in_ci(
+    ci: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(components, "COMPONENTS", (Python(version="3.99"),))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CI", ci)
+    assert components.main([]) == code
+    assert "python3.99: MISSING, so skipped: nox -s tests-3.99" in capsys.readouterr().out
