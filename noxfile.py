@@ -115,7 +115,9 @@ def arch(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit, integration and conformance tests, and the examples in the documentation."""
     sync(session, "test")
-    session.run("pytest", *(session.posargs or ["tests/unit", "tests/integration", "tests/conformance", "docs"]))
+    session.run(
+        "pytest", *(session.posargs or ["tests/unit", "tests/integration", "tests/conformance", "docs", "README.md"])
+    )
 
 
 @nox.session(python=BASE)

@@ -130,6 +130,13 @@ VIOLATIONS: dict[str, list[Plant]] = {
     "http-alone-speaks-urllib3": [
         Plant(module="covalent/config.py", lines="import urllib3", reported=("covalent.config",)),
     ],
+    "runner-is-thin": [
+        Plant(
+            module="covalent/worker/runner/execution.py",
+            lines="import covalent.project",
+            reported=("covalent.worker.runner.execution", "covalent.project"),
+        ),
+    ],
     "graph-alone-speaks-networkx": [
         Plant(module="covalent/lattice.py", lines="import networkx", reported=("covalent.lattice",)),
     ],

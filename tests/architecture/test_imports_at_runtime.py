@@ -41,3 +41,8 @@ def test_the_wire_brings_neither_unpicklers_nor_the_rest_of_the_sdk(module: str)
     own = {name for name in loaded if name.startswith("covalent")}
     assert own <= {"covalent", "covalent.wire", *WIRE}
     assert loaded & {"_pickle", "pickle", "cloudpickle", "marshal", "multiprocessing", "shelve"} == set()
+
+
+def test_a_runner_loads_neither_the_graph_nor_the_network() -> None:
+    roots = {module.partition(".")[0] for module in loaded_by("import covalent.worker.runner.loop")}
+    assert roots & {"asyncio", "networkx", "numpy", "ssl", "urllib3"} == set()

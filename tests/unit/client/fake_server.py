@@ -40,6 +40,8 @@ class FakeServer:
     requests: list[Request] = field(default_factory=list)
     #: Answers to throw away: the request is carried out and the connection closed.
     losses: int = 0
+    #: A value with which every new dispatch is over before anybody asks.
+    ends_at_once: bytes | None = None
     _keys: dict[str, str] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _waiting: int = 0
@@ -105,6 +107,8 @@ class FakeServer:
             self._keys[key] = dispatch_id
         self.manifests[dispatch_id] = manifest
         self.records.setdefault(dispatch_id, a_record(dispatch_id))
+        if self.ends_at_once is not None:
+            self.finish(dispatch_id, self.ends_at_once)
         return Accepted(dispatch_id=dispatch_id, instance="fake")
 
     def held_back(self, dispatch_id: str, seconds: float) -> DispatchRecord:

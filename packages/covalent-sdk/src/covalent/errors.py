@@ -11,7 +11,8 @@
     │   ├── PythonMismatchError        written by a Python that this one cannot stand in for
     │   └── CloudpickleMismatchError   written by a newer cloudpickle than the one here
     ├── GraphError                     a workflow that cannot be turned into a graph
-    │   └── BoundElectronError         an operation that needs a value used on a value-to-be
+    │   ├── BoundElectronError         an operation that needs a value used on a value-to-be
+    │   └── ArgumentsError             a call with arguments that the function does not take
     ├── ProjectError                   the user's own modules cannot be shipped
     ├── ServerError                    the server answered with an error
     │   ├── ServerUnreachableError     nobody answered at the address
@@ -84,6 +85,10 @@ class GraphError(CovalentError):
 
 class BoundElectronError(GraphError, TypeError):
     """An operation that needs a real value was applied to an electron's value-to-be."""
+
+
+class ArgumentsError(GraphError, TypeError, ValueError):
+    """A call with too many, unknown or missing arguments."""
 
 
 class ProjectError(CovalentError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Mapping
@@ -49,7 +48,7 @@ class LocalExecutor:
 
     def to_dict(self) -> dict[str, Any]:
         """``{"type", "short_name", "attributes"}``, plain JSON."""
-        return {"type": "LocalExecutor", "short_name": self.short_name, "attributes": dataclasses.asdict(self)}
+        return {"type": "LocalExecutor", "short_name": self.short_name, "attributes": dict(vars(self))}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> LocalExecutor:

@@ -130,12 +130,10 @@ def _fill(module: ModuleType) -> None:
 
 def _empty(module: ModuleType) -> None:
     """Take from a real pickle module what can be taken, for those who hold the module or its Python classes."""
-    for name, value in list(vars(module).items()):
+    for value in list(vars(module).values()):
         if isinstance(value, type) and value.__module__ == "pickle" and "find_class" in vars(value):
             for method in ("load", "find_class"):
                 setattr(value, method, _refuse)
-        if not name.startswith("__"):
-            delattr(module, name)
     _fill(module)
 
 

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final
 
@@ -167,7 +167,7 @@ def _default(name: str, values: Mapping[str, Any], environ: Mapping[str, str]) -
 def _host(found: object) -> str:
     text = _text(found)
     try:
-        loopback = text == "localhost" or ip_address(text).is_loopback
+        loopback = text == "localhost" or IPv4Address(text).is_loopback
     except ValueError:
         loopback = False
     if not loopback:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -88,15 +86,9 @@ def fetch(server: Server, directory: Path, digests: Iterable[str]) -> dict[str, 
 
 def unpack_project(data: bytes, path: Path) -> None:
     """Unpack a project into a directory that appears whole or not at all."""
-    from covalent import project  # noqa: PLC0415  only workers of workflows with modules of their own need it
+    from covalent import project  # noqa: PLC0415 - only workers of workflows with modules of their own need it
 
-    partial = Path(tempfile.mkdtemp(prefix=".", dir=path.parent))
-    try:
-        project.extract(data, partial)
-        with suppress(OSError):  # another thread or worker was faster; the digest says that it has the same
-            partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    project.extract(data, path)
 
 
 def trim(directory: Path, now: float) -> None:

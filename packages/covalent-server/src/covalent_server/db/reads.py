@@ -9,6 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from covalent.status import Status
+from covalent.wire.codec import from_json
+from covalent.wire.links import order
+from covalent.wire.manifest import Link
 from covalent.wire.records import AssetDescription, DispatchRecord, Event, EventList, NodeRecord
 from covalent_server.db import AnyRow
 from covalent_server.core.states import NodeState
@@ -192,17 +195,11 @@ def graph(connection: Connection, owner: str, dispatch_id: str) -> str:
         for parent, child, text in uses
         for use in json.loads(text)
     ]
-    links.sort(key=link_order)
+    links.sort(key=lambda item: order(from_json(Link, item)))
     head["links"] = links
     head["nodes"] = []
     text = _canonical(head)
     return text.replace('"nodes":[]', f'"nodes":[{",".join(item.record for item in records)}]', 1)
-
-
-def link_order(item: dict[str, Any]) -> tuple[Any, ...]:
-    """The order of links in the canonical document."""
-    index = item.get("arg_index")
-    return (item["source"], item["target"], item["param_type"], -1 if index is None else index, item["edge_name"])
 
 
 def manifest(connection: Connection, owner: str, dispatch_id: str) -> str:

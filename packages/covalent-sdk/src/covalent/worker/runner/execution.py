@@ -79,7 +79,7 @@ class Assets:
 
     def open(self, digest: str) -> Any:
         """The object that an asset holds."""
-        return transportable.load(self.data(digest))
+        return transportable.load(self.data(digest), zero_copy=True)
 
 
 def run(task: Task, assets: Assets, functions: Functions) -> Any:
@@ -88,7 +88,7 @@ def run(task: Task, assets: Assets, functions: Functions) -> Any:
     function = functions.get(task.function)
     if function is None:
         data = assets.data(task.function)
-        function = transportable.load(data)
+        function = transportable.load(data, zero_copy=True)
         functions.keep(task.function, function, by_name=container.read_header(data).codec == "reference")
     inputs = Inputs(task.outputs, assets.open)
     args = [inputs.value(template) for template in task.args]
@@ -99,18 +99,18 @@ def run(task: Task, assets: Assets, functions: Functions) -> Any:
     return value
 
 
-def _call_before(calls: Sequence[Any]) -> dict[str, Any]:
+def _call_before(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Make the calls; what some of them return is for the function's keyword arguments."""
     returned: dict[str, list[Any]] = {}
     for call in calls:
         value = _called(call)
-        if call.retval_keyword:
-            returned.setdefault(call.retval_keyword, []).append(value)
+        if call["retval_keyword"]:
+            returned.setdefault(call["retval_keyword"], []).append(value)
     return {name: values if len(values) > 1 else values[0] for name, values in returned.items()}
 
 
-def _called(call: Any) -> Any:
-    return _settled(call.func(*call.args, **call.kwargs))
+def _called(call: Mapping[str, Any]) -> Any:
+    return _settled(call["function"](*call["args"], **call["kwargs"]))
 
 
 def _settled(value: Any) -> Any:
@@ -133,11 +133,12 @@ async def _awaited(value: Any) -> Any:
 def written(value: Any) -> TransportableObject:
     """The value as it travels; raises TaskFailedError, naming the reason, when it cannot."""
     try:
-        return TransportableObject(value)
+        return TransportableObject(value, copy_buffers=False)
     except Exception as error:
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        cause = error.__cause__ or error
         message = (
-            f"the value that the task returned, of type {kind}, cannot be pickled: {type(error).__name__}: {error}; "
+            f"the value that the task returned, of type {kind}, cannot be pickled: {type(cause).__name__}: {cause}; "
             "return plain data, or write it to a file and return its path"
         )
         raise TaskFailedError(message) from error

@@ -1,0 +1,316 @@
+"""What is said to the server, when, and on which of three lines, each with a courier of its own.
+
+*Deliver* carries completions and takes leases in the same answer; it is answered at once. *Idle* waits at the server
+for leases when a slot is free; it never carries a completion, so no acknowledgement is held behind it. *Beat* says
+what is held and carries what running tasks print. All three name everything that is held. The lines may cross: a
+lease that arrives on two of them is dropped by the ledger the second time.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from covalent.errors import AuthenticationError, ServerError, ServerUnreachableError
+from covalent.http import Server
+from covalent.wire.codec import from_json
+from covalent.wire.work import Hello, LeaseKey, Poll, StreamChunk, Welcome, Work
+from covalent.worker.couriers import Courier, Mailbox
+from covalent.worker.outbox import Outbox
+from covalent.worker.pace import LARGEST_BATCH
+from covalent.worker.settings import Patience
+from covalent.worker.spool import Entry
+
+_log = logging.getLogger("covalent.worker")
+_NOT_FOUND = 404
+#: Added to how long the server may hold an answer back, in seconds.
+_ANSWER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer of the server with the blobs by their digests."""
+
+    work: Work
+    blobs: Mapping[str, memoryview]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Printed:
+    """What a running task has printed since the last time: the pieces and their bytes."""
+
+    chunks: Sequence[StreamChunk]
+    blobs: Sequence[bytes]
+
+
+class Tasks(Protocol):
+    """What the exchange asks of the rest of the worker, and tells it."""
+
+    def held(self) -> tuple[LeaseKey, ...]:
+        """All leases that are held."""
+
+    def newly_started(self) -> tuple[LeaseKey, ...]:
+        """Leases whose task has begun, and of which the server does not know that."""
+
+    def unfinished(self) -> int:
+        """How many leases still have a task to run."""
+
+    def capacity(self) -> int:
+        """How many unfinished leases to hold."""
+
+    def more_soon(self) -> bool:
+        """Whether tiny tasks are under way, so that another completion comes within milliseconds."""
+
+    def printed(self) -> Printed:
+        """What running tasks have printed since it was last acknowledged."""
+
+    def introduced(self, welcome: Welcome) -> None:
+        """The server knows this worker now."""
+
+    def told(self, poll: Poll) -> None:
+        """The server has answered this message."""
+
+    def answered(self, answer: Answer) -> None:
+        """There are leases to run, or to drop."""
+
+    def given_up(self, keys: Sequence[LeaseKey]) -> None:
+        """The server takes no completion of these."""
+
+
+@dataclass(slots=True)
+class Contact:
+    """Whether the server answers, and when to ask again."""
+
+    patience: Patience
+    #: Since when nobody answers, None while somebody does.
+    lost_since: float | None = None
+    pause: float = 0.0
+    not_before: float = 0.0
+
+    def kept(self) -> None:
+        """The server has answered."""
+        if self.lost_since is not None:
+            _log.info("the server answers again")
+        self.lost_since, self.pause, self.not_before = None, 0.0, 0.0
+
+    def failed(self, now: float, error: Exception) -> None:
+        """Nobody answered: wait longer each time, and not all workers in step."""
+        if self.lost_since is None:
+            _log.warning("no answer: %s", error)
+            self.lost_since = now
+        self.pause = min(self.patience.longest_pause, max(self.patience.first_pause, self.pause * 2))
+        self.not_before = now + self.pause * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
+
+    def lost_for(self, now: float) -> float:
+        """How long nobody has answered, in seconds."""
+        return 0.0 if self.lost_since is None else now - self.lost_since
+
+
+@dataclass(slots=True)
+class _State:
+    introduced: bool = False
+    instance: str | None = None
+    ttl: float = 15.0
+    #: How many leases the idle line has asked for.
+    idle_wants: int = 0
+    last_beat: float = 0.0
+    last_streams: float = 0.0
+    #: Since when a completion waits for others.
+    gathering_since: float | None = None
+    released: list[LeaseKey] = field(default_factory=list)
+
+
+class Exchange:
+    """The three lines to the server."""
+
+    def __init__(
+        self,
+        *,
+        server: Server,
+        hello: Hello,
+        tasks: Tasks,
+        outbox: Outbox,
+        mailbox: Mailbox,
+        patience: Patience,
+        refused: Callable[[str], None],
+    ) -> None:
+        """``refused`` is called with the reason when the worker has to leave."""
+        self._server = server
+        self._hello = hello
+        self._tasks = tasks
+        self._outbox = outbox
+        self._patience = patience
+        self._refused = refused
+        self._deliver: Courier[Any] = Courier("covalent-deliver", mailbox)
+        self._idle: Courier[Any] = Courier("covalent-idle", mailbox)
+        self._beat: Courier[Any] = Courier("covalent-beat", mailbox)
+        self._state = _State()
+        self.contact = Contact(patience)
+        #: Set when no more leases are wanted.
+        self.draining = False
+
+    @property
+    def delivering(self) -> bool:
+        """Whether results or returned leases are on their way or wait to be."""
+        return bool(len(self._outbox) or self._state.released or not self._deliver.idle)
+
+    def release(self, keys: Sequence[LeaseKey]) -> None:
+        """Give leases back with the next message."""
+        self._state.released.extend(keys)
+
+    def step(self, now: float) -> None:
+        """Say what there is to say."""
+        if now < self.contact.not_before:
+            return
+        if not self._state.introduced:
+            self._introduce(now)
+            return
+        if self._deliver.idle and self._should_deliver(now):
+            self._send_delivery(now)
+        if self._idle.idle and self._deliver.idle and not self.draining:
+            self._send_idle(now)
+        if self._beat.idle:
+            self._send_beat(now)
+
+    def _introduce(self, now: float) -> None:
+        if not self._deliver.idle:
+            return
+
+        def errand() -> Welcome:
+            return from_json(Welcome, self._server.post("/worker/hello", self._hello).plain)
+
+        def done(welcome: Welcome) -> None:
+            self.contact.kept()
+            if not self._same_instance(welcome.instance):
+                return
+            self._state.introduced = True
+            self._state.ttl = welcome.ttl
+            self._state.last_beat = now
+            self._tasks.introduced(welcome)
+
+        self._deliver.send(errand, done, lambda error: self._failed(error, now))
+
+    def _should_deliver(self, now: float) -> bool:
+        if self._state.released:
+            return True
+        if not len(self._outbox):
+            return False
+        if len(self._outbox) >= LARGEST_BATCH // 2 or not self._tasks.more_soon():
+            return True
+        if self._state.gathering_since is None:
+            self._state.gathering_since = now
+        return now - self._state.gathering_since >= self._patience.gathering
+
+    @property
+    def gathering(self) -> bool:
+        """Whether a completion waits for others to come along."""
+        return self._state.gathering_since is not None
+
+    def _send_delivery(self, now: float) -> None:
+        self._state.gathering_since = None
+        entries = self._outbox.take()
+        wanted = 0 if self.draining else self._tasks.capacity() - self._tasks.unfinished() - self._state.idle_wants
+        released, self._state.released = tuple(self._state.released), []
+        poll, blobs = _poll(self._hello.worker, entries, want=max(0, min(LARGEST_BATCH, wanted)), released=released)
+        poll = self._naming(poll)
+
+        def done(answer: Answer) -> None:
+            self.contact.kept()
+            # An answer of another server acknowledges nothing.
+            if self._same_instance(answer.work.instance):
+                self._outbox.acknowledged(entries)
+                self._tasks.told(poll)
+                self._tasks.answered(answer)
+
+        def failed(error: Exception) -> None:
+            self._state.released.extend(released)
+            if _is_final(error) and entries:
+                self._tasks.given_up(self._outbox.refused(entries, error))
+                _log.error("the server refuses a result: %s", error)
+            else:
+                self._outbox.undelivered(entries)
+                self._failed(error, now)
+
+        self._deliver.send(lambda: self._post("/worker/poll", poll, blobs), done, failed)
+
+    def _send_idle(self, now: float) -> None:
+        wanted = min(LARGEST_BATCH, self._tasks.capacity() - self._tasks.unfinished())
+        if wanted <= 0:
+            return
+        poll = self._naming(Poll(worker=self._hello.worker, want=wanted, wait=self._patience.idle_poll))
+        self._state.idle_wants = wanted
+
+        def done(answer: Answer) -> None:
+            self._state.idle_wants = 0
+            self.contact.kept()
+            if self._same_instance(answer.work.instance):
+                self._tasks.told(poll)
+                self._tasks.answered(answer)
+
+        def failed(error: Exception) -> None:
+            self._state.idle_wants = 0
+            self._failed(error, now)
+
+        self._idle.send(lambda: self._post("/worker/poll", poll, []), done, failed)
+
+    def _send_beat(self, now: float) -> None:
+        held = self._tasks.held()
+        if not held:
+            self._state.last_beat = now
+            return
+        due = now - self._state.last_beat >= self._state.ttl / 3
+        started = self._tasks.newly_started()
+        printed = None
+        if due or now - self._state.last_streams >= self._patience.streams:
+            self._state.last_streams = now
+            printed = self._tasks.printed()
+        if not (due or started or (printed and printed.chunks)):
+            return
+        self._state.last_beat = now
+        poll = Poll(worker=self._hello.worker, held=held, started=started, streams=tuple(printed.chunks) if printed else ())
+        blobs = printed.blobs if printed else ()
+
+        def done(answer: Answer) -> None:
+            self.contact.kept()
+            if self._same_instance(answer.work.instance):
+                self._tasks.told(poll)
+                self._tasks.answered(answer)
+
+        self._beat.send(lambda: self._post("/worker/heartbeat", poll, blobs), done, lambda error: self._failed(error, now))
+
+    def say_goodbye(self) -> None:
+        """Tell the server that this worker leaves; called when nothing is held, and waits for the answer."""
+        if self._state.introduced:
+            try:
+                self._server.post("/worker/bye", {"worker": self._hello.worker}, timeout=5.0)
+            except ServerError as error:
+                _log.info("could not say goodbye: %s", error)
+
+    def _naming(self, poll: Poll) -> Poll:
+        """The message with what is held and what has begun."""
+        return replace(poll, held=self._tasks.held(), started=self._tasks.newly_started())
+
+    def _post(self, path: str, poll: Poll, blobs: Sequence[Any]) -> Answer:
+        """Send a message; called in a courier's thread."""
+        answer = self._server.post(path, poll, blobs=blobs, timeout=poll.wait + _ANSWER_SECONDS)
+        work = from_json(Work, answer.plain)
+        return Answer(work=work, blobs=dict(zip(work.assets, answer.blobs, strict=True)))
+
+    def _same_instance(self, instance: str) -> bool:
+        if self._state.instance not in {None, instance}:
+            self._refused(f"another server ({instance}) answers at {self._server.url} now")
+            return False
+        self._state.instance = instance
+        return True
+
+    def _failed(self, error: Exception, sent_at: float) -> None:
+        if isinstance(error, AuthenticationError):
+            self._refused(str(error))
+            return
+        if isinstance(error, ServerError) and error.status == _NOT_FOUND:
+            # The server does not know this worker (any more).
+            self._state.introduced = False
+        self.contact.failed(sent_at if isinstance(error, ServerUnreachableError) else sent_at, error)

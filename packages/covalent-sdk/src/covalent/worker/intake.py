@@ -1,0 +1,167 @@
+"""From a lease to a task that can be run: its assets, its project, its directory."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from covalent.errors import ServerError, ServerUnreachableError
+from covalent.http import Server
+from covalent.wire import FEATURES, template
+from covalent.wire.work import Lease
+from covalent.worker.assets import Assets, fetch, unpack_project
+from covalent.worker.couriers import Courier
+from covalent.worker.home import Home
+from covalent.worker.ledger import Held
+from covalent.worker.messages import Bind, Task
+from covalent.worker.process import Job, RunnerKey
+from covalent.worker.settings import Patience
+
+#: Leases whose assets are fetched at the same time.
+_FETCHERS: Final = 2
+#: Statuses that say "not now"; every other refusal is final.
+_PASSING: Final = frozenset({0, 408, 409, 429})
+
+
+class Intake:
+    """Makes jobs of leases, fetching what is not here."""
+
+    def __init__(
+        self,
+        *,
+        server: Server,
+        home: Home,
+        fetchers: list[Courier[dict[str, bytes]]],
+        ready: Callable[[Job], None],
+        impossible: Callable[[Held, str], None],
+        later: Callable[[float, Callable[[], None]], None],
+        patience: Patience,
+    ) -> None:
+        """``ready`` is given each job, ``impossible`` each lease that cannot become one; ``later`` sets a timer."""
+        self._server = server
+        self._home = home
+        self._fetchers = fetchers
+        self._ready = ready
+        self._impossible = impossible
+        self._later = later
+        self._patience = patience
+        self._assets = Assets(home)
+        self._waiting: set[str] = set()
+
+    def keep(self, owner: str, digest: str, data: bytes) -> None:
+        """Remember a small asset that came with a lease or from a runner."""
+        self._assets.keep(owner, digest, data)
+
+    def forget(self, held: Held) -> None:
+        """The lease is no longer this worker's."""
+        self._waiting.discard(held.lease.key.token)
+
+    def release(self) -> list[str]:
+        """Give up what is still being fetched; the tokens of those leases."""
+        tokens, self._waiting = list(self._waiting), set()
+        return tokens
+
+    def take(self, held: Held) -> None:
+        """Start to make a job of a lease."""
+        unknown = set(held.lease.requires) - FEATURES
+        if unknown:
+            self._impossible(held, f"the task needs {', '.join(sorted(unknown))}, which this worker's covalent-sdk cannot do: upgrade it")
+            return
+        self._waiting.add(held.lease.key.token)
+        self._continue(held, self._patience.first_pause)
+
+    def _continue(self, held: Held, pause: float) -> None:
+        """Hand over the job when everything is here; fetch what is not."""
+        lease = held.lease
+        if lease.key.token not in self._waiting:
+            return
+        blobs: dict[str, bytes] = {}
+        files: dict[str, str] = {}
+        missing: list[str] = []
+        for digest in _needed(lease):
+            found = self._assets.find(lease.owner, digest)
+            if found is None:
+                missing.append(digest)
+            elif isinstance(found, Path):
+                files[digest] = str(found)
+            else:
+                blobs[digest] = found
+        project = self._home.projects(lease.owner) / lease.project if lease.project else None
+        if missing or (project is not None and not project.is_dir()):
+            self._fetch(held, missing, project, pause)
+            return
+        self._waiting.discard(lease.key.token)
+        self._ready(self._job(held, blobs, files, project))
+
+    def _fetch(self, held: Held, missing: list[str], project: Path | None, pause: float) -> None:
+        directory = self._home.assets(held.lease.owner)
+
+        def errand() -> dict[str, bytes]:
+            small = fetch(self._server, directory, missing) if missing else {}
+            if project is not None and not project.is_dir():
+                got = fetch(self._server, directory, [project.name])
+                unpack_project(got.get(project.name) or (directory / project.name).read_bytes(), project)
+            return small
+
+        def done(small: dict[str, bytes]) -> None:
+            for digest, data in small.items():
+                self._assets.keep(held.lease.owner, digest, data)
+            self._continue(held, pause)
+
+        def failed(error: Exception) -> None:
+            passing = isinstance(error, ServerError) and (error.status in _PASSING or error.status >= 500)
+            if isinstance(error, ServerUnreachableError) or (passing and getattr(error, "code", "") != "digest-mismatch"):
+                longer = min(self._patience.longest_pause, pause * 2)
+                self._later(pause, lambda: self._continue(held, longer))
+            elif held.lease.key.token in self._waiting:
+                self._waiting.discard(held.lease.key.token)
+                self._impossible(held, f"the task's inputs cannot be fetched: {error}")
+
+        min(self._fetchers, key=lambda courier: courier.pending).send(errand, done, failed)
+
+    def _job(self, held: Held, blobs: Mapping[str, bytes], files: dict[str, str], project: Path | None) -> Job:
+        lease = held.lease
+        data = lease.executor_data
+        place = Path(data.get("workdir") or self._home.work).expanduser()
+        own = place / lease.dispatch_id / f"node_{lease.node_id}" if data.get("create_unique_workdir") else None
+        task = Task(
+            sequence=0,
+            function=lease.function,
+            args=lease.args,
+            kwargs=lease.kwargs,
+            hooks=lease.hooks,
+            outputs=lease.outputs,
+            inline=tuple(blobs),
+            files=files,
+            directory=None if own is None else str(own),
+        )
+        key = RunnerKey(
+            owner=lease.owner,
+            python=data.get("python") or sys.executable,
+            project=lease.project,
+            directory=str(place),
+            environment=json.dumps(data.get("environment"), sort_keys=True),
+        )
+        bind = Bind(
+            project=None if project is None else str(project),
+            directory=str(place),
+            cache=str(self._home.assets(lease.owner)),
+        )
+        return Job(held=held, key=key, bind=bind, task=task, blobs=list(blobs.values()))
+
+
+def _needed(lease: Lease) -> dict[str, None]:
+    """The digests that a task opens, each once."""
+    needed: dict[str, None] = dict.fromkeys((lease.function, *lease.hooks.call_before, *lease.hooks.call_after))
+    for item in (*lease.args, *lease.kwargs.values()):
+        if "value" not in item and "node" not in item or _has_templates_in_path(item):
+            needed.update(dict.fromkeys(template.assets(item)))
+    needed.update(dict.fromkeys(lease.outputs.values()))
+    return needed
+
+
+def _has_templates_in_path(item: Mapping[str, Any]) -> bool:
+    return any(step[0] == "item" and isinstance(step[1], dict) for step in item.get("path", ()))

@@ -1,0 +1,178 @@
+"""From a reply to a delivered completion: written to the spool, large parts uploaded, acknowledged, forgotten."""
+
+from __future__ import annotations
+
+import mmap
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from covalent.errors import AuthenticationError, ServerError
+from covalent.http import Server
+from covalent.wire.work import Completion, LeaseKey, Outcome, Poll, StreamChunk
+from covalent.worker.couriers import Courier
+from covalent.worker.settings import Patience
+from covalent.worker.spool import Entry, Result, Spool
+
+Buffer = bytes | bytearray | memoryview
+
+#: Printed output up to this size travels with its completion; more is sent before it.
+_LIGHT_STREAM_BYTES: Final = 64 * 1024
+_BATCH_ENTRIES: Final = 256
+_BATCH_BYTES: Final = 1 << 20
+_ERROR_CHARACTERS: Final = 20_000
+
+
+def entry(completion: Completion, blob: Buffer | None, pieces: Sequence[tuple[str, int, bytes]], file: str | None) -> Entry:
+    """A completion with its output (a blob or a file) and what the task printed, as (stream, offset, bytes)."""
+    assets = (completion.output,) if blob is not None and completion.output is not None else ()
+    first = len(assets)
+    streams = tuple(
+        StreamChunk(key=completion.key, stream=stream, offset=offset, blob=first + index)
+        for index, (stream, offset, _) in enumerate(pieces)
+    )
+    blobs: list[Buffer] = ([] if blob is None else [blob]) + [data for _, _, data in pieces]
+    return Entry(result=Result(completion=completion, assets=assets, streams=streams, file=file), blobs=blobs)
+
+
+def is_heavy(item: Entry) -> bool:
+    """Whether something of it has to be sent before its completion is."""
+    printed = sum(len(blob) for blob in item.blobs[len(item.result.assets) :])
+    return item.result.file is not None or printed > _LIGHT_STREAM_BYTES
+
+
+class Outbox:
+    """The results that the server does not have yet."""
+
+    def __init__(
+        self,
+        *,
+        server: Server,
+        worker: str,
+        held: Callable[[], tuple[LeaseKey, ...]],
+        spool: Spool,
+        uploaders: list[Courier[None]],
+        later: Callable[[float, Callable[[], None]], None],
+        patience: Patience,
+    ) -> None:
+        self._server = server
+        self._worker = worker
+        self._held = held
+        self._spool = spool
+        self._uploaders = uploaders
+        self._later = later
+        self._patience = patience
+        self._fresh: list[Entry] = []
+        self._ready: deque[Entry] = deque()
+        #: Results that are not acknowledged.
+        self.unfinished = 0
+        #: One result at a time, until the one that the server refuses is found.
+        self._singly = False
+
+    def __len__(self) -> int:
+        """How many results can be delivered now."""
+        return len(self._ready)
+
+    def add(self, item: Entry, *, spooled: bool = False) -> None:
+        """A new result; it goes to the spool with the next :meth:`flush` unless it is ``spooled``."""
+        self.unfinished += 1
+        if spooled:
+            self._upload_or_ready(item)
+        else:
+            self._fresh.append(item)
+
+    def flush(self) -> None:
+        """Write new results to the spool; those that are light can be delivered then."""
+        if not self._fresh:
+            return
+        fresh, self._fresh = self._fresh, []
+        self._spool.write(fresh)
+        for item in fresh:
+            self._upload_or_ready(item)
+
+    def take(self) -> list[Entry]:
+        """The results for the next message."""
+        taken: list[Entry] = []
+        size = 0
+        most = 1 if self._singly else _BATCH_ENTRIES
+        while self._ready and len(taken) < most and (size < _BATCH_BYTES or not taken):
+            item = self._ready.popleft()
+            size += sum(map(len, item.blobs))
+            taken.append(item)
+        return taken
+
+    def acknowledged(self, items: Sequence[Entry]) -> None:
+        """The server has these for good."""
+        self._singly = False
+        for item in items:
+            self._spool.done(item)
+            self.unfinished -= 1
+
+    def undelivered(self, items: Sequence[Entry]) -> None:
+        """Nobody answered; these are to be sent again."""
+        self._ready.extendleft(reversed(items))
+
+    def refused(self, items: Sequence[Entry], error: ServerError) -> list[LeaseKey]:
+        """The server does not take these; returns the leases of those that were given up."""
+        if len(items) > 1:
+            self._singly = True
+            self.undelivered(items)
+            return []
+        (item,) = items
+        key = item.result.completion.key
+        if item.replaced:
+            self.acknowledged(items)
+            return [key]
+        self.undelivered([_replacement(item, error)])
+        return []
+
+    def _upload_or_ready(self, item: Entry) -> None:
+        if is_heavy(item):
+            self._upload(item, self._patience.first_pause)
+        else:
+            self._ready.append(item)
+
+    def _upload(self, item: Entry, pause: float) -> None:
+        def done(_: None) -> None:
+            self._ready.append(_lightened(item))
+
+        def failed(error: Exception) -> None:
+            final = isinstance(error, ServerError) and 400 <= error.status < 500 and error.status not in {408, 409, 429}
+            if isinstance(error, AuthenticationError) or not (final or isinstance(error, FileNotFoundError)):
+                longer = min(self._patience.longest_pause, pause * 2)
+                self._later(pause, lambda: self._upload(item, longer))
+            else:
+                self._ready.append(_replacement(item, error))
+
+        held = self._held()
+        courier = min(self._uploaders, key=lambda courier: courier.pending)
+        courier.send(lambda: self._send_parts(item, held), done, failed)
+
+    def _send_parts(self, item: Entry, held: tuple[LeaseKey, ...]) -> None:
+        """Send a large output and long streams; called in an uploader's thread."""
+        result = item.result
+        first = len(result.assets)
+        for chunk, blob in zip(result.streams, item.blobs[first:], strict=True):
+            message = Poll(worker=self._worker, held=held, streams=(replace(chunk, blob=0),))
+            self._server.post("/worker/heartbeat", message, blobs=[blob])
+        if result.file is not None and result.completion.output is not None:
+            with Path(result.file).open("rb") as file:
+                content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            self._server.put_asset(result.completion.output, [content], len(content))
+
+
+def _lightened(item: Entry) -> Entry:
+    """A result whose streams and large output have arrived."""
+    count = len(item.result.assets)
+    return replace(item, result=replace(item.result, streams=(), file=None), blobs=item.blobs[:count])
+
+
+def _replacement(item: Entry, error: Exception) -> Entry:
+    """What the server is told when it does not take a result."""
+    before = item.result.completion
+    text = f"the task ended ({before.outcome}), but the server did not take its result: {error}"
+    text += f"\n{before.error}" if before.error else ""
+    completion = replace(before, outcome=Outcome.FAILED, output=None, error=text[:_ERROR_CHARACTERS])
+    return replace(item, result=Result(completion=completion), blobs=(), replaced=True)

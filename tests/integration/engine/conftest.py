@@ -1,0 +1,111 @@
+"""An engine on a database of its own, and a fake worker that speaks to it without HTTP."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from covalent.wire import places
+from covalent.wire.manifest import Manifest
+from covalent.wire.work import Completion, Hello, Lease, Outcome, Poll, Work
+from covalent_server import settings as server_settings
+from covalent_server.db import migrate
+from covalent_server.engine import intake
+from covalent_server.engine.engine import Caller, Engine, running
+from covalent_server.engine.submission import Submission
+from covalent_server.settings import Settings
+from tests import builders
+
+OWNER = "local"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    flags: dict[str, object] = {"data_dir": tmp_path / "data", "config_dir": tmp_path / "config", "port": 0}
+    (tmp_path / "data").mkdir()
+    made = server_settings.load(flags, {})
+    migrate.upgrade(made.database_url)
+    return made
+
+
+class AsyncEngine:
+    """An engine that staffs no pools: the tests' fake workers do the work."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[Engine]:
+        async with running(self._settings, host=places.host_identity(), url="http://localhost:0") as engine:
+            engine._provisioning._closing = True
+            yield engine
+
+
+@pytest.fixture
+def start(settings: Settings) -> AsyncEngine:
+    return AsyncEngine(settings)
+
+
+def submission(
+    manifest: Manifest, *, owner: str = OWNER, key: str | None = None, assets: Sequence[bytes] = ()
+) -> Submission:
+    text = builders.text(manifest)
+    return Submission(
+        owner=owner,
+        manifest=manifest,
+        plain=json.loads(text),
+        assets=[intake.from_bytes(memoryview(item)) for item in (builders.FUNCTION, *assets)],
+        idempotency_key=key,
+        body_digest=str(hash(text)),
+    )
+
+
+class FakeWorker:
+    """A worker without processes: it answers every lease with a value made from the lease."""
+
+    def __init__(self, engine: Engine, *, owner: str = OWNER) -> None:
+        self.engine = engine
+        self.owner = owner
+        self.id = secrets.token_hex(8)
+        self.held: dict[int, Lease] = {}
+
+    async def hello(self, pool: int = 1) -> None:
+        await self.engine.hello(
+            Caller(owner=self.owner, scope="worker"),
+            Hello(worker=self.id, pool=str(pool), slots=1, host="elsewhere"),
+        )
+
+    async def poll(self, *, want: int = 0, outputs: Sequence[tuple[Lease, Any]] = (), **fields: Any) -> Work:
+        blobs = [builders.asset(value) for _, value in outputs]
+        completions = [
+            Completion(
+                key=lease.key, outcome=Outcome.COMPLETED, output=builders.digest(blob), started_at=1.0, ended_at=2.0
+            )
+            for (lease, _), blob in zip(outputs, blobs, strict=True)
+        ]
+        fields.setdefault("held", tuple(lease.key for lease in self.held.values()))
+        fields.setdefault("completions", tuple(completions))
+        poll = Poll(worker=self.id, want=want, assets=tuple(map(builders.digest, blobs)), **fields)
+        work, _ = await self.engine.workplace.poll(self.owner, poll, [memoryview(blob) for blob in blobs])
+        for lease, _ in outputs:
+            self.held.pop(lease.key.node, None)
+        self.held.update({lease.key.node: lease for lease in work.leases})
+        return work
+
+    async def take(self, want: int = 64) -> list[Lease]:
+        return list((await self.poll(want=want)).leases)
+
+    async def work_through(self, value: Callable[[Lease], Any] = lambda lease: lease.node_id) -> int:
+        """Run until nothing is left; returns how many leases there were."""
+        done = 0
+        leases = await self.take()
+        while leases:
+            done += len(leases)
+            leases = list((await self.poll(want=64, outputs=[(lease, value(lease)) for lease in leases])).leases)
+        return done

@@ -1,0 +1,182 @@
+"""What crashes mean: leases that are lost, delivered again, returned, late; servers that start again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from covalent.status import Status
+from covalent.wire.work import Acknowledgement, Completion, Outcome
+from covalent_server.core.states import NodeState
+from covalent_server.db import dispatches, reads
+from covalent_server.engine import shared
+from covalent_server.engine.engine import Caller
+from covalent_server.engine.ledger import REDELIVER_AFTER
+from covalent_server.engine.submission import prepare
+from tests.builders import manifest, node, take
+from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission
+
+USER = Caller(owner=OWNER, scope="user")
+
+
+def test_a_worker_that_goes_gives_back_what_it_held_and_another_runs_it(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            dispatch_id = await engine.submit(submission(manifest([node(0)])))
+            gone, other = FakeWorker(engine), FakeWorker(engine)
+            await gone.hello()
+            await other.hello()
+            (lease,) = await gone.take()
+            await engine.workplace.bye(OWNER, gone.id)
+            (again,) = await other.take()
+            assert (again.key.node, again.key.attempt) == (lease.key.node, 2)
+            await other.poll(outputs=[(again, 5)])
+            assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.COMPLETED
+
+    asyncio.run(scenario())
+
+
+def test_the_first_completion_wins_and_the_replacement_is_told_to_stop(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            dispatch_id = await engine.submit(submission(manifest([node(0)])))
+            slow, quick = FakeWorker(engine), FakeWorker(engine)
+            await slow.hello()
+            await quick.hello()
+            (first,) = await slow.take()
+            await engine.workplace.lost(slow.id)
+            engine.workplace.seat(slow.id, OWNER, 1)
+            (second,) = await quick.take()
+            # The lost attempt is not told to stop: it may still be the first to end.
+            assert (await slow.poll()).drop == ()
+            assert (await slow.poll(outputs=[(first, "late")])).acknowledgements == (Acknowledgement.OK,)
+            assert (await quick.poll()).drop == (second.key,)
+            assert (await quick.poll(outputs=[(second, "too late")])).acknowledgements == (Acknowledgement.STALE,)
+            record = await engine.dispatch(USER, dispatch_id, 0)
+            assert record.result is not None
+            assert record.result.json == '"late"'
+
+    asyncio.run(scenario())
+
+
+def test_a_lease_that_its_worker_does_not_name_is_delivered_again(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lease,) = await worker.take()
+            for held in engine.shared.ledger._leases.values():
+                held.granted -= REDELIVER_AFTER + 1
+            (again,) = (await worker.poll(want=1, held=())).leases
+            assert again == lease
+
+    asyncio.run(scenario())
+
+
+def test_a_returned_lease_costs_nothing_and_a_lost_one_that_had_begun_counts(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            dispatch_id = await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            for _ in range(10):
+                (lease,) = await worker.take()
+                await worker.poll(returned=(lease.key,))
+                worker.held.clear()
+            for _ in range(4):
+                assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.RUNNING
+                (lease,) = await worker.take()
+                await worker.poll(started=(lease.key,))
+                await engine.workplace.lost(worker.id)
+                engine.workplace.seat(worker.id, OWNER, 1)
+                worker.held.clear()
+            record = await engine.dispatch(USER, dispatch_id, 0)
+            assert record.status is Status.FAILED
+            assert "lost 4 times" in str(record.error)
+
+    asyncio.run(scenario())
+
+
+def test_expired_leases_are_taken_back(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            silent, other = FakeWorker(engine), FakeWorker(engine)
+            await silent.hello()
+            await other.hello()
+            (lease,) = await silent.take()
+            for held in engine.shared.ledger._leases.values():
+                held.deadline = shared.monotonic() - 1
+            (again,) = (await other.poll(want=1, wait=20.0)).leases
+            assert again.key.node == lease.key.node
+
+    asyncio.run(scenario())
+
+
+def test_a_restarted_server_knows_leases_tokens_and_what_was_done(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.admit("the token", USER)
+            dispatch_id = await engine.submit(submission(manifest([node(0), node(1), node(2, take(0), take(1))])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            first, second = await worker.take()
+            await worker.poll(outputs=[(first, 1)])
+            instance = engine.shared.instance
+        async with start() as engine:
+            assert engine.shared.instance == instance
+            assert engine.caller("the token") == USER
+            worker.engine = engine
+            assert (await worker.poll(outputs=[(first, 1)])).acknowledgements == (Acknowledgement.DUPLICATE,)
+            (last,) = (await worker.poll(want=9, outputs=[(second, 2)])).leases
+            await worker.poll(outputs=[(last, 3)])
+            assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.COMPLETED
+            nodes = await engine.read(reads.nodes, OWNER, dispatch_id)
+            assert [item.attempt for item in nodes] == [1, 1, 1]
+
+    asyncio.run(scenario())
+
+
+def test_a_dispatch_whose_writing_was_cut_off_leaves_nothing(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            new = await asyncio.to_thread(prepare, submission(manifest([node(0)])), engine.shared.host)
+            begun = await engine.shared.write(lambda session: dispatches.begin(session, new, 1.0))
+            await engine.shared.write(lambda session: dispatches.add_nodes(session, begun, new, 0, 1))
+        async with start() as engine:
+            assert await engine.read(reads.dispatches, OWNER, status=None, name=None, limit=9) == ()
+            worker = FakeWorker(engine)
+            await worker.hello()
+            assert await worker.take() == []
+
+    asyncio.run(scenario())
+
+
+def test_a_bad_operation_does_not_fail_its_neighbours_in_the_batch(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            foreign = manifest([node(0, {"asset": "0" * 64})])
+            sent = [submission(manifest([node(0)])), submission(foreign), submission(manifest([node(0)]))]
+            first, bad, last = await asyncio.gather(*map(engine.submit, sent), return_exceptions=True)
+            assert isinstance(bad, Exception)
+            for dispatch_id in (first, last):
+                assert (await engine.dispatch(USER, str(dispatch_id), 0)).status is Status.RUNNING
+            assert len(await engine.read(reads.dispatches, OWNER, status=None, name=None, limit=9)) == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_second_report_of_one_node_in_one_message_is_a_duplicate(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lease,) = await worker.take()
+            failed = Completion(key=lease.key, outcome=Outcome.FAILED, error="no")
+            answers = (await worker.poll(completions=(failed, failed))).acknowledgements
+            assert answers == (Acknowledgement.OK, Acknowledgement.DUPLICATE)
+            events = await engine.read(reads.events, OWNER, 0, 100)
+            assert [item.kind for item in events.events].count(f"node.{NodeState.FAILED.lower()}") == 1
+
+    asyncio.run(scenario())
