@@ -16,7 +16,7 @@ from tests.architecture.tree import ROOT, modules
 LONGEST = 400
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 #: Directories of the machines that this is written on, which mean nothing on a reader's.
-MACHINE_PATH = re.compile(r"(?<![\w.:/}$-])/(work|root)/")
+MACHINE_PATH = re.compile(r"(?<![\w.:/}>$-])/(work|root)/")
 TEXT = {".cfg", ".css", ".html", ".ini", ".json", ".md", ".py", ".toml", ".txt", ".yaml", ".yml", ""}
 BUILT = {".git", ".venv", ".nox", ".make", "_build", "dist", "build", "node_modules", "__pycache__", "static"}
 

@@ -108,3 +108,18 @@ def _resolve_local(attributes: dict[str, Any]) -> None:
     attributes["host"] = host_identity()
     if attributes.get("workdir"):
         attributes["workdir"] = str(Path(attributes["workdir"]).expanduser().absolute())
+
+
+def to_json(prefix: str, executor: Executor | None) -> dict[str, Any]:
+    """``{prefix: short name, prefix_data: attributes}``, None for an executor that was not given."""
+    described = None if executor is None else executor.to_dict()
+    return {
+        prefix: described and described["short_name"],
+        f"{prefix}_data": described and described["attributes"],
+    }
+
+
+def from_json(prefix: str, plain: Mapping[str, Any]) -> Executor | None:
+    """From what :func:`to_json` gave."""
+    short_name = plain.get(prefix)
+    return None if short_name is None else from_description(str(short_name), plain.get(f"{prefix}_data") or {})

@@ -18,7 +18,7 @@ from covalent.wire.links import order
 from covalent.wire.manifest import Graph, GraphAttributes, Link, Metadata, Node
 
 if TYPE_CHECKING:
-    import networkx
+    import networkx as nx
 
 
 class TransportGraph:
@@ -42,7 +42,7 @@ class TransportGraph:
         self.assets.setdefault(asset.asset_id, asset)
         return asset.asset_id
 
-    def add_node(  # noqa: PLR0913 - a node has these parts
+    def add_node(
         self,
         name: str,
         function: str,
@@ -75,9 +75,8 @@ class TransportGraph:
     def add_wait(self, source: int, target: int) -> None:
         """Let a task begin only after another one has ended."""
         if source == target or (source > target and self._leads(target, source)):
-            raise GraphError(
-                f"{self._called(target)} cannot wait for {self._called(source)}, which itself needs {self._called(target)}"
-            )
+            child, parent = self._called(target), self._called(source)
+            raise GraphError(f"{child} cannot wait for {parent}, which itself needs {child}")
         self._links.add(Link(source=source, target=target, edge_name="", param_type="wait"))
 
     def _called(self, node: int) -> str:
@@ -118,11 +117,11 @@ class TransportGraph:
         except AttributeError:
             raise KeyError(key) from None
 
-    def networkx(self) -> networkx.MultiDiGraph[int]:
+    def networkx(self) -> nx.MultiDiGraph[int]:
         """A copy of the graph in networkx, to be looked at, drawn and measured."""
-        import networkx  # noqa: PLC0415 - half a second that only this needs
+        import networkx as nx  # noqa: PLC0415 - half a second that only this needs
 
-        view: networkx.MultiDiGraph[int] = networkx.MultiDiGraph(name=self.name, output=self.output)
+        view: nx.MultiDiGraph[int] = nx.MultiDiGraph(name=self.name, output=self.output)
         for node in self.nodes:
             fields = to_json(node)
             view.add_node(fields.pop("id"), **fields)

@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from covalent.errors import AuthenticationError, MissingLatticeRecordError, ServerError, ServerUnreachableError, WireError
+from covalent.errors import (
+    AuthenticationError,
+    MissingLatticeRecordError,
+    ServerError,
+    ServerUnreachableError,
+    WireError,
+)
 from covalent.wire import FRAMES_CONTENT_TYPE, frames, places
 from covalent.wire.codec import dumps, from_json, loads
 from covalent.wire.records import Problem
@@ -71,7 +77,9 @@ class Server:
         """The JSON at a path. ``timeout`` bounds the wait for the answer, in seconds."""
         return self._decode(self._request("GET", path + _query(params), timeout=timeout)).plain
 
-    def get_bytes(self, path: str, *, params: Mapping[str, object] | None = None, timeout: float | None = None) -> bytes:
+    def get_bytes(
+        self, path: str, *, params: Mapping[str, object] | None = None, timeout: float | None = None
+    ) -> bytes:
         """The bytes at a path, a stream's text for example."""
         return bytes(self._request("GET", path + _query(params), timeout=timeout).data)
 

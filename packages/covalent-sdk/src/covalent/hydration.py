@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
+from covalent import executors, project
+from covalent.errors import GraphError
+from covalent.graph import TransportGraph
+from covalent.identity import function_id
+from covalent.project import Project
 from covalent.transportable import TransportableObject
-from covalent.wire.manifest import Manifest
+from covalent.wire.manifest import Client, Manifest, Node
+from covalent.wire.places import host_identity
+
+_CALL_HOOKS: Final = "call-hooks"
+#: Which attributes of an executor tell one environment from another.
+_ENVIRONMENT: Final = ("python", "python_version", "host", "conda_env")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,3 +29,92 @@ class Package:
     manifest: Manifest
     #: By asset id.
     assets: dict[str, TransportableObject]
+
+
+class Built(Protocol):
+    """A workflow after its graph was built."""
+
+    @property
+    def transport_graph(self) -> TransportGraph:
+        """Its tasks."""
+
+    @property
+    def inputs(self) -> TransportableObject | None:
+        """``{"args": tuple, "kwargs": dict}``."""
+
+    @property
+    def workflow_function(self) -> TransportableObject:
+        """The function that it was built from."""
+
+    @property
+    def project(self) -> TransportableObject | None:
+        """The user's own modules, when they came with the workflow and are not to be looked for."""
+
+
+def dehydrate(lattice: Built) -> Package:
+    """What is sent of a workflow; its user's own modules are read from disk now."""
+    graph = lattice.transport_graph
+    if graph.output is None:
+        raise GraphError("the workflow has no graph yet; call its build_graph(...) with its arguments first")
+    found = Project()
+    code = lattice.project or find_project(graph, found)
+    resolver = _Resolver(graph, found)
+    nodes = [resolver.resolved(node) for node in graph.nodes]
+    loose = [asset for asset in (lattice.inputs, lattice.workflow_function, code) if asset is not None]
+    manifest = Manifest(
+        requires=(_CALL_HOOKS,) if any(_has_hooks(node) for node in nodes) else (),
+        graph=graph.with_nodes(nodes),
+        inputs=lattice.inputs.asset_id if lattice.inputs is not None else None,
+        workflow=lattice.workflow_function.asset_id,
+        project=code.asset_id if code is not None else None,
+        client=Client(host=host_identity(), python=platform.python_version(), sdk=_sdk_version()),
+    )
+    return Package(manifest=manifest, assets={**graph.assets, **{asset.asset_id: asset for asset in loose}})
+
+
+def find_project(graph: TransportGraph, found: Project) -> TransportableObject | None:
+    """The user's own modules that a graph's tasks need, as one asset."""
+    return project.pack(found.files(asset.origins for asset in graph.assets.values()))
+
+
+def _has_hooks(node: Node) -> bool:
+    return bool(node.metadata.hooks.call_before or node.metadata.hooks.call_after)
+
+
+@functools.cache
+def _sdk_version() -> str:
+    import importlib.metadata  # noqa: PLC0415 - slow, and needed only by who dispatches
+
+    try:
+        return importlib.metadata.version("covalent-sdk")
+    except importlib.metadata.PackageNotFoundError:  # run from a source tree
+        return ""
+
+
+class _Resolver:
+    """Fills into nodes what is known only now: where they run and what their functions are."""
+
+    def __init__(self, graph: TransportGraph, found: Project) -> None:
+        self._graph = graph
+        self._found = found
+        self._ids: dict[tuple[str, str], str] = {}
+        self._executors: dict[str, dict[str, Any]] = {}
+
+    def resolved(self, node: Node) -> Node:
+        metadata = node.metadata
+        key = f"{metadata.executor} {sorted(metadata.executor_data.items())!r}"
+        if key not in self._executors:
+            self._executors[key] = executors.resolve(metadata.executor, metadata.executor_data)
+        data = self._executors[key]
+        identity = self._function_id(node, key, data) or node.function_id
+        return replace(node, function_id=identity, metadata=replace(metadata, executor_data=data))
+
+    def _function_id(self, node: Node, key: str, data: Mapping[str, Any]) -> str:
+        function = self._graph.functions.get(node.function)
+        if function is None:
+            return ""
+        if (node.function, key) not in self._ids:
+            environment = {"executor": node.metadata.executor, **{name: data.get(name) for name in _ENVIRONMENT}}
+            code = self._found.digest([self._graph.assets[node.function].origins])
+            self._ids[node.function, key] = function_id(function, project=code, environment=environment)
+        return self._ids[node.function, key]

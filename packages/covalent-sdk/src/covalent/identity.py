@@ -21,7 +21,10 @@ from covalent.references import function_of, reference
 
 _MAX_DEPTH: Final = 200
 _SIMPLE: Final = (int, float, bool, complex, type(None), type(Ellipsis), type(NotImplemented), range)
-_GLOBAL_NAMES: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL", "DELETE_GLOBAL"})
+_CONTAINERS: Final = (list, tuple, set, frozenset, dict)
+_GLOBAL_NAMES: Final = frozenset(
+    {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL", "DELETE_GLOBAL"}
+)
 #: What a class holds that says nothing about it, or says it in an order of chance.
 _UNTOLD: Final = frozenset(
     {"__dict__", "__weakref__", "__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "_abc_impl"}
@@ -88,12 +91,8 @@ class _Walker:
         name = reference(value) if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, type)) else None
         if name is not None:
             self.feed("reference", name)
-        elif type(value) in (list, tuple):
-            self._walk_all(type(value).__name__, value)
-        elif type(value) in (set, frozenset):
-            self._walk_all(type(value).__name__, sorted(_digest(item) for item in value))
-        elif type(value) is dict:
-            self._walk_all("dict", [part for item in value.items() for part in item])
+        elif type(value) in _CONTAINERS:
+            self._walk_container(value)
         elif isinstance(value, types.CodeType):
             self._walk_code(value)
         elif isinstance(value, types.FunctionType):
@@ -102,7 +101,11 @@ class _Walker:
             self._walk_class(value)
         elif isinstance(value, types.CellType):
             self._walk_all("cell", list(_contents(value)))
-        elif isinstance(value, (staticmethod, classmethod)):
+        else:
+            self._walk_part_of_class(value)
+
+    def _walk_part_of_class(self, value: Any) -> None:
+        if isinstance(value, (staticmethod, classmethod)):
             self._walk_all(type(value).__name__, [value.__func__])
         elif isinstance(value, property):
             self._walk_all("property", [value.fget, value.fset, value.fdel])
@@ -110,6 +113,15 @@ class _Walker:
             self.feed("descriptor", value.__name__)
         else:
             self._walk_reduced(value)
+
+    def _walk_container(self, value: Any) -> None:
+        tag = type(value).__name__
+        if tag == "dict":
+            self._walk_all(tag, [part for item in value.items() for part in item])
+        elif tag in {"list", "tuple"}:
+            self._walk_all(tag, value)
+        else:
+            self._walk_all(tag, sorted(_digest(item) for item in value))
 
     def _walk_all(self, tag: str, values: Iterable[Any]) -> None:
         values = list(values)

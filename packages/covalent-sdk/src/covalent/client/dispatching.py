@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import ParamSpec
 
@@ -23,8 +24,9 @@ def dispatch(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Callabl
     _check_lattice(lattice)
 
     def start(*args: P.args, **kwargs: P.kwargs) -> str:
-        lattice.build_graph(*args, **kwargs)
-        return submit(connect(dispatcher_addr), dehydrate(lattice)).dispatch_id
+        built = copy.copy(lattice)  # so that the caller's lattice stays as it is, and threads may share it
+        built.build_graph(*args, **kwargs)
+        return submit(connect(dispatcher_addr), dehydrate(built)).dispatch_id
 
     return start
 

@@ -110,8 +110,8 @@ class BoundElectron:
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise BoundElectronError(
-            f"{self!r} is hidden in an object that has to be serialised. Electrons may stand in arguments by themselves "
-            "and in lists, tuples, sets and dicts, not in other objects: "
+            f"{self!r} is hidden in an object that has to be serialised. Electrons may stand in arguments by "
+            "themselves and in lists, tuples, sets and dicts, not in other objects: "
             "make the object in a function decorated with @ct.electron"
         )
 

@@ -33,9 +33,7 @@ class Parameters:
         try:
             parameters = inspect.signature(function).parameters.values()
         except (TypeError, ValueError):
-            return cls(
-                function=name, positional=(), keywords=frozenset(), required=(), rest="arg", any_keyword=True
-            )
+            return cls(function=name, positional=(), keywords=frozenset(), required=(), rest="arg", any_keyword=True)
         return cls(
             function=name,
             positional=tuple(item.name for item in parameters if item.kind in _POSITIONAL),
@@ -62,7 +60,9 @@ class Parameters:
         taken = self.positional[: len(args)]
         twice = [name for name in taken if name in kwargs and name in self.keywords]
         if twice:
-            raise ArgumentsError(f"Arguments given by position and by keyword: {', '.join(twice)} (calling {self.function})")
+            raise ArgumentsError(
+                f"Arguments given by position and by keyword: {', '.join(twice)} (calling {self.function})"
+            )
         given = {*taken, *(name for name in kwargs if name in self.keywords), *provided}
         missing = [name for name in self.required if name not in given]
         if missing:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import io
 import platform
 import re
@@ -142,6 +143,8 @@ def _pickler_class() -> Any:
                 self.code = True
             elif isinstance(obj, types.ModuleType):
                 self.modules.add(obj.__name__)
+                if type(obj) is not types.ModuleType and sys.modules.get(obj.__name__) is obj:
+                    return importlib.import_module, (obj.__name__,)  # cloudpickle knows plain modules only
             elif reduced is NotImplemented:
                 named = obj if isinstance(obj, _NAMED) else type(obj)
                 self.modules.add(str(getattr(named, "__module__", None)))

@@ -14,15 +14,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from covalent.errors import AuthenticationError, ServerError, ServerUnreachableError
+from covalent.errors import AuthenticationError, ServerError
 from covalent.http import Server
 from covalent.wire.codec import from_json
 from covalent.wire.work import Hello, LeaseKey, Poll, StreamChunk, Welcome, Work
+from covalent.worker.contact import Contact
 from covalent.worker.couriers import Courier, Mailbox
 from covalent.worker.outbox import Outbox
 from covalent.worker.pace import LARGEST_BATCH
 from covalent.worker.settings import Patience
 from covalent.worker.spool import Entry
+
+Buffer = bytes | bytearray | memoryview
 
 _log = logging.getLogger("covalent.worker")
 _NOT_FOUND = 404
@@ -67,10 +70,13 @@ class Tasks(Protocol):
     def printed(self) -> Printed:
         """What running tasks have printed since it was last acknowledged."""
 
+    def take_released(self) -> list[LeaseKey]:
+        """Leases to be given back; they are the exchange's to tell now."""
+
     def introduced(self, welcome: Welcome) -> None:
         """The server knows this worker now."""
 
-    def told(self, poll: Poll) -> None:
+    def told(self, poll: Poll, blobs: Sequence[Buffer]) -> None:
         """The server has answered this message."""
 
     def answered(self, answer: Answer) -> None:
@@ -78,35 +84,6 @@ class Tasks(Protocol):
 
     def given_up(self, keys: Sequence[LeaseKey]) -> None:
         """The server takes no completion of these."""
-
-
-@dataclass(slots=True)
-class Contact:
-    """Whether the server answers, and when to ask again."""
-
-    patience: Patience
-    #: Since when nobody answers, None while somebody does.
-    lost_since: float | None = None
-    pause: float = 0.0
-    not_before: float = 0.0
-
-    def kept(self) -> None:
-        """The server has answered."""
-        if self.lost_since is not None:
-            _log.info("the server answers again")
-        self.lost_since, self.pause, self.not_before = None, 0.0, 0.0
-
-    def failed(self, now: float, error: Exception) -> None:
-        """Nobody answered: wait longer each time, and not all workers in step."""
-        if self.lost_since is None:
-            _log.warning("no answer: %s", error)
-            self.lost_since = now
-        self.pause = min(self.patience.longest_pause, max(self.patience.first_pause, self.pause * 2))
-        self.not_before = now + self.pause * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
-
-    def lost_for(self, now: float) -> float:
-        """How long nobody has answered, in seconds."""
-        return 0.0 if self.lost_since is None else now - self.lost_since
 
 
 @dataclass(slots=True)
@@ -135,6 +112,7 @@ class Exchange:
         outbox: Outbox,
         mailbox: Mailbox,
         patience: Patience,
+        clock: Callable[[], float],
         refused: Callable[[str], None],
     ) -> None:
         """``refused`` is called with the reason when the worker has to leave."""
@@ -143,6 +121,7 @@ class Exchange:
         self._tasks = tasks
         self._outbox = outbox
         self._patience = patience
+        self._clock = clock
         self._refused = refused
         self._deliver: Courier[Any] = Courier("covalent-deliver", mailbox)
         self._idle: Courier[Any] = Courier("covalent-idle", mailbox)
@@ -157,12 +136,9 @@ class Exchange:
         """Whether results or returned leases are on their way or wait to be."""
         return bool(len(self._outbox) or self._state.released or not self._deliver.idle)
 
-    def release(self, keys: Sequence[LeaseKey]) -> None:
-        """Give leases back with the next message."""
-        self._state.released.extend(keys)
-
     def step(self, now: float) -> None:
         """Say what there is to say."""
+        self._state.released += self._tasks.take_released()
         if now < self.contact.not_before:
             return
         if not self._state.introduced:
@@ -191,7 +167,7 @@ class Exchange:
             self._state.last_beat = now
             self._tasks.introduced(welcome)
 
-        self._deliver.send(errand, done, lambda error: self._failed(error, now))
+        self._deliver.send(errand, done, self._failed)
 
     def _should_deliver(self, now: float) -> bool:
         if self._state.released:
@@ -222,7 +198,7 @@ class Exchange:
             # An answer of another server acknowledges nothing.
             if self._same_instance(answer.work.instance):
                 self._outbox.acknowledged(entries)
-                self._tasks.told(poll)
+                self._tasks.told(poll, blobs)
                 self._tasks.answered(answer)
 
         def failed(error: Exception) -> None:
@@ -232,7 +208,7 @@ class Exchange:
                 _log.error("the server refuses a result: %s", error)
             else:
                 self._outbox.undelivered(entries)
-                self._failed(error, now)
+                self._failed(error)
 
         self._deliver.send(lambda: self._post("/worker/poll", poll, blobs), done, failed)
 
@@ -247,12 +223,12 @@ class Exchange:
             self._state.idle_wants = 0
             self.contact.kept()
             if self._same_instance(answer.work.instance):
-                self._tasks.told(poll)
+                self._tasks.told(poll, ())
                 self._tasks.answered(answer)
 
         def failed(error: Exception) -> None:
             self._state.idle_wants = 0
-            self._failed(error, now)
+            self._failed(error)
 
         self._idle.send(lambda: self._post("/worker/poll", poll, []), done, failed)
 
@@ -270,16 +246,18 @@ class Exchange:
         if not (due or started or (printed and printed.chunks)):
             return
         self._state.last_beat = now
-        poll = Poll(worker=self._hello.worker, held=held, started=started, streams=tuple(printed.chunks) if printed else ())
+        poll = Poll(
+            worker=self._hello.worker, held=held, started=started, streams=tuple(printed.chunks) if printed else ()
+        )
         blobs = printed.blobs if printed else ()
 
         def done(answer: Answer) -> None:
             self.contact.kept()
             if self._same_instance(answer.work.instance):
-                self._tasks.told(poll)
+                self._tasks.told(poll, blobs)
                 self._tasks.answered(answer)
 
-        self._beat.send(lambda: self._post("/worker/heartbeat", poll, blobs), done, lambda error: self._failed(error, now))
+        self._beat.send(lambda: self._post("/worker/heartbeat", poll, blobs), done, self._failed)
 
     def say_goodbye(self) -> None:
         """Tell the server that this worker leaves; called when nothing is held, and waits for the answer."""
@@ -306,11 +284,44 @@ class Exchange:
         self._state.instance = instance
         return True
 
-    def _failed(self, error: Exception, sent_at: float) -> None:
+    def _failed(self, error: Exception) -> None:
         if isinstance(error, AuthenticationError):
             self._refused(str(error))
             return
         if isinstance(error, ServerError) and error.status == _NOT_FOUND:
             # The server does not know this worker (any more).
             self._state.introduced = False
-        self.contact.failed(sent_at if isinstance(error, ServerUnreachableError) else sent_at, error)
+        self.contact.failed(self._clock(), random.random(), error)  # noqa: S311 - not a secret
+
+
+def _poll(
+    worker: str, entries: Sequence[Entry], *, want: int, released: tuple[LeaseKey, ...]
+) -> tuple[Poll, list[Buffer]]:
+    """One message of several results: all their outputs first, then all that was printed."""
+    outputs: list[Buffer] = []
+    printed: list[Buffer] = []
+    assets: list[str] = []
+    streams: list[StreamChunk] = []
+    for entry in entries:
+        count = len(entry.result.assets)
+        assets += entry.result.assets
+        outputs += entry.blobs[:count]
+        streams += entry.result.streams
+        printed += entry.blobs[count:]
+    first = len(outputs)
+    poll = Poll(
+        worker=worker,
+        want=want,
+        released=released,
+        completions=tuple(entry.result.completion for entry in entries),
+        assets=tuple(assets),
+        streams=tuple(replace(chunk, blob=first + index) for index, chunk in enumerate(streams)),
+    )
+    return poll, outputs + printed
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether the server will never take this message."""
+    if not isinstance(error, ServerError) or isinstance(error, AuthenticationError):
+        return False
+    return 400 <= error.status < 500 and error.status not in {_NOT_FOUND, 408, 409, 429}

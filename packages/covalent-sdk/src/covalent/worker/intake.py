@@ -20,8 +20,8 @@ from covalent.worker.messages import Bind, Task
 from covalent.worker.process import Job, RunnerKey
 from covalent.worker.settings import Patience
 
-#: Leases whose assets are fetched at the same time.
-_FETCHERS: Final = 2
+Buffer = bytes | bytearray | memoryview
+
 #: Statuses that say "not now"; every other refusal is final.
 _PASSING: Final = frozenset({0, 408, 409, 429})
 
@@ -49,28 +49,30 @@ class Intake:
         self._later = later
         self._patience = patience
         self._assets = Assets(home)
-        self._waiting: set[str] = set()
-
-    def keep(self, owner: str, digest: str, data: bytes) -> None:
-        """Remember a small asset that came with a lease or from a runner."""
-        self._assets.keep(owner, digest, data)
+        self._waiting: dict[str, Held] = {}
 
     def forget(self, held: Held) -> None:
         """The lease is no longer this worker's."""
-        self._waiting.discard(held.lease.key.token)
+        self._waiting.pop(held.lease.key.token, None)
 
-    def release(self) -> list[str]:
-        """Give up what is still being fetched; the tokens of those leases."""
-        tokens, self._waiting = list(self._waiting), set()
-        return tokens
+    def release(self) -> list[Held]:
+        """Give up what is still being fetched; those leases."""
+        leases, self._waiting = list(self._waiting.values()), {}
+        return leases
 
-    def take(self, held: Held) -> None:
-        """Start to make a job of a lease."""
-        unknown = set(held.lease.requires) - FEATURES
+    def take(self, held: Held, blobs: Mapping[str, Buffer]) -> None:
+        """Start to make a job of a lease that came with some of its assets."""
+        lease = held.lease
+        for digest in blobs.keys() & _needed(lease).keys():
+            self._assets.keep(lease.owner, digest, bytes(blobs[digest]))
+        unknown = set(lease.requires) - FEATURES
         if unknown:
-            self._impossible(held, f"the task needs {', '.join(sorted(unknown))}, which this worker's covalent-sdk cannot do: upgrade it")
+            self._impossible(
+                held,
+                f"the task needs {', '.join(sorted(unknown))}, which this worker's covalent-sdk cannot do: upgrade it",
+            )
             return
-        self._waiting.add(held.lease.key.token)
+        self._waiting[lease.key.token] = held
         self._continue(held, self._patience.first_pause)
 
     def _continue(self, held: Held, pause: float) -> None:
@@ -93,7 +95,7 @@ class Intake:
         if missing or (project is not None and not project.is_dir()):
             self._fetch(held, missing, project, pause)
             return
-        self._waiting.discard(lease.key.token)
+        self._waiting.pop(lease.key.token, None)
         self._ready(self._job(held, blobs, files, project))
 
     def _fetch(self, held: Held, missing: list[str], project: Path | None, pause: float) -> None:
@@ -113,11 +115,13 @@ class Intake:
 
         def failed(error: Exception) -> None:
             passing = isinstance(error, ServerError) and (error.status in _PASSING or error.status >= 500)
-            if isinstance(error, ServerUnreachableError) or (passing and getattr(error, "code", "") != "digest-mismatch"):
+            if isinstance(error, ServerUnreachableError) or (
+                passing and getattr(error, "code", "") != "digest-mismatch"
+            ):
                 longer = min(self._patience.longest_pause, pause * 2)
                 self._later(pause, lambda: self._continue(held, longer))
             elif held.lease.key.token in self._waiting:
-                self._waiting.discard(held.lease.key.token)
+                self._waiting.pop(held.lease.key.token, None)
                 self._impossible(held, f"the task's inputs cannot be fetched: {error}")
 
         min(self._fetchers, key=lambda courier: courier.pending).send(errand, done, failed)

@@ -20,8 +20,6 @@ class Held:
     """A lease that is this worker's, until its completion is acknowledged or it is given back."""
 
     lease: Lease
-    #: When its task began by the worker's monotonic clock, None before.
-    began: float | None = None
     #: The server was told that its task has begun.
     started_told: bool = False
     #: Its task has ended; its completion waits for an acknowledgement.
@@ -69,14 +67,6 @@ class Ledger:
     def unfinished(self) -> int:
         """How many leases still have a task to run."""
         return sum(not held.ended for held in self._held.values())
-
-    def newly_started(self, now: float, after: float) -> tuple[LeaseKey, ...]:
-        """Leases whose task has run for ``after`` seconds, and of which the server was not told so."""
-        return tuple(
-            held.lease.key
-            for held in self._held.values()
-            if held.began is not None and not held.started_told and not held.ended and now - held.began >= after
-        )
 
     def started_was_told(self, keys: Iterable[LeaseKey]) -> None:
         """The server has answered a message that named these as started."""

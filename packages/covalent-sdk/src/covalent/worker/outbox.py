@@ -25,7 +25,9 @@ _BATCH_BYTES: Final = 1 << 20
 _ERROR_CHARACTERS: Final = 20_000
 
 
-def entry(completion: Completion, blob: Buffer | None, pieces: Sequence[tuple[str, int, bytes]], file: str | None) -> Entry:
+def entry(
+    completion: Completion, blob: Buffer | None, pieces: Sequence[tuple[str, int, bytes]], file: str | None
+) -> Entry:
     """A completion with its output (a blob or a file) and what the task printed, as (stream, offset, bytes)."""
     assets = (completion.output,) if blob is not None and completion.output is not None else ()
     first = len(assets)

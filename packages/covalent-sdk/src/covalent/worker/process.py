@@ -139,10 +139,6 @@ class Runner:
         """Which task was begun last, and where its streams begin."""
         return self._mark.read()
 
-    def has_exited(self) -> bool:
-        """Whether the process is over."""
-        return self._process.poll() is not None
-
     def startup_error(self) -> str:
         """What a runner that never became ready printed last."""
         stream = self.streams["stderr"]
@@ -150,20 +146,23 @@ class Runner:
         return stream.read(max(0, size - _ERROR_BYTES), size).decode("utf-8", "replace").strip()
 
     def end(self) -> int:
-        """Kill it with everything its tasks started; returns the status that it ended with."""
+        """Kill it with everything its tasks started; returns the status that it ended with.
+
+        What it sent before can still be received, and its streams be read, until :meth:`remove`.
+        """
         status = self._process.poll()
         processes.kill_tree(self.pid, self._marker)
         killed = self._process.wait()
         with suppress(FileNotFoundError):
             self._registered.unlink()
+        return killed if status is None else status
+
+    def remove(self) -> None:
+        """Close and remove all that belonged to it."""
         self.channel.close()
         if self.exit_descriptor is not None:
             os.close(self.exit_descriptor)
         self._mark.close()
-        return killed if status is None else status
-
-    def remove(self) -> None:
-        """Remove its files, when nobody needs its streams any more."""
         self._remove_files()
 
     def _remove_files(self) -> None:
@@ -182,5 +181,9 @@ def _pidfd(pid: int) -> int | None:
 def interpreter_error(python: str, reason: str) -> str:
     """What to tell the user when no runner can be started."""
     path = Path(python)
-    advice = f"run: {path} -m pip install covalent-sdk" if "No module named" in reason else "give the executor's `python` an interpreter of this machine"
+    advice = (
+        f"run: {path} -m pip install covalent-sdk"
+        if "No module named" in reason
+        else "give the executor's `python` an interpreter of this machine"
+    )
     return f"the interpreter {path} cannot run tasks: {reason}\n{advice}"

@@ -84,7 +84,9 @@ def sweep(runners: Path) -> None:
 def died_message(status: int) -> str:
     """What a runner's exit status says, for the user; ``status`` is negative for a signal."""
     if status >= 0:
-        return f"the process that ran the task ended with exit code {status}: the task called os._exit, or a library did"
+        return (
+            f"the process that ran the task ended with exit code {status}: the task called os._exit, or a library did"
+        )
     number = -status
     try:
         name = signal.Signals(number).name
@@ -96,4 +98,3 @@ def died_message(status: int) -> str:
     elif number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
         text += ": a crash in compiled code; the task's stderr shows where in Python it was"
     return text
-

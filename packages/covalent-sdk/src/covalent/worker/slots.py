@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from covalent.worker.home import Home
+from covalent.worker.mark import Position
 from covalent.worker.pace import AHEAD, Pace
 from covalent.worker.process import Job, Runner, RunnerKey
 from covalent.worker.settings import Patience
@@ -100,6 +101,19 @@ class Slots:
         blank = sum(runner.key is None for runner in self.runners)
         for _ in range(wanted - blank):
             self._start(sys.executable)
+
+    def running(self, now: float, after: float, *, told: bool | None = None) -> Iterator[tuple[Runner, Job, Position]]:
+        """The tasks that have begun and have run for ``after`` seconds, each with its position in the streams.
+
+        With ``told``, only those of which the server does or does not know that they have begun.
+        """
+        for runner in self.runners:
+            if runner.jobs and runner.ready and now - runner.progress >= after:
+                if told is not None and runner.jobs[0].held.started_told is not told:
+                    continue
+                position = runner.position()
+                if position.begun == runner.jobs[0].sequence:
+                    yield runner, runner.jobs[0], position
 
     def stuck(self, now: float) -> Iterator[Job]:
         """Tasks sent ahead behind one that proves long; taken back."""

@@ -77,7 +77,7 @@ def already_running(found: record.Found, settings: Settings) -> AlreadyRunningEr
 def _spawn(order: Order, place: directory.DataDirectory, pipe: int) -> subprocess.Popen[bytes]:
     # A database's URL may hold a password, which a command line would show to everybody on this machine.
     shown = {name: value for name, value in order.flags.items() if name != "database_url"}
-    environment = {**order.environ, "MALLOC_ARENA_MAX": order.environ.get("MALLOC_ARENA_MAX", "2")}
+    environment = dict(order.environ)
     if order.flags.get("database_url"):
         environment["COVALENT_DATABASE_URL"] = order.settings.database_url
     # -P: a directory that the server happens to be started in must not lend it modules

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select, update
 
 from covalent.status import Status
-from covalent_server.db import AnyRow
+from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError
 from covalent_server.core.states import NodeState
-from covalent_server.db import assets
+from covalent_server.db import AnyRow, assets
 from covalent_server.db.dialect import insert_ignore
 from covalent_server.db.moves import Effects, finish
 from covalent_server.db.tables import dispatch, event, link, node, pool, setting
-from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError
 
 #: Rows that one transaction writes at most, so that other commits are not held up.
 PIECE = 2000

@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
-from covalent_server.db import AnyRow
 from covalent_server.core.decisions import Decision, NodeView
 from covalent_server.core.planning import conclude
 from covalent_server.core.states import NodeState
+from covalent_server.db import AnyRow
 from covalent_server.db.assets import chunks
 from covalent_server.db.tables import dispatch, event, link, node
 

@@ -13,10 +13,10 @@ from covalent.wire.codec import from_json
 from covalent.wire.links import order
 from covalent.wire.manifest import Link
 from covalent.wire.records import AssetDescription, DispatchRecord, Event, EventList, NodeRecord
-from covalent_server.db import AnyRow
-from covalent_server.core.states import NodeState
-from covalent_server.db.tables import asset, dispatch, event, link, node, stream
 from covalent_server.core.errors import UnknownDispatchError, UnknownNodeError
+from covalent_server.core.states import NodeState
+from covalent_server.db import AnyRow
+from covalent_server.db.tables import asset, dispatch, event, link, node, stream
 
 _DISPATCH = (
     dispatch.c.key,

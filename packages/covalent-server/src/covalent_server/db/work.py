@@ -9,11 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
-from covalent_server.db import AnyRow
 from covalent_server.core.decisions import Decision, Policy, decide
 from covalent_server.core.events import Finished, Leased, LeaseExpired, PoolFailed, Started
 from covalent_server.core.states import NodeState
-from covalent_server.db import assets
+from covalent_server.db import AnyRow, assets
 from covalent_server.db.dialect import insert_ignore
 from covalent_server.db.moves import Effects, Move, apply, view
 from covalent_server.db.tables import IS_READY, dispatch, link, node, stream

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from covalent.wire import INLINE_MESSAGE_BYTES, PROTOCOL, template
+from covalent.wire import INLINE_MESSAGE_BYTES, template
 from covalent.wire.manifest import Node
 from covalent.wire.work import Acknowledgement, Hello, Lease, LeaseKey, Poll, Welcome, Work
 from covalent_server.core.errors import AssetMismatchError, UnknownWorkerError

@@ -40,7 +40,7 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             _check_host(request)
             _authenticate(request, scope)
         response = await handler(request)
-    except (RecursionError, Exception) as error:  # noqa: BLE001 - the one place where a fault becomes an answer
+    except (RecursionError, Exception) as error:
         told = problem(error)
         if told is None:
             log.exception("request failed method=%s path=%s", request.method, request.path)

@@ -83,6 +83,6 @@ def internal() -> Problem:
 def answer(told: Problem) -> web.Response:
     """The HTTP answer of a problem."""
     response = web.Response(status=told.status, body=msgspec.json.encode(told), content_type=PROBLEM_CONTENT_TYPE)
-    if told.status == 401:  # noqa: PLR2004 - the status is the clearest name for itself
+    if told.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
@@ -24,6 +25,9 @@ _JSON: Final = "application/json"
 
 async def body(request: web.Request) -> bytes:
     """The whole body, within the limits of size and time."""
+    limit = request.app[SETTINGS].max_body_bytes
+    if (request.content_length or 0) > limit:
+        raise RefusedError(413, f"a body may have {limit} bytes; send large assets on their own")
     seconds = request.app[SETTINGS].request_timeout
     try:
         async with asyncio.timeout(seconds):
@@ -77,8 +81,8 @@ def number(request: web.Request, name: str, default: float, *, most: float) -> f
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value:
+        value = math.nan
+    if not value >= 0:  # NaN is no number to wait for either
         raise WireError(f"expected a number that is not negative, got {text[:40]!r}", path=f"query.{name}")
     return min(value, most)
 
@@ -86,7 +90,7 @@ def number(request: web.Request, name: str, default: float, *, most: float) -> f
 def whole(request: web.Request, name: str) -> int:
     """A whole number from the path."""
     text = request.match_info[name]
-    if not text.isdecimal() or len(text) > 10:  # noqa: PLR2004 - the digits of 2**31
+    if not text.isdecimal() or len(text) > 10:
         raise WireError(f"expected a number, got {text[:40]!r}", path=name)
     return int(text)
 

@@ -165,4 +165,3 @@ def store(chunks: Sequence[Buffer], directory: Path) -> tuple[str, Path]:
     finally:
         partial.unlink(missing_ok=True)
     return path.name, path
-

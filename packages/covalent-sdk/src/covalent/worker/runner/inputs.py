@@ -50,7 +50,9 @@ class Inputs:
             try:
                 value, passed = self._step(value, step, passed)
             except Exception as error:
-                text = f"node {node} gave no {passed}{_shown(step)} (path {list(path)}): {type(error).__name__}: {error}"
+                text = (
+                    f"node {node} gave no {passed}{_shown(step)} (path {list(path)}): {type(error).__name__}: {error}"
+                )
                 raise InputPathError(text) from error
         return value
 

@@ -66,17 +66,18 @@ class Runner:
         self._cache = Path(bound.cache)
         self._functions = execution.Functions()
         self._surroundings = Surroundings(os.getcwd())  # noqa: PTH109
+        self._spoiled = ""
 
     def run(self, frame: bytes) -> bytes | None:
-        """The reply to one task, None when it was taken back."""
+        """The reply to one task, None when it was taken back or must not be run here any more."""
         task, blobs = channel.decode(Task, frame)
         begins = _stream_ends()
-        if not self._mark.begin(task.sequence, *begins):
+        if self._spoiled or not self._mark.begin(task.sequence, *begins):
             return None
         started_at, clock = time.time(), time.perf_counter()
         end = self._attempt(task, blobs)
         ended_at, elapsed = time.time(), time.perf_counter() - clock
-        spoiled = self._surroundings.leave()
+        self._spoiled = self._surroundings.leave()
         if task.directory is not None and end.error is None:
             _remove_if_empty(task.directory)
         ends = _stream_ends()
@@ -92,7 +93,7 @@ class Runner:
             elapsed=elapsed,
             stdout=(begins[0], ends[0]),
             stderr=(begins[1], ends[1]),
-            spoiled=spoiled,
+            spoiled=self._spoiled,
         )
         return channel.encode(reply, end.blobs)
 

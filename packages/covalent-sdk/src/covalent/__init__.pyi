@@ -1,0 +1,22 @@
+# What ``import covalent as ct`` offers, for editors and type checkers; __init__.py loads it when it is used.
+from covalent import errors as errors
+from covalent import executors
+from covalent.client import dispatch as dispatch
+from covalent.client import dispatch_sync as dispatch_sync
+from covalent.client import get_result as get_result
+from covalent.config import get_config as get_config
+from covalent.config import reload_config as reload_config
+from covalent.config import set_config as set_config
+from covalent.deps import DepsCall as DepsCall
+from covalent.electron import electron as electron
+from covalent.electron import wait as wait
+from covalent.graph import TransportGraph as TransportGraph
+from covalent.lattice import Lattice as Lattice
+from covalent.lattice import lattice as lattice
+from covalent.result import Result as Result
+from covalent.status import Status as Status
+from covalent.transportable import TransportableObject as TransportableObject
+
+__version__: str
+executor = executors
+status = Status

@@ -1,0 +1,274 @@
+"""One run of a workflow function, during which electrons record themselves in a graph.
+
+Nothing is remembered in electrons: what a build finds out (serialised functions, parameters, hooks) lives in the
+build. Constants are taken when a call is recorded, so that changing them later in the workflow function changes
+nothing before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple, Protocol
+
+from covalent.deps import DepsCall
+from covalent.electron.bound import BoundElectron, Step
+from covalent.electron.parameters import Parameters
+from covalent.errors import BoundElectronError, GraphError, TransportError
+from covalent.executors import Executor, LocalExecutor
+from covalent.graph import TransportGraph
+from covalent.references import collect
+from covalent.transportable import TransportableObject
+from covalent.transportable.preview import is_plain_number, is_plain_text
+from covalent.wire.manifest import Hooks, Metadata
+from covalent.wire.template import MAX_DEPTH
+
+#: Longer strings than this are assets, so that a graph stays readable.
+_MAX_STRING: Final = 256
+_SEQUENCES: Final[Mapping[type, str]] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
+_CONTAINERS: Final = frozenset({*_SEQUENCES, dict})
+_IMMUTABLE: Final = frozenset({str, bytes, int, float, complex})
+_active: ContextVar[Build | None] = ContextVar("covalent_build", default=None)
+
+
+class Task(Protocol):
+    """What a build needs of an electron."""
+
+    function: Callable[..., Any]
+    name: str
+    executor: Executor | None
+    call_before: tuple[DepsCall, ...] | None
+    call_after: tuple[DepsCall, ...] | None
+
+
+class Defaults(NamedTuple):
+    """What a lattice gives to electrons that do not say it themselves."""
+
+    executor: Executor | None = None
+    workflow_executor: Executor | None = None
+    call_before: tuple[DepsCall, ...] | None = None
+    call_after: tuple[DepsCall, ...] | None = None
+
+
+def active_build() -> Build | None:
+    """The build that runs in this context, None outside of workflow functions."""
+    return _active.get()
+
+
+class Build:
+    """A graph in the making."""
+
+    def __init__(self, name: str, defaults: Defaults) -> None:
+        self.graph = TransportGraph(name)
+        self._defaults = defaults
+        self._functions: dict[tuple[int, ...], str] = {}
+        self._parameters: dict[int, Parameters] = {}
+        self._hooks: dict[int, str] = {}
+        self._immutables: dict[int, str] = {}
+        #: Everything that is remembered by its id, so that no other object takes over the id.
+        self._alive: list[object] = []
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """While electrons called in this context record themselves here."""
+        token = _active.set(self)
+        try:
+            yield
+        finally:
+            _active.reset(token)
+
+    # -- recording tasks
+
+    def call(self, task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundElectron:
+        """Record the call of an electron."""
+        call_before = task.call_before if task.call_before is not None else self._defaults.call_before or ()
+        call_after = task.call_after if task.call_after is not None else self._defaults.call_after or ()
+        parameters = self._parameters_of(task)
+        parameters.check(args, kwargs, [call.retval_keyword for call in call_before])
+        names = parameters.names(len(args))
+        hooks = Hooks(call_before=self._hook_assets(call_before), call_after=self._hook_assets(call_after))
+        node = self.graph.add_node(
+            task.name,
+            self._function(task.function, task.name),
+            args=[self._argument(value, name, task.name) for name, value in zip(names, args, strict=True)],
+            kwargs={name: self._argument(value, name, task.name) for name, value in kwargs.items()},
+            arg_names=names,
+            metadata=_metadata(task.executor or self._defaults.executor, hooks),
+        )
+        return BoundElectron(self, node, task.name)
+
+    def operate(self, name: str, *operands: Any) -> BoundElectron:
+        """Record a task that applies a function of the module ``operator``."""
+        node = self.graph.add_node(
+            name,
+            self._function(getattr(operator, name), name),
+            args=[self._argument(value, "ab"[index], name) for index, value in enumerate(operands)],
+            arg_names="ab",
+            metadata=self._workflow_metadata(),
+        )
+        return BoundElectron(self, node, name)
+
+    def finish(self, value: Any) -> None:
+        """Take the workflow function's value."""
+        if isinstance(value, BoundElectron) and not value._covalent_path:  # noqa: SLF001 - one of ours
+            self.graph.output = {"node": self._node(value)}
+        elif _holds_electrons(value, set()):
+            node = self.graph.add_node(
+                "collect",
+                self._function(collect, "collect"),
+                args=[self._argument(value, "value", "collect")],
+                arg_names=["value"],
+                metadata=self._workflow_metadata(),
+                kind="collect",
+            )
+            self.graph.output = {"node": node}
+        else:
+            self.graph.output = {"asset": self._constant(value, "the workflow's return value")}
+
+    def wait(self, children: Iterable[BoundElectron], parents: Iterable[BoundElectron]) -> None:
+        """Let the children's tasks begin only after the parents' have ended."""
+        sources = [self._node(parent) for parent in parents]
+        for child in children:
+            for source in sources:
+                self.graph.add_wait(source, self._node(child))
+
+    def _workflow_metadata(self) -> Metadata:
+        return _metadata(self._defaults.workflow_executor or self._defaults.executor, Hooks())
+
+    def _node(self, bound: BoundElectron) -> int:
+        if bound._covalent_recorder is not self:  # noqa: SLF001 - one of ours
+            raise GraphError(f"{bound!r} belongs to another workflow; pass its value as an argument of this one")
+        return bound._covalent_node  # noqa: SLF001 - one of ours
+
+    # -- templates
+
+    def item_step(self, key: Any) -> Step:
+        """The step of a path that takes an item."""
+        made = self._argument(key, "key", "item access")
+        return ["item", made["value"] if made.keys() == {"value"} else made]
+
+    def _argument(self, value: Any, name: str, function: str) -> Any:
+        """The template of an argument; the most frequent kinds first, because a loop may record thousands."""
+        if is_plain_number(value):
+            return {"value": value}
+        return self._template(value, 0, f"the argument {name!r} of {function}")
+
+    def _template(self, value: Any, depth: int, what: str) -> Any:
+        cls = type(value)
+        if cls is BoundElectron:
+            path = value._covalent_path  # noqa: SLF001 - one of ours
+            return {"node": self._node(value), "path": list(path)} if path else {"node": self._node(value)}
+        if is_plain_number(value) or (cls is str and is_plain_text(value, _MAX_STRING)):
+            return {"value": value}
+        if cls not in _CONTAINERS or not _holds_electrons(value, set()):
+            return {"asset": self._constant(value, what)}
+        if depth >= MAX_DEPTH:
+            raise GraphError(f"{what} holds electrons nested deeper than {MAX_DEPTH}")
+        if cls is dict:
+            return {
+                "dict": [
+                    [self._template(key, depth + 1, what), self._template(item, depth + 1, what)]
+                    for key, item in value.items()
+                ]
+            }
+        items = [self._template(item, depth + 1, what) for item in value]
+        return {_SEQUENCES[cls]: sorted(items, key=repr) if cls in (set, frozenset) else items}
+
+    # -- assets
+
+    def _constant(self, value: Any, what: str) -> str:
+        if id(value) in self._immutables:
+            return self._immutables[id(value)]
+        try:
+            digest = self.graph.add_asset(TransportableObject(value))
+        except BoundElectronError:
+            raise
+        except TransportError as error:
+            raise TypeError(f"{what} cannot be serialised: {error}") from error
+        if type(value) in _IMMUTABLE:
+            self._immutables[id(value)] = digest
+            self._alive.append(value)
+        return digest
+
+    def _function(self, function: Callable[..., Any], name: str) -> str:
+        """The digest of a function, serialised once for each state of what it closes over."""
+        key = _function_key(function)
+        if key is not None and key in self._functions:
+            return self._functions[key]
+        try:
+            asset = TransportableObject(function)
+        except BoundElectronError:
+            raise
+        except TransportError as error:
+            raise TypeError(f"the function of the electron {name} cannot be serialised: {error}") from error
+        digest = self.graph.add_asset(asset)
+        self.graph.functions[digest] = function
+        if key is not None:
+            self._functions[key] = digest
+            self._alive.append((function, _closure(function)))
+        return digest
+
+    def _hook_assets(self, calls: tuple[DepsCall, ...]) -> tuple[str, ...]:
+        for call in calls:
+            if id(call) not in self._hooks:
+                self._hooks[id(call)] = self.graph.add_asset(call.transportable())
+                self._alive.append(call)
+        return tuple(self._hooks[id(call)] for call in calls)
+
+    def _parameters_of(self, task: Task) -> Parameters:
+        key = id(task.function)
+        if key not in self._parameters:
+            self._parameters[key] = Parameters.of(task.function, task.name)
+            self._alive.append(task.function)
+        return self._parameters[key]
+
+
+def electrons_in(value: Any) -> Iterator[BoundElectron]:
+    """The bound electrons in a value and in the lists, tuples, sets and dicts that it is made of."""
+    cls = type(value)
+    if cls is BoundElectron:
+        yield value
+    elif cls in _CONTAINERS:
+        for item in value:
+            yield from electrons_in(item)
+        if cls is dict:
+            yield from electrons_in(list(value.values()))
+
+
+def _holds_electrons(value: Any, seen: set[int]) -> bool:
+    cls = type(value)
+    if cls is BoundElectron:
+        return True
+    if cls not in _CONTAINERS or id(value) in seen:
+        return False
+    seen.add(id(value))
+    items = [*value, *value.values()] if cls is dict else value
+    types_inside = set(map(type, items))  # one fast pass, because most containers hold plain data only
+    if BoundElectron in types_inside:
+        return True
+    if types_inside.isdisjoint(_CONTAINERS):
+        return False
+    return any(_holds_electrons(item, seen) for item in items)
+
+
+def _function_key(function: Any) -> tuple[int, ...] | None:
+    """What tells whether a function was serialised before; None for objects whose state nobody sees."""
+    if isinstance(function, types.FunctionType):
+        return (id(function), *map(id, _closure(function)))
+    return (id(function),) if isinstance(function, (types.BuiltinFunctionType, type)) else None
+
+
+def _closure(function: Any) -> list[object]:
+    contents: list[object] = []
+    for cell in getattr(function, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):  # not bound yet
+            contents.append(cell.cell_contents)
+    return contents
+
+
+def _metadata(executor: Executor | None, hooks: Hooks) -> Metadata:
+    plain = (executor or LocalExecutor()).to_dict()
+    return Metadata(executor=plain["short_name"], executor_data=plain["attributes"], hooks=hooks)

@@ -1,0 +1,227 @@
+"""Lattices: workflow functions, whose run records a transport graph instead of doing the work."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, ParamSpec, Self, overload
+
+from covalent import deps, executors, hydration
+from covalent.electron import Build, Calls, Defaults, Parameters
+from covalent.errors import TransportError, WireError
+from covalent.executors import Executor
+from covalent.graph import TransportGraph
+from covalent.project import Project
+from covalent.references import FUNCTION_ATTRIBUTE, function_of
+from covalent.transportable import TransportableObject
+from covalent.wire.codec import from_json, loads, to_json
+from covalent.wire.manifest import Graph
+
+P = ParamSpec("P")
+
+
+class Lattice(Generic[P]):
+    """A workflow function with the metadata of its tasks, and the graph of its last build."""
+
+    def __init__(
+        self,
+        function: Callable[P, Any],
+        *,
+        executor: Executor | str | None = None,
+        workflow_executor: Executor | str | None = None,
+        call_before: Calls = None,
+        call_after: Calls = None,
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"ct.lattice takes a function, not {function!r}")
+        self._take_function(function_of(function))
+        self.executor = executors.checked(executor)
+        self.workflow_executor = executors.checked(workflow_executor)
+        self.call_before = deps.checked("call_before", call_before)
+        self.call_after = deps.checked("call_after", call_after)
+        self._reset()
+
+    def _take_function(self, function: Callable[P, Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.__dict__[FUNCTION_ATTRIBUTE] = function
+        self.__name__ = str(getattr(function, "__name__", None) or type(function).__name__)
+
+    def _reset(self) -> None:
+        #: The tasks, after :meth:`build_graph`.
+        self.transport_graph = TransportGraph(self.__name__)
+        #: ``{"args": tuple, "kwargs": dict}`` of the last build.
+        self.inputs: TransportableObject | None = None
+        #: The user's own modules, when they came with this lattice from JSON.
+        self.project: TransportableObject | None = None
+        self._workflow: TransportableObject | None = None
+
+    # -- what it is
+
+    @property
+    def workflow_function(self) -> TransportableObject:
+        """The function, as it was at the last build."""
+        return self._workflow or self._serialised(self._opened())
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What this lattice gives to its tasks, as JSON; None for what is left to the configured defaults."""
+        hooks = {"call_before": deps.to_json(self.call_before), "call_after": deps.to_json(self.call_after)}
+        return {
+            **executors.to_json("executor", self.executor),
+            **executors.to_json("workflow_executor", self.workflow_executor or self.executor),
+            "hooks": hooks,
+        }
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Run the workflow as plain Python; inside another lattice its electrons join the other's graph."""
+        return self._opened()(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Lattice {self.__name__}>"
+
+    def _opened(self) -> Callable[P, Any]:
+        if FUNCTION_ATTRIBUTE not in self.__dict__ and self._workflow is not None:
+            name = self.__name__
+            self._take_function(self._workflow.get_deserialized())
+            self.__name__ = name
+        function: Callable[P, Any] = self.__dict__[FUNCTION_ATTRIBUTE]
+        return function
+
+    # -- building
+
+    def build_graph(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run the workflow function once, its electrons recording themselves in :attr:`transport_graph`."""
+        function = self._opened()
+        Parameters.of(function, self.__name__).check(args, kwargs)
+        inputs = self._inputs(args, kwargs)
+        defaults = Defaults(self.executor, self.workflow_executor, self.call_before, self.call_after)
+        build = Build(self.__name__, defaults)
+        with build.recording():
+            value = function(*args, **kwargs)
+        build.finish(value)
+        self._reset()
+        self.transport_graph = build.graph
+        self.inputs = inputs
+        self._workflow = self._serialised(function)
+
+    def _serialised(self, function: Callable[P, Any]) -> TransportableObject:
+        try:
+            return TransportableObject(function)
+        except TransportError as error:
+            raise TypeError(f"the workflow function {self.__name__} cannot be serialised: {error}") from error
+
+    def _inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TransportableObject:
+        try:
+            return TransportableObject({"args": args, "kwargs": dict(kwargs)})
+        except TransportError:
+            names = Parameters.of(self._opened(), self.__name__).names(len(args))
+            for name, value in [*zip(names, args, strict=True), *kwargs.items()]:
+                try:
+                    TransportableObject(value)
+                except TransportError as error:
+                    raise TypeError(
+                        f"the argument {name!r} of {self.__name__} cannot be serialised: {error}"
+                    ) from error
+            raise
+
+    # -- JSON
+
+    def serialize_to_json(self) -> str:
+        """One JSON document with everything in it: graph, functions, constants and the user's own modules."""
+        graph = self.transport_graph
+        project = self.project or hydration.find_project(graph, Project())
+        loose = {"workflow_function": self.workflow_function, "inputs": self.inputs, "project": project}
+        present = [asset for asset in loose.values() if asset is not None]
+        attributes = {
+            "name": self.__name__,
+            "doc": self.__doc__,
+            "metadata": self.metadata,
+            "graph": to_json(graph.record),
+            **{name: asset and asset.asset_id for name, asset in loose.items()},
+            "assets": {asset.asset_id: asset.to_dict() for asset in (*graph.assets.values(), *present)},
+        }
+        return json.dumps({"type": "Lattice", "attributes": attributes}, sort_keys=True)
+
+    @classmethod
+    def deserialize_from_json(cls, text: str | bytes) -> Self:
+        """From what :meth:`serialize_to_json` gave; nothing in it is opened."""
+        try:
+            plain = loads(text)["attributes"]
+            self = cls.__new__(cls)
+            self._read(plain)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise WireError(f"not the JSON form of a lattice: {error!r}") from None
+        return self
+
+    def _read(self, plain: Mapping[str, Any]) -> None:
+        assets = {digest: TransportableObject.from_dict(item) for digest, item in plain["assets"].items()}
+        for digest, asset in assets.items():
+            if digest != asset.asset_id:
+                raise WireError(f"the asset {digest} has the digest {asset.asset_id}", path="$.attributes.assets")
+        self.__name__ = str(plain["name"])
+        self.__doc__ = plain["doc"]
+        metadata = plain["metadata"]
+        self.executor = executors.from_json("executor", metadata)
+        self.workflow_executor = executors.from_json("workflow_executor", metadata)
+        self.call_before = deps.from_json(metadata["hooks"]["call_before"])
+        self.call_after = deps.from_json(metadata["hooks"]["call_after"])
+        self._reset()
+        self.transport_graph = TransportGraph.from_record(from_json(Graph, plain["graph"]))
+        loose = {name: plain[name] for name in ("workflow_function", "inputs", "project")}
+        self._workflow = assets[loose["workflow_function"]]
+        self.inputs = loose["inputs"] and assets[loose["inputs"]]
+        self.project = loose["project"] and assets[loose["project"]]
+        named = set(assets) - {digest for digest in loose.values() if digest}
+        self.transport_graph.assets = {digest: assets[digest] for digest in named}
+
+
+@overload
+def lattice(
+    func: Callable[P, Any],
+    /,
+    *,
+    executor: Executor | str | None = None,
+    workflow_executor: Executor | str | None = None,
+    call_before: Calls = None,
+    call_after: Calls = None,
+) -> Lattice[P]: ...
+
+
+@overload
+def lattice(
+    func: None = None,
+    /,
+    *,
+    executor: Executor | str | None = None,
+    workflow_executor: Executor | str | None = None,
+    call_before: Calls = None,
+    call_after: Calls = None,
+) -> Callable[[Callable[P, Any]], Lattice[P]]: ...
+
+
+def lattice(
+    func: Callable[P, Any] | None = None,
+    /,
+    *,
+    executor: Executor | str | None = None,
+    workflow_executor: Executor | str | None = None,
+    call_before: Calls = None,
+    call_after: Calls = None,
+) -> Any:
+    """Make a function a lattice; with or without arguments, as a decorator or called.
+
+    ``executor``, ``call_before`` and ``call_after`` are for electrons that say nothing themselves;
+    ``workflow_executor``, by default the executor, is where operators and the return value are worked out.
+    """
+
+    def decorate(function: Callable[P, Any]) -> Lattice[P]:
+        return Lattice(
+            function,
+            executor=executor,
+            workflow_executor=workflow_executor,
+            call_before=call_before,
+            call_after=call_after,
+        )
+
+    return decorate if func is None else decorate(func)

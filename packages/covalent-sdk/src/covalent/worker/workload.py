@@ -1,0 +1,349 @@
+"""The tasks of a worker: leases in, completions out, and whatever happens to runners in between."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from covalent.http import Server
+from covalent.wire.work import Completion, LeaseKey, Outcome, Poll, StreamChunk, Welcome
+from covalent.worker import outbox, processes, spool, streams
+from covalent.worker.couriers import Courier, Mailbox
+from covalent.worker.exchange import Answer, Printed
+from covalent.worker.home import Home
+from covalent.worker.intake import Intake
+from covalent.worker.ledger import Held, Ledger
+from covalent.worker.messages import Reply
+from covalent.worker.outbox import Outbox
+from covalent.worker.pace import Pace
+from covalent.worker.process import Job, Runner, interpreter_error
+from covalent.worker.settings import STREAM_MESSAGE_BYTES, WorkerSettings
+from covalent.worker.slots import Slots
+
+Buffer = bytes | bytearray | memoryview
+
+_log = logging.getLogger("covalent.worker")
+#: After a blank runner could not start, the next one is tried this much later, in seconds.
+_RESERVE_PAUSE: Final = 30.0
+#: Leases whose assets are fetched at the same time, and large results that are sent at the same time.
+_FETCHERS: Final = 2
+_UPLOADERS: Final = 2
+
+
+class Loop(Protocol):
+    """What the tasks need of the loop that they live in."""
+
+    def watch(self, runner: Runner) -> None:
+        """Tell of the runner's replies and of its end."""
+
+    def unwatch(self, runner: Runner) -> None:
+        """Tell nothing more of the runner."""
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Make a call after some seconds."""
+
+
+class Workload:
+    """What the worker has to do. All of it happens in the loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        settings: WorkerSettings,
+        environ: Mapping[str, str],
+        worker: str,
+        home: Home,
+        server: Server,
+        mailbox: Mailbox,
+        loop: Loop,
+    ) -> None:
+        self._patience = settings.patience
+        self._home = home
+        self._loop = loop
+        self._ledger = Ledger()
+        self._pace = Pace()
+        self.outbox = Outbox(
+            server=server,
+            worker=worker,
+            held=self._ledger.keys,
+            spool=spool.Spool(home.spool),
+            uploaders=[Courier(f"covalent-upload-{number}", mailbox) for number in range(_UPLOADERS)],
+            later=loop.later,
+            patience=settings.patience,
+        )
+        self.slots = Slots(
+            count=settings.slots,
+            home=home,
+            environ=environ,
+            processors=max(1, len(os.sched_getaffinity(0)) // settings.slots),
+            pace=self._pace,
+            patience=settings.patience,
+            started=loop.watch,
+            stopped=loop.unwatch,
+            unstartable=lambda job, error: self._impossible(job.held, interpreter_error(job.key.python, str(error))),
+        )
+        self._intake = Intake(
+            server=server,
+            home=home,
+            fetchers=[Courier(f"covalent-fetch-{number}", mailbox) for number in range(_FETCHERS)],
+            ready=lambda job: self.slots.add([job]),
+            impossible=self._impossible,
+            later=loop.later,
+            patience=settings.patience,
+        )
+        self._released: list[LeaseKey] = []
+        self._reserve_not_before = 0.0
+        self.draining = False
+
+    # -- what the exchange asks and tells
+
+    def held(self) -> tuple[LeaseKey, ...]:
+        """All leases that are held."""
+        return self._ledger.keys()
+
+    def newly_started(self) -> tuple[LeaseKey, ...]:
+        """Leases whose task has begun a moment ago, and of which the server does not know that."""
+        running = self.slots.running(time.monotonic(), self._patience.started, told=False)
+        return tuple(job.held.lease.key for _, job, _ in running)
+
+    def unfinished(self) -> int:
+        """How many leases still have a task to run."""
+        return self._ledger.unfinished()
+
+    def capacity(self) -> int:
+        """How many unfinished leases to hold."""
+        return self._pace.capacity(self.slots.count)
+
+    def more_soon(self) -> bool:
+        """Whether tiny tasks are under way, so that another completion comes within milliseconds."""
+        return any(runner.jobs and runner.jobs[0].tiny for runner in self.slots.runners)
+
+    def take_released(self) -> list[LeaseKey]:
+        """Leases to be given back."""
+        released, self._released = self._released, []
+        return released
+
+    def introduced(self, welcome: Welcome) -> None:
+        """The server knows this worker: take over what dead workers left for it."""
+        self._home.serves(welcome.instance)
+        for orphan in self._home.orphans(welcome.instance):
+            for entry in spool.read(orphan.spool):
+                # A large output that is gone cannot be sent: the task is going to be run again.
+                if entry.result.file is None or Path(entry.result.file).exists():
+                    self.outbox.add(entry)
+            self.outbox.flush()
+            orphan.remove()
+            _log.info("took over the results of a worker that had died")
+
+    def told(self, poll: Poll, blobs: Sequence[Buffer]) -> None:
+        """The server has answered this message: its completions are over, it has these pieces of streams."""
+        self._ledger.started_was_told(poll.started)
+        for completion in poll.completions:
+            self._ledger.forget(completion.key)
+        for chunk in poll.streams:
+            held = self._ledger.get(chunk.key)
+            if held is not None:
+                held.sent[chunk.stream] = max(held.sent.get(chunk.stream, 0), chunk.offset + len(blobs[chunk.blob]))
+
+    def answered(self, answer: Answer) -> None:
+        """There are leases to run, or to drop."""
+        for key in answer.work.drop:
+            self._drop(key)
+        for held in self._ledger.accept(answer.work.leases):
+            if self.draining:
+                self._give_back([held])
+            else:
+                self._intake.take(held, answer.blobs)
+        if answer.work.drain:
+            self.drain()
+
+    def given_up(self, keys: Sequence[LeaseKey]) -> None:
+        """The server takes no completion of these."""
+        for key in keys:
+            self._ledger.forget(key)
+
+    def printed(self) -> Printed:
+        """What running tasks have printed that the server does not have."""
+        chunks: list[StreamChunk] = []
+        blobs: list[bytes] = []
+        room = STREAM_MESSAGE_BYTES
+        for runner, job, position in self.slots.running(time.monotonic(), 0.0):
+            for name, start in (("stdout", position.stdout), ("stderr", position.stderr)):
+                file = runner.streams[name]
+                if len(runner.jobs) == 1:
+                    file.bound(start)
+                for offset, data in streams.pieces(file, start, file.size(), job.held.sent.get(name, 0), most=room):
+                    chunks.append(StreamChunk(key=job.held.lease.key, stream=name, offset=offset, blob=len(blobs)))
+                    blobs.append(data)
+                    room -= len(data)
+                    if room <= 0:
+                        return Printed(chunks=chunks, blobs=blobs)
+        return Printed(chunks=chunks, blobs=blobs)
+
+    # -- what the loop tells
+
+    def step(self, now: float) -> None:
+        """Spool what is done, take back what is stuck, send what waits."""
+        self.slots.add(list(self.slots.stuck(now)), first=True)
+        if self.slots.waiting() and self.slots.all_long(now):
+            self._give_back([job.held for job in self.slots.take_waiting()])
+        self.slots.schedule(now)
+        self.outbox.flush()
+
+    def keep_reserve(self, now: float) -> None:
+        """Have a runner in reserve; called when there is nothing more urgent."""
+        if now >= self._reserve_not_before and not self.draining:
+            try:
+                self.slots.keep_reserve()
+            except OSError as error:
+                _log.error("cannot start a runner: %s", error)
+                self._reserve_not_before = now + _RESERVE_PAUSE
+
+    def readable(self, runner: Runner) -> None:
+        """A runner has sent something, or ended."""
+        if runner not in self.slots.runners:
+            return
+        for job, reply, blobs in runner.receive():
+            runner.progress = time.monotonic()
+            self._finished(runner, job, reply, blobs)
+        if runner.channel.ended:
+            self.ended(runner)
+        elif runner.spoiled:
+            _log.info("replacing a runner: %s", runner.spoiled)
+            self.slots.add(runner.take_back(), first=True)
+            self.slots.retire(runner)
+            runner.remove()
+        elif not runner.jobs:
+            for file in runner.streams.values():
+                file.empty_if_large()
+
+    def ended(self, runner: Runner) -> None:
+        """A runner has died: the task that it had begun with it; the others have lost nothing."""
+        if runner not in self.slots.runners:
+            return
+        status = self.slots.retire(runner)
+        for job, reply, blobs in runner.receive():
+            self._finished(runner, job, reply, blobs)
+        if not runner.ready:
+            self._could_not_start(runner)
+        else:
+            begun = runner.position().begun
+            self.slots.add([job for job in runner.jobs if job.sequence > begun], first=True)
+            for job in runner.jobs:
+                if job.sequence <= begun:
+                    self._died(runner, job, processes.died_message(status))
+        runner.remove()
+
+    def drain(self) -> None:
+        """Finish what has begun, give back the rest."""
+        if self.draining:
+            return
+        _log.info("draining")
+        self.draining = True
+        waiting = [job.held for job in self.slots.take_waiting()] + self._intake.release()
+        for runner in self.slots.runners:
+            waiting += [job.held for job in runner.take_back()]
+        self._give_back(waiting)
+
+    def stop(self) -> None:
+        """Kill all runners; what is done is in the spool."""
+        self.outbox.flush()
+        for runner in list(self.slots.runners):
+            self.slots.retire(runner)
+            runner.remove()
+
+    # -- how tasks end
+
+    def _finished(self, runner: Runner, job: Job, reply: Reply, blobs: Sequence[memoryview]) -> None:
+        lease = job.held.lease
+        self._pace.record(lease.function, reply.elapsed)
+        completion = Completion(
+            key=lease.key,
+            outcome=reply.outcome,
+            output=reply.output,
+            error=reply.error,
+            started_at=reply.started_at,
+            ended_at=reply.ended_at,
+        )
+        spans = {"stdout": reply.stdout, "stderr": reply.stderr}
+        self._complete(job.held, completion, blobs[0] if blobs else None, _printed(runner, job.held, spans), reply.file)
+
+    def _died(self, runner: Runner, job: Job, message: str) -> None:
+        now = time.time()
+        position = runner.position()
+        starts = {"stdout": position.stdout, "stderr": position.stderr}
+        spans = {name: (start, runner.streams[name].size()) for name, start in starts.items()}
+        began = now - (time.monotonic() - runner.progress)
+        completion = Completion(
+            key=job.held.lease.key, outcome=Outcome.DIED, error=message, started_at=began, ended_at=now
+        )
+        self._complete(job.held, completion, None, _printed(runner, job.held, spans), None)
+
+    def _could_not_start(self, runner: Runner) -> None:
+        message = interpreter_error(runner.python, runner.startup_error())
+        if not runner.jobs:
+            _log.error(message)
+            self._reserve_not_before = time.monotonic() + _RESERVE_PAUSE
+        for job in runner.jobs:
+            self._impossible(job.held, message)
+
+    def _impossible(self, held: Held, message: str) -> None:
+        """The task cannot be run at all."""
+        now = time.time()
+        completion = Completion(key=held.lease.key, outcome=Outcome.FAILED, error=message, started_at=now, ended_at=now)
+        self._complete(held, completion, None, [("stderr", 0, f"{message}\n".encode())], None)
+
+    def _complete(
+        self,
+        held: Held,
+        completion: Completion,
+        blob: Buffer | None,
+        printed: Sequence[tuple[str, int, bytes]],
+        file: str | None,
+    ) -> None:
+        if self._ledger.get(completion.key) is held:
+            held.ended = True
+            self.outbox.add(outbox.entry(completion, blob, printed, file))
+
+    # -- how leases go
+
+    def _give_back(self, leases: Sequence[Held]) -> None:
+        for held in leases:
+            self._ledger.forget(held.lease.key)
+            self._released.append(held.lease.key)
+
+    def _drop(self, key: LeaseKey) -> None:
+        held = self._ledger.get(key)
+        if held is None or held.ended:
+            return  # the answer crossed the completion, which has an answer of its own
+        self._ledger.forget(key)
+        self._intake.forget(held)
+        self.slots.remove_waiting(lambda job: job.held is held)
+        for runner in list(self.slots.runners):
+            if any(job.held is held for job in runner.jobs):
+                self._stop_task(runner, held)
+
+    def _stop_task(self, runner: Runner, held: Held) -> None:
+        """Kill a runner for the sake of one task; those sent behind it go to another one."""
+        self.slots.add([job for job in runner.take_back() if job.held is not held], first=True)
+        # Of those that are left only the last one runs; the replies of the others are on their way.
+        if runner.jobs and runner.jobs[-1].held is held:
+            self.slots.retire(runner)
+            for job, reply, blobs in runner.receive():
+                self._finished(runner, job, reply, blobs)
+            runner.remove()
+
+
+def _printed(runner: Runner, held: Held, spans: Mapping[str, tuple[int, int]]) -> list[tuple[str, int, bytes]]:
+    """What a task printed and the server does not have, as (stream, offset, bytes)."""
+    found = []
+    for name, (start, end) in spans.items():
+        if end > start:
+            sent = held.sent.get(name, 0)
+            pieces = streams.pieces(runner.streams[name], start, end, sent, most=STREAM_MESSAGE_BYTES)
+            found += [(name, offset, data) for offset, data in pieces]
+    return found

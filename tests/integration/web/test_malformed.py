@@ -1,0 +1,225 @@
+"""What arrives broken: answered with 4xx and the path of the fault, nothing stored, neighbours unharmed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from covalent.wire import FRAMES_CONTENT_TYPE, frames
+from covalent.wire.template import MAX_DEPTH
+from tests import builders
+from tests.builders import manifest, node, take
+from tests.installation import Installation
+
+DISPATCHES = "/api/v1/dispatches"
+Change = Callable[[dict[str, Any]], None]
+
+
+def plain() -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(builders.text(manifest([node(0), node(1, take(0))])))
+    return made
+
+
+def framed(document: Any) -> bytes:
+    return frames.pack(json.dumps(document).encode(), [builders.FUNCTION])
+
+
+def send(server: Installation, body: bytes, content_type: str = FRAMES_CONTENT_TYPE) -> Any:
+    return server.request("POST", DISPATCHES, body, headers={"Content-Type": content_type})
+
+
+def count(server: Installation) -> int:
+    return len(server.request("GET", f"{DISPATCHES}?limit=1000").plain["dispatches"])
+
+
+def first_node(name: str, value: Any) -> Change:
+    return lambda document: document["graph"]["nodes"][0].update({name: value})
+
+
+def first_link(name: str, value: Any) -> Change:
+    return lambda document: document["graph"]["links"][0].update({name: value})
+
+
+def top(name: str, value: Any) -> Change:
+    return lambda document: document.update({name: value})
+
+
+def graph(name: str, value: Any) -> Change:
+    return lambda document: document["graph"].update({name: value})
+
+
+def without(name: str) -> Change:
+    return lambda document: document["graph"]["nodes"][0].pop(name)
+
+
+def nested(depth: int) -> Any:
+    item: Any = {"value": 1}
+    for _ in range(depth):
+        item = {"list": [item]}
+    return item
+
+
+FAULTS: dict[str, tuple[Change, str]] = {
+    "a cycle": (
+        lambda document: (
+            document["graph"]["nodes"][0].update(args=[take(1)]),
+            document["graph"]["links"].append(
+                {"source": 1, "target": 0, "edge_name": "x", "param_type": "arg", "arg_index": 0}
+            ),
+        )[0],
+        "graph.links",
+    ),
+    "a node of itself": (first_node("args", [take(0)]), "graph.links"),
+    "a dangling source": (first_link("source", 7), "graph.links[0].source"),
+    "a dangling target": (first_link("target", -1), "graph.links[0].target"),
+    "a link without a use": (graph("links", [{"source": 0, "target": 1}, {"source": 1, "target": 0}]), "graph.links"),
+    "a use without a link": (graph("links", []), "graph.links"),
+    "an unknown kind of link": (first_link("param_type", "magic"), "graph.links[0].param_type"),
+    "an input from nowhere": (first_node("args", [take(9)]), "graph.links"),
+    "the same node twice": (first_node("id", 1), "graph.nodes[1].id"),
+    "a negative node": (first_node("id", -5), "graph.nodes[0].id"),
+    "a node beyond 64 bits": (first_node("id", 2**70), "nodes[0].id"),
+    "a node that is a string": (first_node("id", "0"), "$.graph.nodes[0].id"),
+    "a node without a function": (without("function"), "$.graph.nodes[0]"),
+    "a function that is no digest": (first_node("function", "../../etc/passwd"), "graph.nodes[0].function"),
+    "a function that is a file": (first_node("function", "file:///etc/passwd"), "graph.nodes[0].function"),
+    "a function of nobody": (first_node("function", "0" * 64), "graph.nodes[0].function"),
+    "inputs of nobody": (top("inputs", "1" * 64), "inputs"),
+    "a project of nobody": (top("project", "2" * 64), "project"),
+    "a hook of nobody": (first_node("metadata", {"hooks": {"call_before": ["3" * 64]}}), "metadata"),
+    "a constant of nobody": (first_node("args", [{"asset": "4" * 64}]), "graph.nodes[0].args[0]"),
+    "a name with NUL": (first_node("name", "a\0b"), "graph.nodes[0].name"),
+    "half a surrogate in a name": (first_node("name", "\ud800"), "$"),
+    "half a surrogate in a value": (first_node("args", [{"value": "\udfff"}]), ""),
+    "a very long name": (first_node("name", "x" * 5000), "graph.nodes[0].name"),
+    "no template": (first_node("args", [3]), "graph.nodes[0].args[0]"),
+    "a template of two kinds": (first_node("args", [{"value": 1, "asset": "0" * 64}]), "graph.nodes[0].args[0]"),
+    "an unknown template": (first_node("args", [{"eval": "1"}]), "graph.nodes[0].args[0]"),
+    "an integer beyond 64 bits": (first_node("args", [{"value": 2**64}]), "args[0]"),
+    "an integer of 5,000 digits": (first_node("args", [{"value": 10**4000}]), ""),
+    "a template too deep": (first_node("args", [nested(MAX_DEPTH + 1)]), "graph.nodes[0].args[0]"),
+    "a bad step": (first_node("args", [{"node": 1, "path": [["call", "x"]]}]), "graph.nodes[0].args[0].path[0]"),
+    "a bad pair": (first_node("args", [{"dict": [[1]]}]), "graph.nodes[0].args[0].dict[0]"),
+    "an output of nowhere": (graph("graph", {"output": take(44)}), "graph.graph.output"),
+    "no output": (graph("graph", {}), "graph.graph.output"),
+    "a graph that is a list": (top("graph", []), "$.graph"),
+    "an undirected graph": (graph("directed", False), "graph.directed"),
+    "another protocol": (top("protocol", 99), ""),
+    "an unknown feature": (top("requires", ["time-travel"]), "requires"),
+    "an interpreter that is relative": (
+        first_node("metadata", {"executor": "local", "executor_data": {"python": "python"}}),
+        "graph.nodes[0].metadata.executor_data.python",
+    ),
+    "another host": (
+        first_node("metadata", {"executor": "local", "executor_data": {"python": "/usr/bin/python3", "host": "moon"}}),
+        "graph.nodes[0].metadata.executor_data.host",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_malformed_manifest_is_refused_with_the_path_of_the_fault(server: Installation, fault: str) -> None:
+    change, path = FAULTS[fault]
+    document = plain()
+    change(document)
+    before = count(server)
+    answer = send(server, framed(document))
+    assert 400 <= answer.status < 500, answer.body
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert path in (answer.plain.get("path") or "")
+    assert answer.plain["detail"]
+    assert count(server) == before
+
+
+def raw(text: bytes) -> bytes:
+    return frames.pack(text, [builders.FUNCTION])
+
+
+BODIES: dict[str, bytes] = {
+    "nothing": b"",
+    "no JSON": b"{nope",
+    "invalid UTF-8": b'{"graph": "\xff\xfe"}',
+    "a hundred thousand lists": b"[" * 100_000,
+    "a hundred thousand objects": b'{"graph":' * 100_000,
+    "a deep value that is whole": b'{"graph":{"graph":{"output":' + b"[" * 100_000 + b"]" * 100_000 + b"}}}",
+    "a deep unknown field": b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b',"graph":{}}',
+    "NaN": b'{"protocol": NaN}',
+    "an endless integer": b'{"protocol": ' + b"9" * 5000 + b"}",
+    "a list": b"[]",
+    "NUL": b"\0" * 10,
+    "half a surrogate": b'{"requires": ["\\ud800"], "graph": {}}',
+    "keys twice": b'{"protocol": 1, "protocol": 2, "graph": {}}',
+    "a number": b"1e999",
+}
+
+
+@pytest.mark.parametrize("body", BODIES, ids=str)
+@pytest.mark.parametrize("framing", ["json", "frames"])
+def test_a_body_that_is_no_manifest_is_refused(server: Installation, body: str, framing: str) -> None:
+    before = count(server)
+    content_type = "application/json" if framing == "json" else FRAMES_CONTENT_TYPE
+    answer = send(server, BODIES[body] if framing == "json" else raw(BODIES[body]), content_type)
+    assert 400 <= answer.status < 500, answer.body
+    assert count(server) == before
+
+
+FRAMES: dict[str, bytes] = {
+    "nothing": b"",
+    "another magic": b"XXXX" + bytes(20),
+    "a short prefix": b"CVF1\0",
+    "more blobs than bytes": b"CVF1" + (0).to_bytes(4, "big") + (2**32 - 1).to_bytes(4, "big"),
+    "a text beyond the end": b"CVF1" + (2**32 - 1).to_bytes(4, "big") + (0).to_bytes(4, "big"),
+    "a blob beyond the end": b"CVF1" + (0).to_bytes(4, "big") + (1).to_bytes(4, "big") + (2**64 - 1).to_bytes(8, "big"),
+    "bytes behind the end": frames.pack(b"{}") + b"more",
+    "a blob that is no asset": frames.pack(builders.text(manifest([node(0)])), [b"cos\nsystem\n(S'true'\ntR."]),
+    "an asset cut short": frames.pack(builders.text(manifest([node(0)])), [builders.FUNCTION[:-1]]),
+    "an asset with more behind": frames.pack(builders.text(manifest([node(0)])), [builders.FUNCTION + b"x"]),
+    "a header that is no object": frames.pack(
+        builders.text(manifest([node(0)])), [b"CVA1" + (2).to_bytes(4, "big") + b"[]"]
+    ),
+    "a header too deep": frames.pack(
+        builders.text(manifest([node(0)])), [b"CVA1" + (100_000).to_bytes(4, "big") + b"[" * 100_000]
+    ),
+    "a header of a gigabyte": frames.pack(builders.text(manifest([node(0)])), [b"CVA1" + (2**30).to_bytes(4, "big")]),
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=str)
+def test_a_broken_frame_is_refused(server: Installation, frame: str) -> None:
+    before = count(server)
+    answer = send(server, FRAMES[frame])
+    assert 400 <= answer.status < 500, answer.body
+    assert count(server) == before
+
+
+def test_a_body_beyond_the_limit_is_refused(server: Installation) -> None:
+    answer = server.request("POST", DISPATCHES, b"{}", headers={"Content-Length": str(2**40)})
+    assert answer.status == 413
+
+
+def test_good_neighbours_in_the_same_batch_are_unharmed(server: Installation) -> None:
+    before = count(server)
+    statuses: list[int] = []
+    bad = plain()
+    bad["inputs"] = "5" * 64
+    bodies = [framed(bad) if index % 2 else framed(plain()) for index in range(40)]
+
+    def post(body: bytes) -> None:
+        statuses.append(send(server, body).status)
+
+    threads = [threading.Thread(target=post, args=(body,)) for body in bodies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [201] * 20 + [422] * 20
+    assert count(server) == before + 20
+
+
+def test_after_all_that_the_server_is_healthy(server: Installation) -> None:
+    assert server.request("GET", "/healthz", token=None).status == 200
+    assert "request failed" not in server.log()

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import logging
+import sys
+
+from covalent_server.cli.log_lines import LineFormatter
+
+
+def line(message: str, **fields: object) -> str:
+    record = logging.makeLogRecord({"name": "a.b", "levelname": "INFO", "msg": message, "created": 0.1234, **fields})
+    return LineFormatter().format(record)
+
+
+def test_a_line_has_the_time_in_utc_the_event_and_its_fields() -> None:
+    assert line("lease expired", worker="w1", node=4) == (
+        "1970-01-01T00:00:00.123Z INFO a.b: lease expired node=4 worker=w1"
+    )
+
+
+def test_a_field_cannot_break_the_line() -> None:
+    assert line("x", path="a\nb", empty="", words="a b").endswith("x empty='' path='a\\nb' words='a b'")
+
+
+def test_a_traceback_follows_the_fields() -> None:
+    try:
+        int("no")
+    except ValueError:
+        text = line("failed", exc_info=sys.exc_info(), node=1)
+    assert text.splitlines()[0].endswith("failed node=1")
+    assert text.splitlines()[-1] == "ValueError: invalid literal for int() with base 10: 'no'"

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from covalent_server import settings
+from covalent_server.errors import SettingsError
+from covalent_server.settings import Origin
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path / "home"), "COVALENT_CONFIG_DIR": str(tmp_path / "config")}
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "config" / "covalent.toml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_without_anything_given_the_defaults_count(environ: dict[str, str], tmp_path: Path) -> None:
+    known = settings.load({}, environ)
+    assert (known.host, known.port) == ("127.0.0.1", 48008)
+    assert known.config_dir == tmp_path / "config"
+    assert known.database_url == f"sqlite:///{known.data_dir}/covalent.db"
+    assert known.local_slots >= 1
+    assert str(known.sources["port"]) == "default"
+
+
+def test_a_flag_stands_above_the_environment_above_the_file_above_the_default(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    assert settings.load({}, environ).port == 48008
+    file = write(tmp_path, "[server]\nport = 1\n")
+    known = settings.load({}, environ)
+    assert (known.port, known.sources["port"].origin, known.sources["port"].name) == (1, Origin.FILE, str(file))
+    environ["COVALENT_SVC_PORT"] = "2"
+    known = settings.load({}, environ)
+    assert (known.port, str(known.sources["port"])) == (2, "environment COVALENT_SVC_PORT")
+    known = settings.load({"port": "3"}, environ)
+    assert (known.port, str(known.sources["port"])) == (3, "flag --port")
+
+
+def test_a_flag_that_was_not_given_and_an_empty_variable_count_for_nothing(environ: dict[str, str]) -> None:
+    assert settings.load({"port": None}, environ | {"COVALENT_SVC_PORT": ""}).port == 48008
+
+
+def test_the_configuration_directory_of_a_flag_is_where_the_file_is_looked_for(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    write(tmp_path, "[server]\nport = 1\n")
+    assert settings.load({"config_dir": str(tmp_path / "other")}, environ).port == 48008
+    assert settings.load({"config_dir": str(tmp_path / "config")}, {"HOME": str(tmp_path)}).port == 1
+
+
+def test_the_tables_of_scripts_are_left_alone(environ: dict[str, str], tmp_path: Path) -> None:
+    write(tmp_path, '[dispatcher]\nport = "anything"\n[mine]\ncolour = "red"\n')
+    assert settings.load({}, environ).port == 48008
+
+
+def test_paths_may_begin_with_the_home_directory_and_become_absolute(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert settings.load({"data_dir": "~/state"}, environ).data_dir == tmp_path / "state"
+    assert settings.load({"data_dir": "state"}, environ).data_dir == tmp_path / "state"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[server]\nprot = 1", "server.prot is no setting; there are: allow_network_filesystem, data_dir,"),
+        ('[server]\nport = "many"', "server.port"),
+        ("[server]\nport = 70000", "server.port"),
+        ("[server]\nport = -1", "server.port"),
+        ("[server]\nport = true", "server.port"),
+        ("[server]\nport = 1.5", "server.port"),
+        ("[server]\nlease_ttl = 0", "server.lease_ttl"),
+        ("[server]\nlease_ttl = nan", "server.lease_ttl"),
+        ("[server]\nlease_ttl = inf", "server.lease_ttl"),
+        ("[server]\nlocal_slots = 0", "server.local_slots"),
+        ("[server]\nlog_level = 'LOUD'", "DEBUG, INFO, WARNING, ERROR"),
+        ("[server]\nallow_network_filesystem = 'perhaps'", "neither true nor false"),
+        ("[server]\ndatabase_url = 'covalent.db'", "sqlite:////path/to"),
+        ("[server]\ndata_dir = 'state'", "write a whole path"),
+        ("[server]\ndata_dir = ''", "server.data_dir"),
+        ("[server]\nconfig_dir = '/etc'", "server.config_dir is no setting"),
+        ("server = 1", "must be a table"),
+        ("port = 1", "belongs below a line [server]"),
+        ("port = ", "is not TOML"),
+    ],
+)
+def test_a_fault_in_the_file_is_named_with_file_and_key(
+    text: str, complaint: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        settings.load({}, environ)
+    assert str(file) in str(caught.value)
+    assert complaint in str(caught.value)
+
+
+def test_a_file_that_is_not_text_is_named(environ: dict[str, str], tmp_path: Path) -> None:
+    file = write(tmp_path, "")
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="cannot be read") as caught:
+        settings.load({}, environ)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "192.168.1.4", "example.org", ""])  # noqa: S104
+def test_an_address_that_others_reach_is_refused(host: str, environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="--host: "):
+        settings.load({"host": host}, environ)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
+def test_an_address_of_this_machine_alone_is_taken(host: str, environ: dict[str, str]) -> None:
+    assert settings.load({"host": host}, environ).host == host
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("yes", True), ("Off", False), ("false", False)])
+def test_a_switch_is_read_from_the_environment(text: str, value: bool, environ: dict[str, str]) -> None:  # noqa: FBT001
+    environ["COVALENT_ALLOW_NETWORK_FILESYSTEM"] = text
+    assert settings.load({}, environ).allow_network_filesystem is value
+
+
+def test_a_wrong_variable_is_named(environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=r"^COVALENT_LOCAL_SLOTS: "):
+        settings.load({}, environ | {"COVALENT_LOCAL_SLOTS": "few"})
+
+
+def test_a_databases_password_is_not_shown_when_settings_are_printed(environ: dict[str, str]) -> None:
+    known = settings.load({"database_url": "postgresql://me:hush@host/db"}, environ)
+    assert "hush" not in repr(known)
+
+
+def test_every_field_of_the_settings_is_an_option() -> None:
+    fields: Any = settings.Settings.__dataclass_fields__
+    assert {option.name for option in settings.OPTIONS} == set(fields) - {"sources"}
+    assert len({option.variable for option in settings.OPTIONS}) == len(settings.OPTIONS)
