@@ -43,7 +43,7 @@ class House:
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run ``covalent`` to its end."""
         environ = self.environ(**more)
-        command = [COVALENT, *arguments]
+        command = [str(COVALENT), *arguments]
         return subprocess.run(command, env=environ, cwd=self.root, capture_output=True, text=True, check=False)
 
     def json(self, *arguments: str, **more: str) -> Any:

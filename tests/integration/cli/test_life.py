@@ -131,7 +131,7 @@ def test_a_server_that_hangs_is_reported_and_killed_in_the_end(house: House) -> 
     run = house.run("status", "--json")
     assert run.returncode == code(errors.NotAnsweringError)
     assert json.loads(run.stdout)["answering"] is False
-    stopped = house.json("stop", "--timeout", "0", "--grace", "0.1")
+    stopped = house.json("stop", "--timeout", "0")
     assert (stopped["pid"], stopped["by"]) == (pid, "SIGKILL")
     assert not (house.data / "server.json").exists()
 
@@ -169,7 +169,7 @@ def test_the_data_directory_and_what_is_in_it_belong_to_this_account_alone(house
 def test_logs_show_what_the_server_wrote(house: House) -> None:
     url = house.json("start")["url"]
     text = house.run("logs").stdout
-    assert f"ready guard=armed instance=" in text
+    assert "ready guard=armed instance=" in text
     assert f"url={url}" in text
     lines = house.json("logs", "-n", "1")["lines"]
     assert lines == text.splitlines()[-1:]
@@ -180,7 +180,7 @@ def test_followed_logs_go_on_with_the_next_server(house: House) -> None:
     follower = house.attach("logs", "--follow", "--json", "-n", "0")
     assert follower.stdout is not None
     house.json("restart")
-    lines = []
+    lines: list[str] = []
     while not any(" ready " in line for line in lines):
         lines.append(json.loads(follower.stdout.readline())["line"])
     assert lines[-1].count("url=") == 1

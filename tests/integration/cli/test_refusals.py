@@ -99,25 +99,25 @@ def test_a_guard_that_came_late_unless_it_is_accepted(house: House, foreground: 
         assert house.json("restart", **path)["guard"] == "late"
 
 
-def test_a_server_that_dies_before_it_is_ready_leaves_its_last_words(house: House) -> None:
+def breaking(house: House, argument: str) -> dict[str, str]:
+    """What makes each Python that has such an argument die before it does anything."""
     early = house.root / "early"
     early.mkdir()
-    broken = (
-        "import sys\nif 'migrate' in sys.orig_argv or '--ready-fd' in sys.orig_argv: sys.exit('the disk is on fire')"
-    )
-    (early / "sitecustomize.py").write_text(broken)
-    said = refused(house, errors.StartError, PYTHONPATH=str(early))
+    last_words = "print('the disk is on fire', file=sys.stderr, flush=True)"
+    program = f"import os, sys\nif {argument!r} in sys.orig_argv:\n    {last_words}\n    os._exit(1)\n"
+    (early / "sitecustomize.py").write_text(program)
+    return {"PYTHONPATH": str(early)}
+
+
+def test_a_server_that_dies_before_it_is_ready_leaves_its_last_words(house: House) -> None:
+    said = refused(house, errors.StartError, **breaking(house, "--ready-fd"))
     assert "the disk is on fire" in said
     assert str(house.data / "logs" / "server.log") in said
 
 
-def test_a_migration_that_fails_says_why(house: House) -> None:
-    early = house.root / "early"
-    early.mkdir()
-    (early / "sitecustomize.py").write_text(
-        "import sys\nif 'migrate' in sys.orig_argv: sys.exit('the disk is on fire')"
-    )
-    assert "the disk is on fire" in refused(house, errors.MigrationError, PYTHONPATH=str(early))
+@EVERYWHERE
+def test_a_migration_that_fails_says_why(house: House, foreground: list[str]) -> None:
+    assert "the disk is on fire" in refused(house, errors.MigrationError, *foreground, **breaking(house, "migrate"))
 
 
 def test_an_error_is_json_too_when_that_is_asked_for(house: House) -> None:

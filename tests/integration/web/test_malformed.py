@@ -107,7 +107,7 @@ FAULTS: dict[str, tuple[Change, str]] = {
     "an output of nowhere": (graph("graph", {"output": take(44)}), "graph.graph.output"),
     "no output": (graph("graph", {}), "graph.graph.output"),
     "a graph that is a list": (top("graph", []), "$.graph"),
-    "an undirected graph": (graph("directed", False), "graph.directed"),
+    "an undirected graph": (graph("directed", value=False), "graph.directed"),
     "another protocol": (top("protocol", 99), ""),
     "an unknown feature": (top("requires", ["time-travel"]), "requires"),
     "an interpreter that is relative": (

@@ -6,7 +6,7 @@ networkx itself is imported only when somebody asks for a view of the graph in i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -65,10 +65,10 @@ class TransportGraph:
         )
         self.nodes.append(node)
         for index, item in enumerate(node.args):
-            for source in template.nodes(item):
+            for source in _sources(item):
                 self._links.add(Link(source=source, target=node.id, edge_name=arg_names[index], arg_index=index))
         for key, item in node.kwargs.items():
-            for source in template.nodes(item):
+            for source in _sources(item):
                 self._links.add(Link(source=source, target=node.id, edge_name=key, param_type="kwarg"))
         return node.id
 
@@ -166,3 +166,8 @@ class TransportGraph:
 
     def __repr__(self) -> str:
         return f"<TransportGraph {self.name!r}: {len(self.nodes)} nodes, {len(self._links)} links>"
+
+
+def _sources(item: Any) -> Iterator[int]:
+    """The nodes that a template mentions; most templates are constants, which is seen at a glance."""
+    return iter(()) if "value" in item or "asset" in item else template.nodes(item)

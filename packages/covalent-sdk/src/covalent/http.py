@@ -169,7 +169,7 @@ class Server:
                 response = pool.urlopen(
                     method,
                     f"{self._prefix}{api}{path}",
-                    body=None if body is None else body(),
+                    body=None if body is None else body(),  # type: ignore[arg-type]  # buffers do as well as bytes
                     headers=sent,
                     retries=False,
                     redirect=False,
@@ -184,7 +184,7 @@ class Server:
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 raise self._unreachable(error) from error
             else:
-                if response.status >= _BAD or response.status < 200:  # noqa: PLR2004
+                if response.status >= _BAD or response.status < 200:
                     raise self._refusal(path, response)
                 return response
 
@@ -232,8 +232,10 @@ class Server:
 
     def _check_digest(self, digest: str, got: str) -> None:
         if got != digest:
-            message = f"the server sent other bytes than asset {digest} has (they hash to {got}); try again, then run: covalent doctor"
-            raise ServerError(message, code="digest-mismatch")
+            raise ServerError(
+                f"the server sent other bytes than asset {digest} has (they hash to {got}); run: covalent doctor",
+                code="digest-mismatch",
+            )
 
     def _unreachable(self, error: Exception) -> ServerUnreachableError:
         import urllib3  # noqa: PLC0415
@@ -259,8 +261,12 @@ class Server:
         if status == _UNAUTHORIZED:
             looked = self._token_sources or f"COVALENT_API_TOKEN and {_token_file(self.url)}"
             had = "did not accept the token" if self._token else "asks for a token and there is none"
-            message = f"the server at {self.url} {had}; it was looked for in {looked}. `covalent start` on the server's account writes that file"
-            return AuthenticationError(message, status=status, code=problem.code)
+            return AuthenticationError(
+                f"the server at {self.url} {had}; it was looked for in {looked}. "
+                "`covalent start` on the server's account writes that file",
+                status=status,
+                code=problem.code,
+            )
         if status == _FORBIDDEN:
             return AuthenticationError(message, status=status, code=problem.code)
         if status == _NOT_FOUND and path.startswith("/dispatches/"):

@@ -80,7 +80,8 @@ def _header(obj: Any, codec: str, **known: Any) -> Header:
         implementation=IMPLEMENTATION,
         type_name=preview.type_name(obj),
         attrs=attrs,
-        object_string=preview.text(obj),
+        # What JSON says exactly is small, and made of nothing foreign.
+        object_string=preview.text(obj) if codec != "json" else preview.sanitised(str(obj)),
         **known,
     )
 

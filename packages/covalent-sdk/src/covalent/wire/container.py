@@ -14,11 +14,11 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from covalent.errors import WireError
-from covalent.wire.codec import from_json, to_json
+from covalent.wire.codec import from_json
 
 MAGIC: Final = b"CVA1"
 ALIGNMENT: Final = 64
@@ -61,13 +61,17 @@ class Header:
     compression: str = ""
 
 
+_FIELDS: Final = tuple(item.name for item in fields(Header))
+
+
 def _padding(offset: int) -> int:
     return -offset % ALIGNMENT
 
 
 def pack(header: Header, parts: Sequence[Buffer]) -> list[Buffer]:
     """The container as a list of buffers to be written one after the other; the parts are not copied."""
-    text = _write_json(to_json(header)).encode("utf-8", "backslashreplace")
+    plain = {name: value for name in _FIELDS if (value := getattr(header, name)) is not None}
+    text = _write_json(plain).encode("utf-8", "backslashreplace")
     return assemble(text, parts)
 
 

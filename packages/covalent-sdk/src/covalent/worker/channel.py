@@ -48,7 +48,7 @@ class Channel:
     """The supervisor's end of a runner's socket."""
 
     def __init__(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
+        connection.settimeout(0.0)
         self._socket = connection
         self._incoming = bytearray()
         self._outgoing: deque[memoryview] = deque()
@@ -56,6 +56,7 @@ class Channel:
         self.ended = False
 
     def fileno(self) -> int:
+        """The descriptor to wait for."""
         return self._socket.fileno()
 
     @property
@@ -107,4 +108,5 @@ class Channel:
             yield frame
 
     def close(self) -> None:
+        """Close this end."""
         self._socket.close()

@@ -1,4 +1,4 @@
-"""Threads that wait for the network, so that the loop never does; and the mailbox in which they leave what came back."""
+"""Threads that wait for the network, so that the loop never does, and the mailbox where they leave what came back."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Mailbox:
         self._reading, self.waking = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def fileno(self) -> int:
+        """The descriptor to wait for."""
         return self._reading
 
     def post(self, call: Callable[[], None]) -> None:
@@ -37,10 +38,6 @@ class Mailbox:
             os.read(self._reading, 4096)
         while self._calls:
             self._calls.popleft()()
-
-    def close(self) -> None:
-        os.close(self._reading)
-        os.close(self.waking)
 
 
 class Courier(Generic[T]):

@@ -12,7 +12,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from covalent.errors import AuthenticationError, ServerError
 from covalent.http import Server
@@ -142,16 +142,16 @@ class Exchange:
         if now < self.contact.not_before:
             return
         if not self._state.introduced:
-            self._introduce(now)
+            self._introduce()
             return
         if self._deliver.idle and self._should_deliver(now):
-            self._send_delivery(now)
+            self._send_delivery()
         if self._idle.idle and self._deliver.idle and not self.draining:
-            self._send_idle(now)
+            self._send_idle()
         if self._beat.idle:
             self._send_beat(now)
 
-    def _introduce(self, now: float) -> None:
+    def _introduce(self) -> None:
         if not self._deliver.idle:
             return
 
@@ -164,7 +164,7 @@ class Exchange:
                 return
             self._state.introduced = True
             self._state.ttl = welcome.ttl
-            self._state.last_beat = now
+            self._state.last_beat = self._clock()
             self._tasks.introduced(welcome)
 
         self._deliver.send(errand, done, self._failed)
@@ -185,7 +185,7 @@ class Exchange:
         """Whether a completion waits for others to come along."""
         return self._state.gathering_since is not None
 
-    def _send_delivery(self, now: float) -> None:
+    def _send_delivery(self) -> None:
         self._state.gathering_since = None
         entries = self._outbox.take()
         wanted = 0 if self.draining else self._tasks.capacity() - self._tasks.unfinished() - self._state.idle_wants
@@ -203,7 +203,7 @@ class Exchange:
 
         def failed(error: Exception) -> None:
             self._state.released.extend(released)
-            if _is_final(error) and entries:
+            if entries and _is_final(error):
                 self._tasks.given_up(self._outbox.refused(entries, error))
                 _log.error("the server refuses a result: %s", error)
             else:
@@ -212,7 +212,7 @@ class Exchange:
 
         self._deliver.send(lambda: self._post("/worker/poll", poll, blobs), done, failed)
 
-    def _send_idle(self, now: float) -> None:
+    def _send_idle(self) -> None:
         wanted = min(LARGEST_BATCH, self._tasks.capacity() - self._tasks.unfinished())
         if wanted <= 0:
             return
@@ -320,7 +320,7 @@ def _poll(
     return poll, outputs + printed
 
 
-def _is_final(error: Exception) -> bool:
+def _is_final(error: Exception) -> TypeGuard[ServerError]:
     """Whether the server will never take this message."""
     if not isinstance(error, ServerError) or isinstance(error, AuthenticationError):
         return False

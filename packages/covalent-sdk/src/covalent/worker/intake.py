@@ -161,7 +161,7 @@ def _needed(lease: Lease) -> dict[str, None]:
     """The digests that a task opens, each once."""
     needed: dict[str, None] = dict.fromkeys((lease.function, *lease.hooks.call_before, *lease.hooks.call_after))
     for item in (*lease.args, *lease.kwargs.values()):
-        if "value" not in item and "node" not in item or _has_templates_in_path(item):
+        if ("value" not in item and "node" not in item) or _has_templates_in_path(item):
             needed.update(dict.fromkeys(template.assets(item)))
     needed.update(dict.fromkeys(lease.outputs.values()))
     return needed

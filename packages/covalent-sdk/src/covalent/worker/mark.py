@@ -72,5 +72,6 @@ class Mark:
         return Position(begun=begun, stdout=stdout, stderr=stderr)
 
     def close(self) -> None:
+        """Let go of the file."""
         self._map.close()
         os.close(self._file)

@@ -75,7 +75,7 @@ class Runner:
         self._mark = Mark(mark)
         ours, theirs = socket.socketpair()
         try:
-            self._process = subprocess.Popen(  # noqa: S603  starting the interpreter that the user chose is the point
+            self._process = subprocess.Popen(
                 [python, "-P", "-c", _CODE, str(theirs.fileno()), str(mark), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=self.streams["stdout"].descriptor,

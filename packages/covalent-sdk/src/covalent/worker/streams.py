@@ -43,6 +43,7 @@ class StreamFile:
             os.ftruncate(self.descriptor, 0)
 
     def close(self) -> None:
+        """Remove the file."""
         os.close(self.descriptor)
         with suppress(FileNotFoundError):
             self._path.unlink()

@@ -95,7 +95,7 @@ def _guard() -> Finding:
 def _data_directory(settings: Settings) -> Finding:
     def check() -> str:
         directory.check_filesystem(settings.data_dir, allow_network=settings.allow_network_filesystem)
-        if not settings.data_dir.exists():
+        if not os.access(settings.data_dir.parent, os.F_OK) or not settings.data_dir.exists():
             return f"{settings.data_dir} will be made by: covalent start"
         directory.prepare(settings.data_dir, allow_network=settings.allow_network_filesystem)
         return str(settings.data_dir)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from covalent_server.cli import processes
-from covalent_server.errors import AlreadyRunningError
+from covalent_server.errors import AlreadyRunningError, UnwritableDirectoryError
 
 #: Seconds that a start outlasts a look at the lock by another command.
 _PATIENCE: Final = 0.5
@@ -40,8 +40,13 @@ def holder(path: Path) -> processes.Process | None:
     """The process that holds the lock; None when nobody does."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError:
+        raise UnwritableDirectoryError(
+            f"the data directory {path.parent} belongs to another account; use that account, or choose another "
+            "directory with --data-dir or COVALENT_DATA_DIR"
+        ) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

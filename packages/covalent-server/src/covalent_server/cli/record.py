@@ -84,5 +84,5 @@ def write(path: Path, record: ServerRecord) -> None:
 def _read(path: Path) -> ServerRecord | None:
     try:
         return codec.from_json(ServerRecord, codec.loads(path.read_bytes()))
-    except (FileNotFoundError, WireError):
+    except (FileNotFoundError, NotADirectoryError, WireError):
         return None

@@ -18,9 +18,9 @@ from covalent_server.cli.start import tell
 from covalent_server.errors import NotAnsweringError, StopError
 
 #: Seconds for the answer to the request to stop; the stopping itself takes its own time.
-_ANSWER: Final = 5.0
-#: Seconds between a signal and the next, harder one.
-_GRACE: Final = 10.0
+_ANSWER: Final = 3.0
+#: Seconds that the system may take to clear a killed process away.
+_DYING: Final = 10.0
 
 _timeout = click.option(
     "--timeout",
@@ -100,13 +100,15 @@ def end(given: settings.Settings, *, keep_workers: bool, seconds: float) -> Stop
             place.record.unlink(missing_ok=True)
         return Stopped(pid=None)
     release = lock.Release(place.lock)
-    if found.record and _asked(found.record, given, keep_workers=keep_workers) and release.wait(seconds):
-        return Stopped(pid=found.process.pid, by="asked")
-    for number, patience in ((signal.SIGTERM, max(seconds, _GRACE)), (signal.SIGKILL, _GRACE)):
-        _signal(found.process, number)
-        if release.wait(patience):
-            place.record.unlink(missing_ok=True)
-            return Stopped(pid=found.process.pid, by=number.name)
+    asked = found.record is not None and _asked(found.record, given, keep_workers=keep_workers)
+    if not asked:
+        _signal(found.process, signal.SIGTERM)
+    if release.wait(seconds):
+        return Stopped(pid=found.process.pid, by="asked" if asked else "SIGTERM")
+    _signal(found.process, signal.SIGKILL)
+    if release.wait(_DYING):
+        place.record.unlink(missing_ok=True)
+        return Stopped(pid=found.process.pid, by="SIGKILL")
     raise StopError(f"the server (pid {found.process.pid}) did not end and holds {place.lock}; look at that process")
 
 

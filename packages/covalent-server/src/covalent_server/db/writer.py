@@ -76,7 +76,7 @@ class Writer:
         try:
             with connection.begin():
                 values = [operation(connection) for operation, _ in batch]
-        except Exception as error:  # whatever an operation or the database raises belongs to its caller
+        except Exception as error:  # noqa: BLE001 - whatever an operation or the database raises belongs to its caller
             if len(batch) == 1:
                 batch[0][1].set_exception(error)
             else:

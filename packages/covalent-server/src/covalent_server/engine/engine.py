@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -116,7 +117,9 @@ class Engine:
     async def _write_pieces(self, begun: dispatches.Begun, new: dispatches.NewDispatch, pieces: range) -> None:
         for write in (dispatches.add_nodes, dispatches.add_links):
             for start in pieces:
-                await self.shared.write(lambda session: write(session, begun, new, start, start + dispatches.PIECE))
+                await self.shared.write(
+                    partial(write, begun=begun, new=new, start=start, stop=start + dispatches.PIECE)
+                )
 
     async def dispatch(self, caller: Caller, dispatch_id: str, wait: float) -> DispatchRecord:
         """A dispatch as it stands, or, when ``wait`` seconds are given, once it has ended if it does so in time."""
@@ -177,9 +180,12 @@ class Engine:
             expired = self.shared.ledger.expired(monotonic())
             if expired:
                 log.warning("leases expired: %s", len(expired))
-                policy = self.shared.policy
-                self.shared.tell(await self.shared.write(lambda session: rows.expire(session, expired, policy, now())))
+                await self._take_back(expired)
             self.shared.pools_changed.set()
+
+    async def _take_back(self, leases: Sequence[tuple[int, int]]) -> None:
+        policy = self.shared.policy
+        self.shared.tell(await self.shared.write(lambda session: rows.expire(session, leases, policy, now())))
 
     async def _staff(self) -> None:
         """Start workers where tasks wait."""

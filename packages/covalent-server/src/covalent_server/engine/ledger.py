@@ -1,5 +1,7 @@
-"""Which worker holds which lease, and until when. Deadlines are monotonic and live in this process only:
-at start every lease that the database knows gets a full time to live, however long the server was away.
+"""Which worker holds which lease, and until when.
+
+Deadlines are monotonic and live in this process only: at start every lease that the database knows gets a full time
+to live, however long the server was away.
 """
 
 from __future__ import annotations

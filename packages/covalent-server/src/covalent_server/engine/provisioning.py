@@ -51,7 +51,9 @@ class Provisioning:
         fail: Callable[[PoolRow, str], Awaitable[None]],
         lost: Callable[[str | None, str], Awaitable[None]],
     ) -> None:
-        """``mint(owner)`` makes a worker token and its digest; ``fail(pool, reason)`` ends a pool's waiting tasks;
+        """Staff pools for a server at ``url``.
+
+        ``mint(owner)`` makes a worker token and its digest; ``fail(pool, reason)`` ends a pool's waiting tasks;
         ``lost(worker, token digest)`` takes back what a worker held that has gone.
         """
         self._settings = settings

@@ -79,7 +79,8 @@ def start(order: Start, environ: Mapping[str, str]) -> LocalWorker:
     order.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = secrets.token_hex(4)
     token_file = order.directory / f"token-{name}"
-    with open(os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+    descriptor = os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(order.token)
     log = order.directory / f"worker-{name}.log"
     command = [order.python, "-m", "covalent.worker", "--server", order.url, "--pool", order.pool]

@@ -15,7 +15,8 @@ from covalent_server.settings import Settings
 class StopCommand(Protocol):
     """Ends the server."""
 
-    def __call__(self, *, keep_workers: bool) -> None: ...
+    def __call__(self, *, keep_workers: bool) -> None:
+        """Begin to stop; local workers are kept or not."""
 
 
 ENGINE: Final = web.AppKey("engine", Engine)

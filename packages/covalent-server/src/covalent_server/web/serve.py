@@ -37,8 +37,10 @@ async def serve(
     announce: Callable[[ServerInfo], None],
     stop: asyncio.Event,
 ) -> None:
-    """Serve until ``stop`` is set. ``token_for(url)`` gives the account's token; ``announce`` is called once
-    requests are answered. Raises OSError when the address cannot be had.
+    """Serve until ``stop`` is set.
+
+    ``token_for(url)`` gives the account's token; ``announce`` is called once requests are answered. Raises OSError
+    when the address cannot be had.
     """
     listener = _listen(settings.host, settings.port)
     url = f"http://localhost:{listener.getsockname()[1]}"

@@ -22,8 +22,8 @@ def describe(error: BaseException) -> str:
     if isinstance(error, TaskFailedError):
         return str(error)
     if isinstance(error, SystemExit):
-        code = error.code
-        return f"{_traceback(error)}the task called sys.exit({'' if code is None else repr(code)}); return a value or raise an error instead"
+        code = "" if error.code is None else repr(error.code)
+        return f"{_traceback(error)}the task called sys.exit({code}); return a value or raise an error instead"
     if isinstance(error, KeyboardInterrupt):
         return f"{_traceback(error)}the task raised KeyboardInterrupt"
     return _traceback(error).rstrip("\n")
