@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import sys
 from pathlib import Path
 
@@ -41,7 +42,15 @@ def show_interpreters() -> None:
     os.environ["PATH"] = f"{shown}{os.pathsep}{os.environ['PATH']}"
 
 
+def trust_what_the_machine_trusts() -> None:
+    """Let uv accept the certificates that pip accepts, those of a company's proxy too, where the machine keeps any."""
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or paths.capath:
+        os.environ.setdefault("UV_SYSTEM_CERTS", "true")
+
+
 show_interpreters()
+trust_what_the_machine_trusts()
 
 
 def sync(session: nox.Session, *groups: str) -> None:

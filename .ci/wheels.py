@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 #: For each distribution: its one package, and what else its wheel has to hold.
 CONTENTS = {
-    "covalent_sdk": ("covalent", ("covalent/py.typed", "covalent/wire/manifest.py")),
+    "covalent_sdk": ("covalent", ("covalent/py.typed", "covalent/__init__.pyi", "covalent/wire/manifest.py")),
     "covalent_server": ("covalent_server", ("covalent_server/py.typed", "covalent_server/db/migrations/env.py")),
 }
 FORBIDDEN_PARTS = {"__pycache__", "tests", "ui"}

@@ -36,9 +36,10 @@ def digest(data: bytes) -> str:
 FUNCTION = asset("a function")
 
 
-def node(number: int, *args: Any, name: str = "task", python: str = "/usr/bin/python3", **changes: Any) -> Node:
+def node(number: int, *args: Any, name: str = "task", executor: str = "local", **changes: Any) -> Node:
     """A node whose positional arguments are templates."""
-    metadata = Metadata(executor="local", executor_data={"python": python, "host": host_identity()})
+    python = "/nowhere/python3"
+    metadata = Metadata(executor=executor, executor_data={"python": python, "host": host_identity()})
     return replace(Node(id=number, name=name, function=digest(FUNCTION), args=args, metadata=metadata), **changes)
 
 

@@ -32,7 +32,7 @@ class ImportsOnlyContract(Contract):
     standard_library: Any = fields.BooleanField(required=False, default=False)
     among: Any = fields.ListField(subfield=fields.StringField(), required=False, default=[])
 
-    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002, FBT001 (the base class says so)
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002 (the base class says so)
         """Find the imports that are not allowed; a source module that does not exist is an error, not a pass."""
         missing = [module for module in self.source_modules if module not in graph.modules]
         if missing:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,29 +17,18 @@ LONGEST = 400
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 #: Directories of the machines that this is written on, which mean nothing on a reader's.
 MACHINE_PATH = re.compile(r"(?<![\w.:/}>$-])/(work|root)/")
-TEXT = {".cfg", ".css", ".html", ".ini", ".json", ".md", ".py", ".toml", ".txt", ".yaml", ".yml", ""}
-BUILT = {".git", ".venv", ".nox", ".make", "_build", "dist", "build", "node_modules", "__pycache__", "static"}
+TEXT = {".cfg", ".css", ".html", ".ini", ".json", ".md", ".py", ".toml", ".txt", ".yaml", ".yml"}
+TEXT_NAMES = {"LICENSE", "Makefile", "run"}
+BUILT = {"_build", "dist", "build", "node_modules", "__pycache__", "static"}
 
 
 def files() -> Iterator[Path]:
-    """Every text file of the repository but this one: what git tracks, or would on the next ``git add``."""
-    listing = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607 (git is found by its name)
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    # An unpacked source archive has no git in it: then every file counts but what building leaves behind.
-    names = listing.stdout.splitlines() if listing.returncode == 0 else map(str, ROOT.rglob("*"))
-    for path in (ROOT / name for name in sorted(names)):
-        if (
-            path != Path(__file__)
-            and path.is_file()
-            and path.suffix in TEXT
-            and not BUILT & set(path.relative_to(ROOT).parts)
-        ):
-            yield path
+    """Every text file of the repository but this one; hidden directories and what building makes are left out."""
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = sorted(name for name in folders if name == ".ci" or not (name.startswith(".") or name in BUILT))
+        for path in (Path(folder) / name for name in sorted(names)):
+            if path != Path(__file__) and (path.suffix in TEXT or path.name in TEXT_NAMES):
+                yield path
 
 
 def test_a_module_is_short_or_says_why_not() -> None:

@@ -25,7 +25,9 @@ class Workers:
         self._token.write_text(TOKEN)
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *, slots: int = 2, environ: dict[str, str] | None = None, wait: bool = True) -> subprocess.Popen[bytes]:
+    def start(
+        self, *, slots: int = 2, environ: dict[str, str] | None = None, wait: bool = True
+    ) -> subprocess.Popen[bytes]:
         count = len(self.fake.hellos)
         command = [sys.executable, "-m", "covalent.worker", "--server", self.fake.url, "--pool", "local"]
         command += ["--slots", str(slots), "--token-file", str(self._token), "--directory", str(self.directory)]

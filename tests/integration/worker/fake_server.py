@@ -51,6 +51,15 @@ class FakeTask:
         return data.decode()
 
 
+class RefusalError(Exception):
+    """Answer a request with a problem."""
+
+    def __init__(self, status: int, title: str) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+
+
 class FakeServer:
     """Starts listening when made; every public method may be called from the test's thread."""
 
@@ -328,7 +337,12 @@ class _Handler(BaseHTTPRequestHandler):
                     self.fake.changed.notify_all()
                 self._json(Welcome(instance=self.fake.instance, ttl=self.fake.ttl))
             case "/worker/poll" | "/worker/heartbeat":
-                self._frames(*self.fake.poll(from_json(Poll, plain), blobs))
+                try:
+                    answer = self.fake.poll(from_json(Poll, plain), blobs)
+                except RefusalError as error:
+                    self._problem(error.status, error.title)
+                else:
+                    self._frames(*answer)
             case "/worker/bye":
                 with self.fake.changed:
                     self.fake.byes.append(plain["worker"])

@@ -63,7 +63,9 @@ def test_a_mutable_default_starts_anew_for_every_task(fake: FakeServer) -> None:
 
 
 def test_a_path_that_fails_names_node_and_path(fake: FakeServer) -> None:
-    completion = fake.outcome(fake.submit(lambda x: x, {"node": 7, "path": [["item", 5]]}, outputs={"7": fake.put([1])}))
+    completion = fake.outcome(
+        fake.submit(lambda x: x, {"node": 7, "path": [["item", 5]]}, outputs={"7": fake.put([1])})
+    )
     assert completion.outcome is Outcome.FAILED
     assert completion.error is not None
     assert "node 7" in completion.error

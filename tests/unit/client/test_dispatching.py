@@ -16,41 +16,59 @@ def double(x: int) -> int:
     return 2 * x
 
 
-@ct.lattice
-def workflow(x: int, *, fails: bool = False) -> Any:
-    if fails:
-        raise LookupError("in the workflow's body")
-    return double(double(x))
+@pytest.fixture
+def workflow() -> Any:
+    # Made here, these functions travel by value and bring no project code of any size along.
+    @ct.electron
+    def twice(x: int) -> int:
+        return 2 * x
+
+    @ct.lattice
+    def workflow(x: int, *, fails: bool = False) -> Any:
+        if fails:
+            raise LookupError("in the workflow's body")
+        return twice(twice(x))
+
+    return workflow
 
 
-def test_a_dispatch_is_one_request_that_holds_the_whole_workflow(server: FakeServer) -> None:
+def test_a_dispatch_is_one_request_that_holds_the_whole_workflow(server: FakeServer, workflow: Any) -> None:
     dispatch_id = ct.dispatch(workflow)(3)
     assert server.asked == ["POST /dispatches"]
     manifest = server.manifests[dispatch_id]
-    assert [node.name for node in manifest.graph.nodes] == ["double", "double"]
+    assert [node.name for node in manifest.graph.nodes] == ["twice", "twice"]
     assert manifest.inputs in server.assets
     assert {node.function for node in manifest.graph.nodes} <= server.assets.keys()
 
 
-def test_dispatch_sync_waits_for_the_end_and_gives_the_result(server: FakeServer) -> None:
+def test_dispatch_sync_waits_for_the_end_and_gives_the_result(server: FakeServer, workflow: Any) -> None:
     server.ends_at_once = ct.TransportableObject(12).serialize()
     result = ct.dispatch_sync(workflow)(3)
     assert (result.status, result.result) == ("COMPLETED", 12)
     assert len(server.requests) == 3
 
 
-def test_the_address_may_be_given(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dispatch_leaves_the_lattice_as_it_was(server: FakeServer, workflow: Any) -> None:
+    ct.dispatch(workflow)(3)
+    assert len(server.requests) == 1
+    assert workflow.inputs is None
+    assert workflow.transport_graph.nodes == []
+
+
+def test_the_address_may_be_given(server: FakeServer, workflow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COVALENT_SERVER_URL", "http://127.0.0.1:1")
     assert ct.dispatch(workflow, f"127.0.0.1:{server.port}")(1) in server.records
 
 
-def test_an_exception_in_the_workflows_body_comes_out_unchanged_and_nothing_is_sent(server: FakeServer) -> None:
+def test_an_exception_in_the_workflows_body_comes_out_unchanged_and_nothing_is_sent(
+    server: FakeServer, workflow: Any
+) -> None:
     with pytest.raises(LookupError, match="in the workflow's body"):
         ct.dispatch(workflow)(1, fails=True)
     assert server.requests == []
 
 
-def test_without_a_server_the_script_is_told_how_to_start_one(server: FakeServer) -> None:
+def test_without_a_server_the_script_is_told_how_to_start_one(server: FakeServer, workflow: Any) -> None:
     server.stop()
     with pytest.raises(ServerUnreachableError, match="covalent start"):
         ct.dispatch(workflow)(1)

@@ -53,7 +53,9 @@ class LocalExecutor:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> LocalExecutor:
         """From what :meth:`to_dict` gave."""
-        return cls(**plain["attributes"])
+        self = cls()
+        vars(self).update(plain["attributes"])
+        return self
 
 
 @dataclass(kw_only=True)
@@ -71,7 +73,7 @@ class NamedExecutor:
 def from_description(short_name: str, attributes: Mapping[str, Any]) -> Executor:
     """The executor that a short name and attributes describe."""
     if short_name == LocalExecutor.short_name:
-        return LocalExecutor(**attributes)
+        return LocalExecutor.from_dict({"attributes": attributes})
     return NamedExecutor(short_name=short_name, attributes=dict(attributes))
 
 

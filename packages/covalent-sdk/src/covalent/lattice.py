@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, ParamSpec, Self, overload
+from typing import Any, Final, Generic, ParamSpec, Self, overload
 
 from covalent import deps, executors, hydration
 from covalent.electron import Build, Calls, Defaults, Parameters
@@ -13,12 +13,13 @@ from covalent.errors import TransportError, WireError
 from covalent.executors import Executor
 from covalent.graph import TransportGraph
 from covalent.project import Project
-from covalent.references import FUNCTION_ATTRIBUTE, function_of
+from covalent.references import FUNCTION_ATTRIBUTE
 from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json, loads, to_json
 from covalent.wire.manifest import Graph
 
 P = ParamSpec("P")
+_BUILT: Final = frozenset({"transport_graph", "inputs", "project", "_workflow"})
 
 
 class Lattice(Generic[P]):
@@ -35,7 +36,7 @@ class Lattice(Generic[P]):
     ) -> None:
         if not callable(function):
             raise TypeError(f"ct.lattice takes a function, not {function!r}")
-        self._take_function(function_of(function))
+        self._take_function(function._opened() if isinstance(function, Lattice) else function)  # noqa: SLF001 - our own class
         self.executor = executors.checked(executor)
         self.workflow_executor = executors.checked(workflow_executor)
         self.call_before = deps.checked("call_before", call_before)
@@ -76,6 +77,16 @@ class Lattice(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Run the workflow as plain Python; inside another lattice its electrons join the other's graph."""
         return self._opened()(*args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy, pickled or not, starts unbuilt; what was built belongs to the one that built it.
+        built = _BUILT if FUNCTION_ATTRIBUTE in self.__dict__ else ()
+        return {name: value for name, value in self.__dict__.items() if name not in built}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "transport_graph" not in state:
+            self._reset()
 
     def __repr__(self) -> str:
         return f"<Lattice {self.__name__}>"

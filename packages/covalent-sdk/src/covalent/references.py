@@ -30,7 +30,7 @@ def reference(thing: object) -> str | None:
     found: Any = module
     for name in qualname.split("."):
         found = getattr(found, name, None)
-    if found is not thing and function_of(found) is not thing:
+    if function_of(found) is not thing:  # an electron itself is no function: a name would lead to its function
         return None
     return f"{module_name}:{qualname}" if importable(module) else None
 

@@ -12,7 +12,7 @@ from covalent.electron.bound import BoundElectron
 from covalent.electron.building import Build, Defaults, active_build, electrons_in
 from covalent.electron.parameters import Parameters
 from covalent.executors import Executor
-from covalent.references import FUNCTION_ATTRIBUTE, function_of
+from covalent.references import FUNCTION_ATTRIBUTE
 
 __all__ = [
     "BoundElectron",
@@ -55,7 +55,8 @@ class Electron(Generic[P, R]):
     ) -> None:
         if not callable(function):
             raise TypeError(f"ct.electron takes a function, not {function!r}")
-        self.function: Callable[P, R] = function_of(function)
+        already = getattr(function, "electron_object", None)
+        self.function: Callable[P, R] = function if already is None else already.function
         self.name = _name(function)
         self.executor = executor
         self.call_before = deps.checked("call_before", call_before)

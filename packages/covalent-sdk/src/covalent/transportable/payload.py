@@ -164,6 +164,11 @@ def _pickler_class() -> Any:
     return Pickler
 
 
+def prepare() -> None:
+    """Load now what pickling needs: a runner does so before its first task waits for it."""
+    _cloudpickle()
+
+
 def _cloudpickle() -> Any:
     import cloudpickle  # noqa: PLC0415 - loaded only when something has to be pickled or unpickled
 

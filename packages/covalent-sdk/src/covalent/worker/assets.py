@@ -16,6 +16,8 @@ from typing import Final
 
 from covalent.errors import ServerError
 from covalent.http import Server
+from covalent.wire import INLINE_ASSET_BYTES, INLINE_MESSAGE_BYTES
+from covalent.wire.codec import from_json
 from covalent.wire.manifest import Digests
 from covalent.worker.home import Home
 
@@ -68,15 +70,16 @@ def fetch(server: Server, directory: Path, digests: Iterable[str]) -> dict[str, 
     wanted = list(digests)
     while wanted:
         answer = server.post("/assets/batch", Digests(digests=tuple(wanted)))
-        got = answer.plain.get("digests", ())
-        if not got:
-            break
+        got = from_json(Digests, answer.plain).digests
         for digest, blob in zip(got, answer.blobs, strict=True):
             if hashlib.sha256(blob).hexdigest() != digest:
                 message = f"the server sent other bytes than asset {digest} has; run: covalent doctor"
                 raise ServerError(message, code="digest-mismatch")
             small[digest] = bytes(blob)
         wanted = [digest for digest in wanted if digest not in small]
+        # With room left in the answer, those that are missing from it are missing for their size.
+        if not got or sum(map(len, answer.blobs)) + INLINE_ASSET_BYTES <= INLINE_MESSAGE_BYTES:
+            break
     for digest in wanted:
         server.download_asset(digest, directory / digest)
     if wanted:

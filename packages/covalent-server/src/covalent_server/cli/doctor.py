@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sqlite3
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -19,7 +21,7 @@ from covalent_server import guard
 from covalent_server.cli import ask, directory, exits, options, output, record
 from covalent_server.cli.directory import DataDirectory
 from covalent_server.cli.listening import check_port
-from covalent_server.errors import CovalentServerError, NotAnsweringError
+from covalent_server.errors import CovalentServerError, NotAnsweringError, UnwritableDirectoryError
 from covalent_server.settings import Settings
 
 #: RETURNING, which the server's statements use, came with it.
@@ -95,17 +97,24 @@ def _guard() -> Finding:
 def _data_directory(settings: Settings) -> Finding:
     def check() -> str:
         directory.check_filesystem(settings.data_dir, allow_network=settings.allow_network_filesystem)
-        if not os.access(settings.data_dir.parent, os.F_OK) or not settings.data_dir.exists():
-            return f"{settings.data_dir} will be made by: covalent start"
-        directory.prepare(settings.data_dir, allow_network=settings.allow_network_filesystem)
-        return str(settings.data_dir)
+        existing = _existing(settings.data_dir)
+        if existing == settings.data_dir:
+            directory.prepare(settings.data_dir, allow_network=settings.allow_network_filesystem)
+            return str(settings.data_dir)
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            raise UnwritableDirectoryError(f"{settings.data_dir} cannot be made in {existing}; choose another place")
+        return f"{settings.data_dir} will be made by: covalent start"
 
     return _tried("data directory", check)
 
 
+def _existing(path: Path) -> Path:
+    """The path itself, or what is there of it."""
+    return next(place for place in (path, *path.parents) if os.access(place, os.F_OK))
+
+
 def _disk(settings: Settings) -> Finding:
-    existing = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.exists())
-    free = shutil.disk_usage(existing).free
+    free = shutil.disk_usage(_existing(settings.data_dir)).free
     text = f"{free / 1024**3:.1f} GiB free"
     if free >= _LITTLE:
         return Finding(check="disk", verdict=Verdict.GOOD, text=text)

@@ -63,11 +63,18 @@ def _run(start: Start, reporter: Reporter) -> None:
         _migrate(settings)
         try:
             asyncio.run(_serve(start, place, reporter))
-        except OSError as error:
-            raise port_error(error, settings) from error
+        except (OSError, ExceptionGroup) as error:
+            raise _reason(error, settings) from error
         finally:
             place.record.unlink(missing_ok=True)
     logger.info("stopped")
+
+
+def _reason(error: Exception, settings: Settings) -> Exception:
+    """What went wrong, out of the groups in which the server's tasks wrapped it."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return port_error(error, settings) if isinstance(error, OSError) else error
 
 
 def _migrate(settings: Settings) -> None:

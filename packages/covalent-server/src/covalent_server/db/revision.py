@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from covalent_server.db.engines import open_engine
+from covalent_server.errors import DataDirectoryError
 
 #: Every revision, oldest first; a test compares the list with the migrations' files.
 REVISIONS: Final = ("0001",)
@@ -22,6 +24,11 @@ def state(url: str) -> State:
             if not inspect(connection).has_table("alembic_version"):
                 return "absent"
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    except DBAPIError as error:
+        raise DataDirectoryError(
+            f"the database {engine.url} cannot be opened: {error.orig}; restore it from a backup, or choose another "
+            "with --data-dir or --database-url"
+        ) from None
     finally:
         engine.dispose()
     if not found:

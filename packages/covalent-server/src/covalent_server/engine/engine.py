@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
+from covalent.wire import INLINE_ASSET_BYTES
 from covalent_server.core.errors import UnknownAssetError
 from covalent_server.db import assets, dispatches, identity, reads
 from covalent_server.db import work as rows
@@ -244,7 +245,11 @@ def _write_whole(session: Session, new: dispatches.NewDispatch) -> tuple[dispatc
 def _finish_upload(upload: Upload, digest: str) -> assets.NewAsset:
     path = upload.finish()
     try:
-        return intake.from_file(path, digest, upload.size)
+        if upload.size > INLINE_ASSET_BYTES:
+            return intake.from_file(path, digest, upload.size)
+        small = intake.from_bytes(memoryview(path.read_bytes()))
+        path.unlink()
+        return small
     except Exception:
         path.unlink()
         raise

@@ -77,6 +77,9 @@ async def put(request: web.Request) -> web.Response:
 
 async def _receive(request: web.Request, upload: Upload) -> None:
     settings = request.app[SETTINGS]
+    too_large = RefusedError(413, f"an asset may have {settings.max_asset_bytes} bytes")
+    if (request.content_length or 0) > settings.max_asset_bytes:
+        raise too_large
     while True:
         try:
             async with asyncio.timeout(settings.request_timeout):
@@ -86,7 +89,7 @@ async def _receive(request: web.Request, upload: Upload) -> None:
         if not chunk:
             return
         if upload.size + len(chunk) > settings.max_asset_bytes:
-            raise RefusedError(413, f"an asset may have {settings.max_asset_bytes} bytes")
+            raise too_large
         await asyncio.to_thread(upload.write, chunk)
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from covalent_server.settings import Settings
 
 _BACKLOG: Final = 512
-#: Seconds that an idle connection is kept.
-_KEEPALIVE: Final = 75.0
 #: Seconds that requests have to end when the server stops.
 _SHUTDOWN: Final = 2.0
 
@@ -66,7 +64,12 @@ async def serve(
         app = application.build(settings)
         app[ENGINE], app[SETTINGS], app[INFO], app[STOP], app[STOPPING] = engine, settings, info, end, stop
         runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=_KEEPALIVE, shutdown_timeout=_SHUTDOWN, handle_signals=False
+            app,
+            access_log=None,
+            # It also bounds how long a request's head may take to arrive, from aiohttp 3.14 on.
+            keepalive_timeout=settings.request_timeout,
+            shutdown_timeout=_SHUTDOWN,
+            handle_signals=False,
         )
         await runner.setup()
         try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 
+from covalent.transportable import payload
 from covalent.wire import container
 from covalent.wire.work import Outcome
 from covalent.worker import channel
@@ -35,8 +36,7 @@ def main() -> None:
     # A segmentation fault shows where in Python it happened, in the task's stderr.
     faulthandler.enable()
     del sys.argv[1:]
-    import cloudpickle  # noqa: F401, PLC0415  paid before the first task, and only by runners
-
+    payload.prepare()
     gc.collect()
     gc.freeze()
     connection.sendall(channel.encode(Ready()))

@@ -1,0 +1,187 @@
+"""What one task does to its process reaches no other task."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from covalent import project
+from covalent.wire import container
+from tests.integration.worker.conftest import Workers, eventually, is_alive
+from tests.integration.worker.fake_server import TOKEN, FakeServer
+
+SECRET = "canary-7f3a"
+
+
+def by_name(fake: FakeServer, name: str) -> str:
+    """A function that lives in a module, as an asset."""
+    header = container.Header(codec="reference", sizes=(len(name),))
+    return fake.put_bytes(b"".join(container.pack(header, [name.encode()])))
+
+
+def packed(fake: FakeServer, directory: Path, files: dict[str, str]) -> str:
+    """A project of these files, as an asset."""
+    directory.mkdir(parents=True)
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    made = project.pack({Path(name): directory / name for name in files})  # type: ignore[dict-item]
+    assert made is not None
+    return fake.put_bytes(made.serialize())
+
+
+@pytest.mark.usefixtures("worker")
+def test_directory_and_variables_are_put_back(fake: FakeServer) -> None:
+    def change() -> None:
+        import os
+
+        os.environ["LEFT_BEHIND"] = "1"
+        os.environ["HOME"] = "/elsewhere"
+        os.chdir("/")
+
+    def look() -> tuple[str | None, str | None, str]:
+        import os
+
+        return os.environ.get("LEFT_BEHIND"), os.environ.get("HOME"), os.getcwd()  # noqa: PTH109
+
+    before = fake.value(fake.submit(look))
+    for _ in range(4):
+        fake.value(fake.submit(change))
+        assert fake.value(fake.submit(look)) == before
+    assert before[:2] == (None, os.environ.get("HOME"))
+
+
+@pytest.mark.parametrize("trace", ["thread", "child", "path"])
+def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, workers: Workers, trace: str) -> None:
+    workers.start(slots=1)
+
+    def leave(trace: str) -> int:
+        import os
+        import subprocess
+        import sys
+        import threading
+        import time
+
+        if trace == "thread":
+            threading.Thread(target=time.sleep, args=(600,)).start()
+        elif trace == "child":
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        elif trace == "path":
+            sys.path.append("/somewhere")
+        return os.getpid()
+
+    first, second = fake.value(fake.submit(leave, "")), fake.value(fake.submit(leave, ""))
+    assert first == second
+    spoiled = fake.value(fake.submit(leave, trace))
+    assert spoiled == first
+    assert fake.value(fake.submit(leave, "")) != first
+    eventually(lambda: not is_alive(first))
+
+
+def test_no_secret_of_the_worker_is_in_a_tasks_environment(fake: FakeServer, workers: Workers) -> None:
+    workers.start(environ={"COVALENT_API_TOKEN": SECRET, "COVALENT_WORKER_TOKEN": SECRET, "KEPT": "yes"})
+
+    def look() -> tuple[dict[str, str], str, list[str]]:
+        import os
+        import sys
+
+        with open("/proc/self/environ") as file:  # noqa: PTH123 - it takes no globals along
+            return dict(os.environ), file.read(), sys.argv
+
+    variables, block, arguments = fake.value(fake.submit(look))
+    assert variables["KEPT"] == "yes"
+    for text in (str(variables), block, str(arguments)):
+        assert SECRET not in text
+        assert TOKEN not in text
+
+
+@pytest.mark.usefixtures("worker")
+def test_two_projects_with_a_module_of_the_same_name_each_get_their_own(fake: FakeServer, tmp_path: Path) -> None:
+    projects = [packed(fake, tmp_path / name, {"helper.py": f"def who(): return {name!r}"}) for name in ("one", "two")]
+    function = by_name(fake, "helper:who")
+    tasks = [fake.submit(function, project=projects[number % 2]) for number in range(40)]
+    assert [fake.value(task) for task in tasks] == ["one", "two"] * 20
+
+
+@pytest.mark.usefixtures("worker")
+def test_an_edited_project_runs_its_new_code(fake: FakeServer, tmp_path: Path) -> None:
+    function = by_name(fake, "helper:answer")
+    for answer in (1, 2):
+        made = packed(fake, tmp_path / str(answer), {"helper.py": f"def answer(): return {answer}"})
+        assert fake.value(fake.submit(function, project=made)) == answer
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_project_comes_before_everything_else_on_the_import_path(fake: FakeServer, tmp_path: Path) -> None:
+    made = packed(fake, tmp_path / "shadow", {"colorsys.py": "def here(): return __file__"})
+    path = fake.value(fake.submit(by_name(fake, "colorsys:here"), project=made))
+    assert made in path
+
+
+@pytest.mark.usefixtures("worker")
+def test_owners_share_neither_processes_nor_caches(fake: FakeServer, workers: Workers) -> None:
+    def process() -> int:
+        import os
+
+        return os.getpid()
+
+    large = fake.put(bytes(200_000))
+    pids = {}
+    for owner in ("ada", "bob"):
+        pids[owner] = fake.value(fake.submit(process, owner=owner))
+        assert fake.value(fake.submit(lambda data: len(data), {"asset": large}, owner=owner)) == 200_000
+    assert pids["ada"] != pids["bob"]
+    assert fake.requests.count(f"GET /api/v1/assets/{large}") == 2
+    assert len(list((workers.directory / "owners").iterdir())) == 2
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_chosen_interpreter_runs_the_task(fake: FakeServer, tmp_path: Path) -> None:
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nOTHER_PYTHON=1 exec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+
+    def look() -> str | None:
+        import os
+
+        return os.environ.get("OTHER_PYTHON")
+
+    assert fake.value(fake.submit(look, executor={"python": str(other)})) == "1"
+    assert fake.value(fake.submit(look)) is None
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_task_runs_in_its_workdir(fake: FakeServer, tmp_path: Path) -> None:
+    def write() -> str:
+        import os
+
+        with open("made", "w"):  # noqa: PTH123 - it takes no globals along
+            return os.getcwd()  # noqa: PTH109
+
+    assert fake.value(fake.submit(write, executor={"workdir": str(tmp_path / "w")})) == str(tmp_path / "w")
+    assert (tmp_path / "w" / "made").exists()
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_directory_of_its_own_is_kept_when_something_is_in_it(fake: FakeServer, tmp_path: Path) -> None:
+    executor = {"workdir": str(tmp_path / "w"), "create_unique_workdir": True}
+
+    def write(name: str) -> str:
+        import os
+
+        if name:
+            with open(name, "w"):  # noqa: PTH123
+                pass
+        return os.getcwd()  # noqa: PTH109
+
+    full, empty, failed = (
+        fake.submit(write, "made", executor=executor),
+        fake.submit(write, "", executor=executor),
+        fake.submit(lambda: 1 / 0, executor=executor),
+    )
+    assert fake.value(full) == str(tmp_path / "w" / "d-1" / "node_0")
+    assert fake.value(empty) == str(tmp_path / "w" / "d-1" / "node_1")
+    fake.outcome(failed)
+    assert sorted(path.name for path in (tmp_path / "w" / "d-1").iterdir()) == ["node_0", "node_2"]
