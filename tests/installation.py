@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -38,6 +39,7 @@ class Installation:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        root.mkdir(parents=True, exist_ok=True)
         self.data = root / "data"
         withheld = ("COVALENT_", "PYTHON", "COVERAGE")
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith(withheld)}
@@ -58,7 +60,8 @@ class Installation:
     def __exit__(self, *_: object) -> None:
         self.command("stop", check=False)
         for pid in self.worker_pids():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the ``covalent`` command."""

@@ -32,6 +32,13 @@ def test_a_box_with_a_slash_is_a_package(package: Path) -> None:
         assert f"| `{name}{'/' * (package / name).is_dir()}` |" in text
 
 
+def test_every_module_that_the_page_points_to_is_there() -> None:
+    sources = (SDK.parent, SERVER.parent)
+    named = set(re.findall(r"`(covalent\w*/[\w/]+\.py)`", PAGE.read_text(encoding="utf-8")))
+    assert named
+    assert [name for name in sorted(named) if not any((source / name).is_file() for source in sources)] == []
+
+
 @pytest.mark.parametrize(("contract", "package"), LAYERS.items(), ids=LAYERS)
 def test_every_layer_is_a_box_and_none_is_optional(contract: str, package: Path) -> None:
     contracts = {entry["id"]: entry for entry in configuration()["importlinter"]["contracts"]}

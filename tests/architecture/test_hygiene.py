@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.tree import ROOT, modules
+from tests.architecture.tree import ROOT, configuration, modules
 
 #: The limit for a module; a longer one says in its docstring why it is ("long because …").
 LONGEST = 400
@@ -66,3 +66,9 @@ def test_every_module_says_what_it_is_for() -> None:
         if tree.body and ast.get_docstring(tree) is None:
             silent.append(str(path.relative_to(ROOT)))
     assert silent == []
+
+
+def test_every_changelog_fragment_has_a_name_that_towncrier_reads() -> None:
+    types = "|".join(kind["directory"] for kind in configuration()["towncrier"]["type"])
+    names = [path.name for path in sorted((ROOT / "changes").iterdir()) if path.name != ".gitignore"]
+    assert [name for name in names if not re.fullmatch(rf"\+[a-z0-9-]+\.({types})\.md", name)] == []

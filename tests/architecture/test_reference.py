@@ -1,4 +1,4 @@
-"""The reference of commands and settings says what the code has, no less and no more."""
+"""The reference of commands, settings and routes says what the code has, no less and no more."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytest
 from covalent_server import settings
 from covalent_server.cli import exits
 from covalent_server.cli.command import covalent
+from covalent_server.web.app import ROUTES
 from tests.architecture.tree import ROOT
 
 COMMANDS = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+API = (ROOT / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
 #: What the introduction of the page says once for all commands.
 SHARED = {option.flag for option in settings.OPTIONS} | {"--json", "--help"}
@@ -48,3 +50,8 @@ def test_every_setting_of_the_server_is_listed_with_its_variable() -> None:
     server = CONFIGURATION.partition("\n## The server\n")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", server, flags=re.MULTILINE)
     assert listed == [(option.name, option.variable) for option in settings.OPTIONS]
+
+
+def test_every_route_is_listed_with_who_may_call_it() -> None:
+    listed = re.findall(r"^\| ([A-Z]+) \| `(\S+)` \| (\w+) \|", API, flags=re.MULTILINE)
+    assert sorted(listed) == sorted((route.method, route.path, str(route.scope)) for route in ROUTES)

@@ -17,7 +17,7 @@ def double(x: int) -> int:
 
 
 @pytest.fixture
-def workflow() -> Any:
+def workflow() -> ct.Lattice[...]:
     # Made here, these functions travel by value and bring no project code of any size along.
     @ct.electron
     def twice(x: int) -> int:
@@ -32,7 +32,7 @@ def workflow() -> Any:
     return workflow
 
 
-def test_a_dispatch_is_one_request_that_holds_the_whole_workflow(server: FakeServer, workflow: Any) -> None:
+def test_a_dispatch_is_one_request_that_holds_the_whole_workflow(server: FakeServer, workflow: ct.Lattice[...]) -> None:
     dispatch_id = ct.dispatch(workflow)(3)
     assert server.asked == ["POST /dispatches"]
     manifest = server.manifests[dispatch_id]
@@ -41,34 +41,36 @@ def test_a_dispatch_is_one_request_that_holds_the_whole_workflow(server: FakeSer
     assert {node.function for node in manifest.graph.nodes} <= server.assets.keys()
 
 
-def test_dispatch_sync_waits_for_the_end_and_gives_the_result(server: FakeServer, workflow: Any) -> None:
+def test_dispatch_sync_waits_for_the_end_and_gives_the_result(server: FakeServer, workflow: ct.Lattice[...]) -> None:
     server.ends_at_once = ct.TransportableObject(12).serialize()
     result = ct.dispatch_sync(workflow)(3)
     assert (result.status, result.result) == ("COMPLETED", 12)
     assert len(server.requests) == 3
 
 
-def test_a_dispatch_leaves_the_lattice_as_it_was(server: FakeServer, workflow: Any) -> None:
+def test_a_dispatch_leaves_the_lattice_as_it_was(server: FakeServer, workflow: ct.Lattice[...]) -> None:
     ct.dispatch(workflow)(3)
     assert len(server.requests) == 1
     assert workflow.inputs is None
     assert workflow.transport_graph.nodes == []
 
 
-def test_the_address_may_be_given(server: FakeServer, workflow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_may_be_given(
+    server: FakeServer, workflow: ct.Lattice[...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COVALENT_SERVER_URL", "http://127.0.0.1:1")
     assert ct.dispatch(workflow, f"127.0.0.1:{server.port}")(1) in server.records
 
 
 def test_an_exception_in_the_workflows_body_comes_out_unchanged_and_nothing_is_sent(
-    server: FakeServer, workflow: Any
+    server: FakeServer, workflow: ct.Lattice[...]
 ) -> None:
     with pytest.raises(LookupError, match="in the workflow's body"):
         ct.dispatch(workflow)(1, fails=True)
     assert server.requests == []
 
 
-def test_without_a_server_the_script_is_told_how_to_start_one(server: FakeServer, workflow: Any) -> None:
+def test_without_a_server_the_script_is_told_how_to_start_one(server: FakeServer, workflow: ct.Lattice[...]) -> None:
     server.stop()
     with pytest.raises(ServerUnreachableError, match="covalent start"):
         ct.dispatch(workflow)(1)

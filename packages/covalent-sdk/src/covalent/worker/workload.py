@@ -116,7 +116,8 @@ class Workload:
 
     def capacity(self) -> int:
         """How many unfinished leases to hold."""
-        return self._pace.capacity(self.slots.count)
+        # Behind tasks that prove long, nothing is to wait that another worker could run.
+        return self.slots.count if self.slots.all_long(time.monotonic()) else self._pace.capacity(self.slots.count)
 
     def more_soon(self) -> bool:
         """Whether tiny tasks are under way, so that another completion comes within milliseconds."""
@@ -171,7 +172,7 @@ class Workload:
         chunks: list[StreamChunk] = []
         blobs: list[bytes] = []
         room = STREAM_MESSAGE_BYTES
-        for runner, job, position in self.slots.running(time.monotonic(), 0.0):
+        for runner, job, position in self.slots.running(time.monotonic(), self._patience.started):
             for name, start in (("stdout", position.stdout), ("stderr", position.stderr)):
                 file = runner.streams[name]
                 if len(runner.jobs) == 1:

@@ -1,0 +1,79 @@
+"""``kill -9`` of the server while a workflow runs: nothing recorded is lost, and nothing recorded runs twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from itertools import pairwise
+
+import pytest
+
+from tests.acceptance.fan_out import FanOut
+from tests.acceptance.programs import Project
+from tests.installation import Installation, wait_until
+
+
+def test_a_dispatch_outlives_the_killing_of_its_server_and_no_task_runs_twice(
+    installation: Installation, own_project: Project
+) -> None:
+    fan_out = FanOut(own_project, count=12, free=5)
+    with fan_out.start() as program:
+        dispatch_id = program.dispatch_id()
+        wait_until(lambda: fan_out.recorded(dispatch_id) == set(range(5)), "the free tasks to be recorded")
+        standing = wait_until(fan_out.waiting, "a task at the gate")
+        installation.kill()
+        recorded = fan_out.recorded(dispatch_id)
+        fan_out.open_gate()
+        # The worker has no server and goes on with what it holds.
+        wait_until(lambda: standing <= fan_out.journal.ended().keys(), "tasks to end while the server is away")
+        assert fan_out.recorded(dispatch_id) == recorded
+        installation.start()
+        told = program.told()
+    assert (told.status, told.value) == ("COMPLETED", fan_out.value)
+    # The worker lived, so that even what was not recorded ran only once.
+    assert fan_out.journal.begun() == dict.fromkeys(range(12), 1)
+    assert fan_out.books.faults(dispatch_id, fan_out.journal) == []
+
+
+def test_what_was_recorded_does_not_run_again_when_server_and_workers_are_killed_together(
+    installation: Installation, own_project: Project
+) -> None:
+    fan_out = FanOut(own_project, count=8, free=4)
+    with fan_out.start() as program:
+        dispatch_id = program.dispatch_id()
+        wait_until(lambda: fan_out.recorded(dispatch_id) == set(range(4)), "the free tasks to be recorded")
+        wait_until(fan_out.waiting, "a task at the gate")
+        for pid in fan_out.books.workers():
+            os.kill(pid, signal.SIGKILL)
+        installation.kill()
+        recorded = fan_out.recorded(dispatch_id)
+        fan_out.open_gate()
+        installation.start()
+        told = program.told()
+    assert (told.status, told.value) == ("COMPLETED", fan_out.value)
+    begun = fan_out.journal.begun()
+    assert {index: begun[index] for index in recorded} == dict.fromkeys(recorded, 1)
+    assert fan_out.books.faults(dispatch_id, fan_out.journal) == []
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_killed_at_random_moments_the_server_loses_nothing_and_repeats_nothing(
+    installation: Installation, own_project: Project, seed: int
+) -> None:
+    count, kills = 150, 5
+    moments = sorted(random.Random(seed).sample(range(1, count - 10), kills))  # noqa: S311  (no secret)
+    fan_out = FanOut(own_project, count=count, free=count)
+    snapshots: list[set[int]] = []
+    with fan_out.start() as program:
+        dispatch_id = program.dispatch_id()
+        for moment in moments:
+            wait_until(lambda moment=moment: len(fan_out.journal.begun()) >= moment, f"task {moment}")
+            installation.kill()
+            snapshots.append(fan_out.recorded(dispatch_id))
+            installation.start()
+        told = program.told()
+    assert (told.status, told.value) == ("COMPLETED", fan_out.value)
+    assert all(before <= after for before, after in pairwise(snapshots))
+    assert fan_out.journal.begun() == dict.fromkeys(range(count), 1)
+    assert fan_out.books.faults(dispatch_id, fan_out.journal) == []

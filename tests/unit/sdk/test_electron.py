@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import operator
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import covalent as ct
+from covalent.electron import BoundElectron
+from covalent.errors import ArgumentsError, BoundElectronError, GraphError
+from covalent.wire.links import pairs
+from tests.unit.sdk.evaluation import evaluated, graph_of
+
+
+@ct.electron
+def same(value: Any) -> Any:
+    """The value itself."""
+    return value
+
+
+@ct.electron
+def every_kind(first: Any, /, second: Any, third: Any = 3, *rest: Any, only: Any, last: Any = "l", **more: Any) -> Any:
+    return (first, second, third, rest, only, last, more)
+
+
+class Adder:
+    def __init__(self, amount: int) -> None:
+        self.amount = amount
+
+    def __call__(self, number: int) -> int:
+        return number + self.amount
+
+    def add(self, number: int) -> int:
+        return number + self.amount
+
+    @ct.electron
+    def add_as_task(self, number: int) -> int:
+        return number + self.amount
+
+
+def test_outside_a_lattice_an_electron_is_its_function() -> None:
+    assert same(3) == 3
+    assert every_kind(1, 2, only=4, x=5) == (1, 2, 3, (), 4, "l", {"x": 5})
+    assert same.__name__ == "same"  # type: ignore[attr-defined] # functools.wraps copies it
+    assert same.__doc__ == "The value itself."
+    assert str(inspect.signature(same)) == "(value: 'Any') -> 'Any'"
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "value", "name"),
+    [
+        (lambda number: number + 1, (1,), 2, "<lambda>"),
+        (len, ([1, 2],), 2, "len"),
+        (Adder(2), (1,), 3, "Adder"),
+        (Adder(2).add, (1,), 3, "add"),
+        (functools.partial(pow, 2), (3,), 8, "pow"),
+        (dict, ([("a", 1)],), {"a": 1}, "dict"),
+        (operator.itemgetter(1), ([1, 2],), 2, "itemgetter"),
+    ],
+)
+def test_everything_callable_can_be_an_electron(function: Any, args: tuple[Any, ...], value: Any, name: str) -> None:
+    task = ct.electron(function)
+    assert task(*args) == value
+    assert evaluated(lambda: task(*args)) == value
+    assert graph_of(lambda: task(*args)).nodes[0].name == name
+
+
+def test_methods_are_electrons_of_their_object() -> None:
+    assert Adder(5).add_as_task(1) == 6
+    assert evaluated(lambda: Adder(5).add_as_task(1)) == 6
+
+
+def test_only_functions_are_electrons() -> None:
+    with pytest.raises(TypeError, match="takes a function"):
+        ct.electron(3)  # type: ignore[call-overload] # what is shown
+
+
+def test_arguments_of_every_kind_arrive() -> None:
+    assert evaluated(lambda: every_kind(1, 2, only=4)) == (1, 2, 3, (), 4, "l", {})
+    assert evaluated(lambda: every_kind(1, second=2, only=4, last=5)) == (1, 2, 3, (), 4, 5, {})
+    assert evaluated(lambda: every_kind(1, 2, 3, 4, 5, only=6, x=7, first=8)) == (
+        1, 2, 3, (4, 5), 6, "l", {"x": 7, "first": 8},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "message"),
+    [
+        ((1, 2, 3), {}, "Too many positional arguments given, expected 2, received 3"),
+        ((1,), {"c": 1, "d": 2}, "Unexpected keyword arguments: c, d"),
+        ((), {}, "Missing arguments: a"),
+        ((1,), {"a": 1}, "Arguments given by position and by keyword: a"),
+    ],
+)
+def test_wrong_arguments_are_named_when_the_call_is_recorded(
+    args: tuple[Any, ...], kwargs: dict[str, Any], message: str
+) -> None:
+    @ct.electron
+    def two(a: Any, b: Any = 1) -> Any:
+        return a, b
+
+    for kind in (ArgumentsError, TypeError, ValueError):
+        with pytest.raises(kind, match=message):
+            graph_of(lambda: two(*args, **kwargs))
+
+
+def test_names_of_positional_only_parameters_are_free_for_keywords() -> None:
+    with pytest.raises(ArgumentsError, match="Missing arguments: only"):
+        graph_of(lambda: every_kind(1, 2))
+    with pytest.raises(ArgumentsError, match="Missing arguments: first"):
+        graph_of(lambda: every_kind(first=1, second=2, only=3))
+
+
+def test_electrons_in_nested_containers_arrive_in_the_same_containers() -> None:
+    def workflow() -> Any:
+        a, b = same(1), same("b")
+        return same([a, (b, {a, 2}), frozenset({b}), {a: [b], "k": (a, {"x": (1, 2)})}, {"no": "electron"}])
+
+    expected = [1, ("b", {1, 2}), frozenset({"b"}), {1: ["b"], "k": (1, {"x": (1, 2)})}, {"no": "electron"}]
+    value = evaluated(workflow)
+    assert value == expected
+    assert repr(value) == repr(expected)
+    assert len(graph_of(workflow).nodes) == 3
+
+
+nested = st.recursive(
+    st.integers() | st.text(max_size=3) | st.none() | st.floats(allow_nan=False),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.integers(), inner, max_size=3)
+        | st.frozensets(st.integers(), max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def _with_electrons(value: Any) -> Any:
+    """The value with an electron's output in place of every leaf."""
+    if isinstance(value, (list, tuple, frozenset)):
+        return type(value)(_with_electrons(item) for item in value)
+    if isinstance(value, dict):
+        return {_with_electrons(key): _with_electrons(item) for key, item in value.items()}
+    return same(value)
+
+
+@given(nested)
+def test_whatever_is_nested_arrives_as_it_was(value: Any) -> None:
+    assert repr(evaluated(lambda: same(_with_electrons(value)))) == repr(value)
+    assert repr(evaluated(lambda: _with_electrons(value))) == repr(value)
+
+
+class Holder(tuple[Any, ...]):
+    __slots__ = ()
+
+
+def test_electrons_hidden_in_other_objects_are_refused() -> None:
+    for hide in (lambda e: Holder((e,)), Adder, lambda e: slice(e, 1)):
+        with pytest.raises(BoundElectronError, match="hidden in an object"):
+            graph_of(lambda hide=hide: same([hide(same(1))]))
+
+
+def test_cyclic_containers_with_electrons_are_refused() -> None:
+    def workflow() -> Any:
+        cycle: list[Any] = [same(1)]
+        cycle.append(cycle)
+        return same(cycle)
+
+    with pytest.raises(GraphError, match="nested deeper"):
+        graph_of(workflow)
+
+
+def test_cyclic_containers_without_electrons_travel_whole() -> None:
+    cycle: list[Any] = [1]
+    cycle.append(cycle)
+    back = evaluated(lambda: same(cycle))
+    assert back[1] is back
+
+
+def test_scalars_stand_in_the_graph_and_all_else_is_an_asset() -> None:
+    nodes = graph_of(lambda: [same(item) for item in (1, 2.5, "a", None, True, 2**64, "x" * 257, "\0", (1,))]).nodes
+    kinds = [next(iter(node.args[0])) for node in nodes[:-1]]
+    assert kinds == ["value"] * 5 + ["asset"] * 4
+
+
+def test_constants_are_taken_when_the_call_is_recorded() -> None:
+    def workflow() -> Any:
+        settings = {"rate": 1}
+        first = same(settings)
+        settings["rate"] = 2
+        return [first, same(settings)]
+
+    assert evaluated(workflow) == [{"rate": 1}, {"rate": 2}]
+
+
+def test_closures_are_taken_when_the_call_is_recorded() -> None:
+    def workflow() -> Any:
+        values = []
+        for number in range(3):
+            task = ct.electron(lambda: number)  # noqa: B023 - late binding is what this is about
+            values += [task(), task()]
+        return values
+
+    assert evaluated(workflow) == [0, 0, 1, 1, 2, 2]
+    assert len({node.function for node in graph_of(workflow).nodes[:-1]}) == 3
+
+
+def test_what_cannot_be_serialised_is_named() -> None:
+    with pytest.raises(TypeError, match="the argument 'value' of same cannot be serialised"):
+        graph_of(lambda: same(threading.Lock()))
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match=r"the function of the electron .* cannot be serialised"):
+        graph_of(lambda: ct.electron(lambda: lock)())
+
+
+def test_paths_cost_no_tasks() -> None:
+    def workflow() -> Any:
+        value = same({"a": [1, 2, 3], (1, 2): 4, None: complex(5, 6)})
+        index = same(1)
+        return [value["a"][0], value["a"][index], value["a"][1:], value[1, 2], value[None].imag, value["a"][-1]]
+
+    assert evaluated(workflow) == [1, 2, [2, 3], 4, 6.0, 3]
+    assert [node.kind for node in graph_of(workflow).nodes] == ["task", "task", "collect"]
+
+
+def test_electrons_as_keys_are_linked() -> None:
+    def workflow() -> Any:
+        return same(same([1, 2])[same(1)])
+
+    graph = graph_of(workflow)
+    assert {(link.source, link.target) for link in graph.links} == {(0, 2), (1, 2)} == pairs(graph.nodes[2])
+
+
+def test_unpacking_needs_no_tasks() -> None:
+    def workflow() -> Any:
+        a, b = same((1, (2, 3)))
+        (c, d) = b
+        [e] = same([4])
+        (f, g), h = same(((5, 6), 7))
+        for i, j in [same("ij"), same((8, 9))]:
+            k = (i, j)
+        return [a, c, d, e, f, g, h, *k]
+
+    assert evaluated(workflow) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert len(graph_of(workflow).nodes) == 6
+
+
+def test_unpacking_to_many_names_works() -> None:
+    names = ", ".join(f"n{index}" for index in range(300))
+    namespace: dict[str, Any] = {"same": same}
+    exec(f"def workflow():\n    {names} = same(tuple(range(300)))\n    return n299", namespace)  # noqa: S102 - 300 names
+    assert evaluated(namespace["workflow"]) == 299
+
+
+def test_operators_are_tasks() -> None:
+    def workflow() -> Any:
+        e = same(7)
+        return [
+            e + 1, e - 1, e * 2, e / 2, e // 2, e % 4, e**2, -e, 1 + e, 1 - e, 2 * e, 14 / e, 15 // e, 15 % e, 2**e,
+            e < 8, e <= 6, e > 6, e >= 8, 8 > e, e + e,
+        ]  # fmt: skip
+
+    expected = [8, 6, 14, 3.5, 3, 3, 49, -7, 8, -6, 14, 2.0, 2, 1, 128, True, False, True, False, True, 14]
+    assert evaluated(workflow) == expected
+    assert len(graph_of(workflow).nodes) == 1 + len(expected) + 1
+
+
+def test_matrix_products_and_arrays_are_one_task() -> None:
+    import numpy as np  # noqa: PLC0415 - one test of many
+
+    def workflow() -> Any:
+        e = same(np.arange(3))
+        return [np.arange(3) + e, np.float64(2) * e, np.ones((2, 3)) @ e, e @ np.arange(3)]
+
+    one, two, three, four = evaluated(workflow)
+    assert (one.tolist(), two.tolist(), three.tolist(), int(four)) == ([0, 2, 4], [0, 2, 4], [3, 3], 5)
+    assert len(graph_of(workflow).nodes) == 6
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        bool, int, float, complex, len, list, tuple, range, iter,
+        lambda e: e == 1, lambda e: e != 1, lambda e: 1 == e, lambda e: f"{e}", lambda e: f"{e:>3}", lambda e: 1 in e,
+        lambda e: [1, 2][e], lambda e: e(1), lambda e: e.method(1), lambda e: [*e], lambda e: [x for x in e],
+        lambda e: operator.setitem(e, 0, 1), lambda e: operator.delitem(e, 0), lambda e: setattr(e, "name", 1),
+        lambda e: 1 if e else 2, lambda e: sum(e),
+    ],
+)  # fmt: skip
+def test_what_needs_the_value_is_refused_with_a_way_out(use: Any) -> None:
+    with pytest.raises(BoundElectronError, match=r"same\(0\).*@ct\.electron"):
+        graph_of(lambda: use(same(1)))
+
+
+def test_unpacking_to_an_unknown_number_of_names_is_refused() -> None:
+    def workflow() -> Any:
+        first, *rest = same([1, 2, 3])
+        return first, rest
+
+    with pytest.raises(BoundElectronError, match="iterating"):
+        graph_of(workflow)
+
+
+def test_bound_electrons_are_keys_by_identity_and_copies_are_themselves() -> None:
+    def workflow() -> Any:
+        a, b = same(1), same(1)
+        assert len({a, b, a}) == 2
+        assert {a: 1}[a] == 1
+        assert copy.copy(a) is a
+        assert copy.deepcopy([a])[0] is a
+        assert isinstance(a, BoundElectron)
+        assert repr(b.name[3]) == "<value-to-be of same(1).name[3]>"
+        for name in ("__array__", "__len_hint__", "_repr_html_", "_ipython_display_", "_covalent_anything"):
+            assert not hasattr(a, name)
+        return a
+
+    assert evaluated(workflow) == 1
+
+
+def test_electrons_of_another_workflow_are_refused() -> None:
+    kept: list[Any] = []
+    graph_of(lambda: kept.append(same(1)))
+    with pytest.raises(GraphError, match="another workflow"):
+        graph_of(lambda: same(kept[0]))
+
+
+def test_waiting_is_order_without_data() -> None:
+    def workflow() -> Any:
+        a, b, c = same(1), same(2), same(3)
+        assert ct.wait(c, [a, (b,)]) is c
+        return c
+
+    graph = graph_of(workflow)
+    assert [(link.source, link.target, link.param_type) for link in graph.links] == [(0, 2, "wait"), (1, 2, "wait")]
+    assert [pairs(node) for node in graph.nodes] == [set(), set(), set()]
+    assert ct.wait(3, [4]) == 3
+
+
+def test_waiting_in_a_circle_is_refused() -> None:
+    def workflow() -> Any:
+        a = same(1)
+        b = same(a)
+        return ct.wait(a, b)
+
+    with pytest.raises(GraphError, match=r"same\(0\) cannot wait for same\(1\)"):
+        graph_of(workflow)
+    with pytest.raises(GraphError, match="cannot wait"):
+        graph_of(lambda: (lambda a: ct.wait(a, a))(same(1)))
+
+
+def test_waiting_backwards_without_a_circle_is_fine() -> None:
+    def workflow() -> Any:
+        a, b = same(1), same(2)
+        return ct.wait(a, b)
+
+    assert [(link.source, link.target) for link in graph_of(workflow).links] == [(1, 0)]
+
+
+def test_the_executor_may_be_set_later_and_metadata_is_json() -> None:
+    @ct.electron(executor="local", call_before=print)
+    def task() -> None: ...
+
+    assert task.electron_object.metadata["executor"] == "local"
+    task.electron_object.executor = ct.executor.LocalExecutor(workdir="/tmp/x")
+    assert task.electron_object.metadata["executor_data"]["workdir"] == "/tmp/x"
+    assert graph_of(task).nodes[0].metadata.executor_data["workdir"] == "/tmp/x"
+    task.electron_object.executor = None
+    assert task.electron_object.metadata["executor"] is None
+    with pytest.raises(TypeError, match="executor takes"):
+        task.electron_object.executor = 3
+
+
+def test_an_electron_of_an_electron_has_the_raw_function() -> None:
+    raw = same.electron_object.function
+    assert ct.electron(same).electron_object.function is raw
+    assert copy.deepcopy(same.electron_object).function is raw
+
+
+def test_threads_of_the_workflow_function_do_not_record() -> None:
+    def workflow() -> Any:
+        values: list[Any] = []
+        thread = threading.Thread(target=lambda: values.append(same(1)))
+        thread.start()
+        thread.join()
+        return values
+
+    assert evaluated(workflow) == [1]
+
+
+def test_partials_of_electrons_record() -> None:
+    assert evaluated(lambda: functools.partial(every_kind, 1, only=2)(3))[:2] == (1, 3)
+
+
+def test_functions_are_stored_once() -> None:
+    graph = graph_of(lambda: [same(number) for number in range(100)])
+    assert len({node.function for node in graph.nodes[:-1]}) == 1
+    assert len(graph.assets) == 2
