@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from blockbuster import BlockBuster
 
 from covalent.status import Status
 from covalent.wire.manifest import Manifest
@@ -190,5 +191,22 @@ def test_the_graph_is_served_as_the_canonical_text_that_was_sent(start: AsyncEng
             text = builders.text(sent)
             assert (await engine.read(reads.manifest, OWNER, dispatch_id)).encode() == text
             assert (await engine.read(reads.graph, OWNER, dispatch_id)).encode() in text
+
+    asyncio.run(scenario())
+
+
+def test_nothing_in_the_engine_blocks_the_event_loop(start: AsyncEngine, watched_loop: BlockBuster) -> None:
+    assert watched_loop
+
+    async def scenario() -> None:
+        async with start() as engine:
+            dispatch_id = await engine.submit(submission(layered(50)))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            assert await worker.work_through() == 52
+            await engine.workplace.bye(OWNER, worker.id)
+            assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.COMPLETED
+        async with start() as engine:
+            assert await engine.missing(USER, ["0" * 64]) == ["0" * 64]
 
     asyncio.run(scenario())

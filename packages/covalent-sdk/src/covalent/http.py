@@ -35,7 +35,7 @@ __all__ = ["NOT_CONNECTED", "Answer", "Server"]
 
 Buffer = bytes | bytearray | memoryview
 
-#: The code of a ServerUnreachableError when not even a connection was made, so that nothing was sent.
+#: The code of a ServerUnreachableError when not even a connection was ever made, so that nothing was sent.
 NOT_CONNECTED: Final = "not-connected"
 _API: Final = "/api/v1"
 _PIECE: Final = 1 << 20
@@ -70,6 +70,8 @@ class Server:
         self._token_sources = token_sources
         self._lock = threading.Lock()
         self._pool: HTTPConnectionPool | None = None
+        #: Whether there has been a connection: then a server that is away now is probably being restarted.
+        self._connected = False
         #: What stands before ``/api/v1`` in a request: a path, or the whole address for a plain proxy.
         self._prefix = urlsplit(self.url).path
 
@@ -178,12 +180,14 @@ class Server:
                     decode_content=False,
                 )
             except (urllib3.exceptions.ProtocolError, ConnectionError) as error:
+                self._connected = True
                 if not again:
                     raise self._unreachable(error) from error
                 again = False
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 raise self._unreachable(error) from error
             else:
+                self._connected = True
                 if response.status >= _BAD or response.status < 200:
                     raise self._refusal(path, response)
                 return response
@@ -241,10 +245,11 @@ class Server:
         import urllib3  # noqa: PLC0415
 
         exceptions = urllib3.exceptions
-        connected = not isinstance(error, (exceptions.NewConnectionError, exceptions.ConnectTimeoutError))
+        refused = isinstance(error, exceptions.NewConnectionError)  # which is a ConnectTimeoutError, too
+        connected = self._connected or not isinstance(error, exceptions.ConnectTimeoutError)
         if isinstance(error, exceptions.ReadTimeoutError):
             reason = "it took the connection but did not answer in time"
-        elif isinstance(error, exceptions.ConnectTimeoutError):
+        elif isinstance(error, exceptions.ConnectTimeoutError) and not refused:
             reason = "connecting took too long"
         else:
             reason = str(error.__cause__ or error).rsplit(": ", 1)[-1]

@@ -43,8 +43,8 @@ class Built(Protocol):
         """``{"args": tuple, "kwargs": dict}``."""
 
     @property
-    def workflow_function(self) -> TransportableObject:
-        """The function that it was built from."""
+    def stored_function(self) -> TransportableObject | None:
+        """The function that it was built from, when that can be serialised."""
 
     @property
     def project(self) -> TransportableObject | None:
@@ -60,13 +60,13 @@ def dehydrate(lattice: Built) -> Package:
     code = lattice.project or find_project(graph, found)
     resolver = _Resolver(graph, found)
     nodes = [resolver.resolved(node) for node in graph.nodes]
-    loose = [asset for asset in (lattice.inputs, lattice.workflow_function, code) if asset is not None]
+    loose = [asset for asset in (lattice.inputs, lattice.stored_function, code) if asset is not None]
     manifest = Manifest(
         requires=(_CALL_HOOKS,) if any(_has_hooks(node) for node in nodes) else (),
         graph=graph.with_nodes(nodes),
-        inputs=lattice.inputs.asset_id if lattice.inputs is not None else None,
-        workflow=lattice.workflow_function.asset_id,
-        project=code.asset_id if code is not None else None,
+        inputs=_id(lattice.inputs),
+        workflow=_id(lattice.stored_function),
+        project=_id(code),
         client=Client(host=host_identity(), python=platform.python_version(), sdk=_sdk_version()),
     )
     return Package(manifest=manifest, assets={**graph.assets, **{asset.asset_id: asset for asset in loose}})
@@ -75,6 +75,10 @@ def dehydrate(lattice: Built) -> Package:
 def find_project(graph: TransportGraph, found: Project) -> TransportableObject | None:
     """The user's own modules that a graph's tasks need, as one asset."""
     return project.pack(found.files(asset.origins for asset in graph.assets.values()))
+
+
+def _id(asset: TransportableObject | None) -> str | None:
+    return None if asset is None else asset.asset_id
 
 
 def _has_hooks(node: Node) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, ParamSpec, Self, overload
 
 from covalent import deps, executors, hydration
 from covalent.electron import Build, Calls, Defaults, Parameters
-from covalent.errors import TransportError, WireError
+from covalent.errors import BoundElectronError, TransportError, WireError
 from covalent.executors import Executor
 from covalent.graph import TransportGraph
 from covalent.project import Project
@@ -62,7 +62,12 @@ class Lattice(Generic[P]):
     @property
     def workflow_function(self) -> TransportableObject:
         """The function, as it was at the last build."""
-        return self._workflow or self._serialised(self._opened())
+        return self._workflow or TransportableObject(self._opened())
+
+    @property
+    def stored_function(self) -> TransportableObject | None:
+        """The function of the last build, None when it cannot be serialised: its graph runs all the same."""
+        return self._workflow
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -92,7 +97,9 @@ class Lattice(Generic[P]):
         return f"<Lattice {self.__name__}>"
 
     def _opened(self) -> Callable[P, Any]:
-        if FUNCTION_ATTRIBUTE not in self.__dict__ and self._workflow is not None:
+        if FUNCTION_ATTRIBUTE not in self.__dict__:
+            if self._workflow is None:
+                raise TransportError(f"the function of the lattice {self.__name__} could not be stored with its graph")
             name = self.__name__
             self._take_function(self._workflow.get_deserialized())
             self.__name__ = name
@@ -114,13 +121,7 @@ class Lattice(Generic[P]):
         self._reset()
         self.transport_graph = build.graph
         self.inputs = inputs
-        self._workflow = self._serialised(function)
-
-    def _serialised(self, function: Callable[P, Any]) -> TransportableObject:
-        try:
-            return TransportableObject(function)
-        except TransportError as error:
-            raise TypeError(f"the workflow function {self.__name__} cannot be serialised: {error}") from error
+        self._workflow = _serialised(function)
 
     def _inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TransportableObject:
         try:
@@ -142,7 +143,8 @@ class Lattice(Generic[P]):
         """One JSON document with everything in it: graph, functions, constants and the user's own modules."""
         graph = self.transport_graph
         project = self.project or hydration.find_project(graph, Project())
-        loose = {"workflow_function": self.workflow_function, "inputs": self.inputs, "project": project}
+        function = self._workflow if graph.output is not None else self.workflow_function
+        loose = {"workflow_function": function, "inputs": self.inputs, "project": project}
         present = [asset for asset in loose.values() if asset is not None]
         attributes = {
             "name": self.__name__,
@@ -180,11 +182,18 @@ class Lattice(Generic[P]):
         self._reset()
         self.transport_graph = TransportGraph.from_record(from_json(Graph, plain["graph"]))
         loose = {name: plain[name] for name in ("workflow_function", "inputs", "project")}
-        self._workflow = assets[loose["workflow_function"]]
+        self._workflow = loose["workflow_function"] and assets[loose["workflow_function"]]
         self.inputs = loose["inputs"] and assets[loose["inputs"]]
         self.project = loose["project"] and assets[loose["project"]]
         named = set(assets) - {digest for digest in loose.values() if digest}
         self.transport_graph.assets = {digest: assets[digest] for digest in named}
+
+
+def _serialised(function: Callable[..., Any]) -> TransportableObject | None:
+    try:
+        return TransportableObject(function)
+    except (TransportError, BoundElectronError):
+        return None
 
 
 @overload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -133,10 +134,12 @@ def electron(
 
 def _wrapped(made: Electron[P, R], function: Callable[P, R]) -> ElectronFunction[P, R]:
     # A plain function around the electron, so that methods bind and inspection and pickling see what they expect.
-    @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         return made(*args, **kwargs)
 
+    # Only a function's attributes are about the function; those of a class or an object are its content.
+    updated = ("__dict__",) if isinstance(function, types.FunctionType) else ()
+    functools.update_wrapper(call, function, updated=updated)
     call.__dict__["electron_object"] = made
     call.__dict__[FUNCTION_ATTRIBUTE] = made.function
     if not hasattr(function, "__name__"):

@@ -32,3 +32,4 @@ class Reader:
     def close(self) -> None:
         """Let running reads end."""
         self._pool.shutdown()
+        self._engine.dispose()

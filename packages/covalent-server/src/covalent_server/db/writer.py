@@ -41,6 +41,7 @@ class Writer:
         """Write what is queued, then stop."""
         self._queue.put(None)
         self._thread.join()
+        self._engine.dispose()
 
     def submit(self, operation: Callable[[Connection], T]) -> Future[T]:
         """Queue an operation; the future is done after its commit, with its value or its error."""

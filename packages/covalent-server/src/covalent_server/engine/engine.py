@@ -201,7 +201,7 @@ class Engine:
             self._callers[token.digest] = Caller(owner=token.owner, scope=token.scope)
         for worker, pool in await recovery.workers_of_before(self.shared):
             self.workplace.seat(worker.id, pool.owner, pool.id)
-            if worker.host == self.shared.host and not self._provisioning.adopt(worker, pool):
+            if worker.host == self.shared.host and not await self._provisioning.adopt(worker, pool):
                 await self.workplace.lost(worker.id)
         self.shared.pools_changed.set()
 
@@ -226,7 +226,7 @@ async def running(settings: Settings, *, host: str, url: str) -> AsyncIterator[E
             for watch in watches:
                 watch.cancel()
     await asyncio.to_thread(shared.writer.close)
-    shared.reader.close()
+    await asyncio.to_thread(shared.reader.close)
 
 
 def _token_digest(token: str) -> str:
@@ -248,8 +248,8 @@ def _finish_upload(upload: Upload, digest: str) -> assets.NewAsset:
         if upload.size > INLINE_ASSET_BYTES:
             return intake.from_file(path, digest, upload.size)
         small = intake.from_bytes(memoryview(path.read_bytes()))
-        path.unlink()
-        return small
     except Exception:
         path.unlink()
         raise
+    path.unlink()
+    return small

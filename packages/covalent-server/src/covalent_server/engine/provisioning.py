@@ -67,9 +67,9 @@ class Provisioning:
         self._starting: set[int] = set()
         self._closing = False
 
-    def adopt(self, worker: WorkerRow, pool: PoolRow) -> bool:
+    async def adopt(self, worker: WorkerRow, pool: PoolRow) -> bool:
         """Take over a worker that an earlier server started; False when its process is gone."""
-        process = local.find(worker.pid)
+        process = await asyncio.to_thread(local.find, worker.pid)
         if process is None:
             return False
         self._watch(_Local(process, pool, "", worker.id))

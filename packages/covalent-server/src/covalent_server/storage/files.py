@@ -9,7 +9,6 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
-from typing import Self
 
 from covalent.wire.template import is_digest
 from covalent_server.core.errors import AssetMismatchError
@@ -26,10 +25,8 @@ class Upload:
         self._sha = hashlib.sha256()
         self.size = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Let go of the file; what was not finished leaves nothing."""
         self._file.close()
         self._path.unlink(missing_ok=True)
 

@@ -69,9 +69,12 @@ async def put(request: web.Request) -> web.Response:
     if request.content_type != _OCTETS:
         raise RefusedError(415, f"send {_OCTETS}, not {request.content_type}")
     engine = request.app[ENGINE]
-    with await asyncio.to_thread(engine.shared.store.receive, digest) as upload:
+    upload = await asyncio.to_thread(engine.shared.store.receive, digest)
+    try:
         await _receive(request, upload)
         await engine.received(request[CALLER], upload, digest)
+    finally:
+        await asyncio.to_thread(upload.close)
     return web.Response(status=204)
 
 
