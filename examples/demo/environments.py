@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -23,16 +23,19 @@ class DemoError(Exception):
 
 def build(directory: Path, tell: Callable[[str], None]) -> tuple[Path, Path]:
     """Make both, at the same time, and return the server's and the client's interpreter."""
-    wanted = {"server": [SDK, SERVER], "client": [SDK, "pandas", "scikit-learn"]}
     pip = interpreter(directory / "client")
     _make(directory / "client")
     _make(directory / "server", "--without-pip")  # the client's pip installs there too, which saves seconds
-    installing = {name: _install(pip, directory / name, what) for name, what in wanted.items()}
+    installing = {
+        "server": _install(pip, directory / "server", SDK, SERVER),
+        # Compiling all of pandas and scikit-learn takes longer than compiling what is imported of them, when it is.
+        "client": _install(pip, directory / "client", "--no-compile", SDK, "pandas", "scikit-learn"),
+    }
     try:
         for name, installation in installing.items():
             if installation.wait() != 0:
                 log = _log(directory / name).read_text(encoding="utf-8", errors="replace")
-                raise DemoError(f"pip could not install {', '.join(wanted[name])}:\n{log[-_TAIL:]}")
+                raise DemoError(f"pip could not install the {name}'s environment:\n{log[-_TAIL:]}")
             tell(f"the {name}'s is ready: {interpreter(directory / name)}")
     finally:
         for installation in installing.values():
@@ -67,10 +70,9 @@ def _make(environment: Path, *options: str) -> None:
         )
 
 
-def _install(pip: Path, environment: Path, what: Sequence[str]) -> subprocess.Popen[bytes]:
-    # Compiling all of pandas and scikit-learn takes longer than compiling what is imported of them, when it is.
-    options = ["--disable-pip-version-check", "--no-input", "--no-compile"]
-    command = [str(pip), "-m", "pip", "--python", str(interpreter(environment)), "install", *options, *what]
+def _install(pip: Path, environment: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    options = ["--python", str(interpreter(environment)), "--disable-pip-version-check", "--no-input"]
+    command = [str(pip), "-m", "pip", *options, "install", *arguments]
     with _log(environment).open("wb") as log:
         return subprocess.Popen(command, env=clean_environ(), stdout=log, stderr=subprocess.STDOUT)
 

@@ -1,4 +1,4 @@
-"""What crashes mean: leases that are lost, delivered again, returned, late; servers that start again."""
+"""What crashes mean: leases that are lost, delivered again, released, late; servers that start again."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_lease_that_its_worker_does_not_name_is_delivered_again(start: AsyncEn
     asyncio.run(scenario())
 
 
-def test_a_returned_lease_costs_nothing_and_a_lost_one_that_had_begun_counts(start: AsyncEngine) -> None:
+def test_a_released_lease_costs_nothing_and_a_lost_one_that_had_begun_counts(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
             dispatch_id = await engine.submit(submission(manifest([node(0)])))
@@ -81,7 +81,7 @@ def test_a_returned_lease_costs_nothing_and_a_lost_one_that_had_begun_counts(sta
             await worker.hello()
             for _ in range(10):
                 (lease,) = await worker.take()
-                await worker.poll(returned=(lease.key,))
+                await worker.poll(released=(lease.key,))
                 worker.held.clear()
             for _ in range(4):
                 assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.RUNNING

@@ -125,7 +125,8 @@ def test_electrons_may_be_arguments_of_lattices() -> None:
 def test_names_defined_later_are_seen_and_later_changes_too() -> None:
     namespace: dict[str, Any] = {"ct": ct, "__name__": "__main__"}
     exec(  # noqa: S102 - a script in small
-        "@ct.electron\ndef task():\n    return helper() + LATER\n\ndef helper():\n    return 1\n\nLATER = 1\n", namespace
+        "@ct.electron\ndef task():\n    return helper() + LATER\n\ndef helper():\n    return 1\n\nLATER = 1\n",
+        namespace,
     )
     assert evaluated(namespace["task"]) == 2
     namespace["LATER"] = 5
@@ -133,7 +134,9 @@ def test_names_defined_later_are_seen_and_later_changes_too() -> None:
 
 
 def test_metadata_is_resolved_key_by_key() -> None:
-    own, lattices, workflows = (ct.executor.LocalExecutor(workdir=f"/{name}") for name in ("own", "lattice", "workflow"))
+    own, lattices, workflows = (
+        ct.executor.LocalExecutor(workdir=f"/{name}") for name in ("own", "lattice", "workflow")
+    )
 
     @ct.electron(executor=own)
     def placed(value: int) -> int:

@@ -18,7 +18,7 @@ FORBIDDEN = [
 REFUSED = ("UnpicklingRefusedError", "ForbiddenImportError")
 
 
-def outcome(trace: bool, run: subprocess.CompletedProcess[str]) -> str:  # noqa: FBT001  (what was seen)
+def outcome(trace: bool, run: subprocess.CompletedProcess[str]) -> str:
     """Whether a payload fired, or was refused by the guard; a process that failed otherwise proves nothing."""
     refused = run.returncode != 0 and any(refusal in run.stderr for refusal in REFUSED)
     return {(True, False): "fired", (False, True): "refused"}.get((trace, refused), run.stderr)
@@ -56,7 +56,7 @@ def test_no_canary_fires_in_a_guarded_process(way: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_a_pickle_starts_a_process_only_without_the_guard(guarded: bool, tmp_path: Path) -> None:  # noqa: FBT001
+def test_a_pickle_starts_a_process_only_without_the_guard(guarded: bool, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     before = hostile.ARMED if guarded else ""
     run = hostile.read(hostile.WAYS["pickle.loads"], hostile.process_canary(trace), tmp_path, before=before)
@@ -64,7 +64,7 @@ def test_a_pickle_starts_a_process_only_without_the_guard(guarded: bool, tmp_pat
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_a_pickle_opens_a_connection_only_without_the_guard(guarded: bool, tmp_path: Path) -> None:  # noqa: FBT001
+def test_a_pickle_opens_a_connection_only_without_the_guard(guarded: bool, tmp_path: Path) -> None:
     with hostile.listener() as server:
         payload = hostile.socket_canary(server.getsockname()[1])
         before = hostile.ARMED if guarded else ""
@@ -73,7 +73,7 @@ def test_a_pickle_opens_a_connection_only_without_the_guard(guarded: bool, tmp_p
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_an_extension_code_finds_its_function_only_without_the_guard(guarded: bool, tmp_path: Path) -> None:  # noqa: FBT001
+def test_an_extension_code_finds_its_function_only_without_the_guard(guarded: bool, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     register = "import copyreg; copyreg.add_extension('os', 'mkdir', 1)\n"
     path = str(trace).encode()

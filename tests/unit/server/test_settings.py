@@ -125,7 +125,7 @@ def test_an_address_of_this_machine_alone_is_taken(host: str, environ: dict[str,
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("yes", True), ("Off", False), ("false", False)])
-def test_a_switch_is_read_from_the_environment(text: str, value: bool, environ: dict[str, str]) -> None:  # noqa: FBT001
+def test_a_switch_is_read_from_the_environment(text: str, value: bool, environ: dict[str, str]) -> None:
     environ["COVALENT_ALLOW_NETWORK_FILESYSTEM"] = text
     assert settings.load({}, environ).allow_network_filesystem is value
 

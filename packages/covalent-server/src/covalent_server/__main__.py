@@ -9,9 +9,9 @@ from covalent_server import guard
 def main() -> None:
     """Arm the guard, then run the command line."""
     guard.arm()
-    from covalent_server.cli import command  # noqa: PLC0415  (everything else comes after the guard)
+    from covalent_server.cli.command import main as run  # noqa: PLC0415  (everything else comes after the guard)
 
-    command.main()
+    run()
 
 
 if __name__ == "__main__":

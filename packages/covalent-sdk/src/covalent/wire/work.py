@@ -140,8 +140,6 @@ class Poll:
     held: tuple[LeaseKey, ...] = ()
     #: Leases among them whose task has begun.
     started: tuple[LeaseKey, ...] = ()
-    #: Leases that have not begun and are given back at no cost.
-    returned: tuple[LeaseKey, ...] = ()
     completions: tuple[Completion, ...] = ()
     #: Leases that are given back before their task has begun, at no cost to it.
     released: tuple[LeaseKey, ...] = ()

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _LENGTH: Final = struct.Struct(">Q")
 _READ: Final = 1 << 18
+_JOINED: Final = 1 << 16
 
 
 def encode(record: Any, blobs: Sequence[Buffer] = ()) -> bytes:
@@ -65,14 +66,14 @@ class Channel:
         return bool(self._outgoing)
 
     def send(self, message: bytes) -> None:
-        """Write a message, now or as soon as the runner reads."""
+        """Have a message written by the next :meth:`flush`."""
         self._outgoing.append(memoryview(message))
-        self.flush()
 
     def flush(self) -> None:
-        """Write what the socket takes."""
+        """Write what the socket takes; several small messages at once."""
         try:
             while self._outgoing:
+                self._join_small()
                 head = self._outgoing[0]
                 written = self._socket.send(head)
                 if written < len(head):
@@ -84,6 +85,12 @@ class Channel:
         except OSError:
             # The runner is gone; its end of the socket or its exit will say so.
             self._outgoing.clear()
+
+    def _join_small(self) -> None:
+        if len(self._outgoing) > 1 and sum(map(len, self._outgoing)) <= _JOINED:
+            joined = memoryview(b"".join(self._outgoing))
+            self._outgoing.clear()
+            self._outgoing.append(joined)
 
     def receive(self) -> Iterator[bytes]:
         """The frames that have arrived whole."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +48,7 @@ class Intake:
         self._later = later
         self._patience = patience
         self._assets = Assets(home)
+        self._bindings: dict[tuple[Any, ...], tuple[RunnerKey, Bind]] = {}
         self._waiting: dict[str, Held] = {}
 
     def forget(self, held: Held) -> None:
@@ -63,7 +63,8 @@ class Intake:
     def take(self, held: Held, blobs: Mapping[str, Buffer]) -> None:
         """Start to make a job of a lease that came with some of its assets."""
         lease = held.lease
-        for digest in blobs.keys() & _needed(lease).keys():
+        needed = _needed(lease)
+        for digest in blobs.keys() & needed.keys():
             self._assets.keep(lease.owner, digest, bytes(blobs[digest]))
         unknown = set(lease.requires) - FEATURES
         if unknown:
@@ -73,9 +74,9 @@ class Intake:
             )
             return
         self._waiting[lease.key.token] = held
-        self._continue(held, self._patience.first_pause)
+        self._continue(held, needed, self._patience.first_pause)
 
-    def _continue(self, held: Held, pause: float) -> None:
+    def _continue(self, held: Held, needed: Iterable[str], pause: float) -> None:
         """Hand over the job when everything is here; fetch what is not."""
         lease = held.lease
         if lease.key.token not in self._waiting:
@@ -83,7 +84,7 @@ class Intake:
         blobs: dict[str, bytes] = {}
         files: dict[str, str] = {}
         missing: list[str] = []
-        for digest in _needed(lease):
+        for digest in needed:
             found = self._assets.find(lease.owner, digest)
             if found is None:
                 missing.append(digest)
@@ -93,12 +94,12 @@ class Intake:
                 blobs[digest] = found
         project = self._home.projects(lease.owner) / lease.project if lease.project else None
         if missing or (project is not None and not project.is_dir()):
-            self._fetch(held, missing, project, pause)
+            self._fetch(held, needed, missing, project, pause)
             return
         self._waiting.pop(lease.key.token, None)
         self._ready(self._job(held, blobs, files, project))
 
-    def _fetch(self, held: Held, missing: list[str], project: Path | None, pause: float) -> None:
+    def _fetch(self, held: Held, needed: Iterable[str], missing: list[str], project: Path | None, pause: float) -> None:
         directory = self._home.assets(held.lease.owner)
 
         def errand() -> dict[str, bytes]:
@@ -111,7 +112,7 @@ class Intake:
         def done(small: dict[str, bytes]) -> None:
             for digest, data in small.items():
                 self._assets.keep(held.lease.owner, digest, data)
-            self._continue(held, pause)
+            self._continue(held, needed, pause)
 
         def failed(error: Exception) -> None:
             passing = isinstance(error, ServerError) and (error.status in _PASSING or error.status >= 500)
@@ -119,7 +120,7 @@ class Intake:
                 passing and getattr(error, "code", "") != "digest-mismatch"
             ):
                 longer = min(self._patience.longest_pause, pause * 2)
-                self._later(pause, lambda: self._continue(held, longer))
+                self._later(pause, lambda: self._continue(held, needed, longer))
             elif held.lease.key.token in self._waiting:
                 self._waiting.pop(held.lease.key.token, None)
                 self._impossible(held, f"the task's inputs cannot be fetched: {error}")
@@ -128,9 +129,8 @@ class Intake:
 
     def _job(self, held: Held, blobs: Mapping[str, bytes], files: dict[str, str], project: Path | None) -> Job:
         lease = held.lease
-        data = lease.executor_data
-        place = Path(data.get("workdir") or self._home.work).expanduser()
-        own = place / lease.dispatch_id / f"node_{lease.node_id}" if data.get("create_unique_workdir") else None
+        key, bind = self._binding(lease, project)
+        unique = lease.executor_data.get("create_unique_workdir")
         task = Task(
             sequence=0,
             function=lease.function,
@@ -140,21 +140,30 @@ class Intake:
             outputs=lease.outputs,
             inline=tuple(blobs),
             files=files,
-            directory=None if own is None else str(own),
-        )
-        key = RunnerKey(
-            owner=lease.owner,
-            python=data.get("python") or sys.executable,
-            project=lease.project,
-            directory=str(place),
-            environment=json.dumps(data.get("environment"), sort_keys=True),
-        )
-        bind = Bind(
-            project=None if project is None else str(project),
-            directory=str(place),
-            cache=str(self._home.assets(lease.owner)),
+            directory=f"{bind.directory}/{lease.dispatch_id}/node_{lease.node_id}" if unique else None,
         )
         return Job(held=held, key=key, bind=bind, task=task, blobs=list(blobs.values()))
+
+    def _binding(self, lease: Lease, project: Path | None) -> tuple[RunnerKey, Bind]:
+        """Which runner a task needs; the same objects again for the same needs."""
+        data = lease.executor_data
+        needs = (lease.owner, data.get("python"), lease.project, data.get("workdir"), data.get("conda_env"))
+        if needs not in self._bindings:
+            directory = str(Path(data.get("workdir") or self._home.work).expanduser())
+            key = RunnerKey(
+                owner=lease.owner,
+                python=data.get("python") or sys.executable,
+                project=lease.project,
+                directory=directory,
+                environment=data.get("conda_env") or "",
+            )
+            bind = Bind(
+                project=None if project is None else str(project),
+                directory=directory,
+                cache=str(self._home.assets(lease.owner)),
+            )
+            self._bindings[needs] = (key, bind)
+        return self._bindings[needs]
 
 
 def _needed(lease: Lease) -> dict[str, None]:

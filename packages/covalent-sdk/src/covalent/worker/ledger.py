@@ -34,6 +34,8 @@ class Ledger:
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
         self._had: OrderedDict[str, None] = OrderedDict()
+        #: How many leases still have a task to run.
+        self.unfinished = 0
 
     def __len__(self) -> int:
         return len(self._held)
@@ -46,6 +48,7 @@ class Ledger:
             if token not in self._held and token not in self._had:
                 held = Held(lease=lease)
                 self._held[token] = held
+                self.unfinished += 1
                 new.append(held)
         return new
 
@@ -55,7 +58,9 @@ class Ledger:
 
     def forget(self, key: LeaseKey) -> None:
         """The lease is over: acknowledged, dropped or given back. It will not be accepted again."""
-        if self._held.pop(key.token, None) is not None:
+        held = self._held.pop(key.token, None)
+        if held is not None:
+            self.unfinished -= not held.ended
             self._had[key.token] = None
             if len(self._had) > _REMEMBERED:
                 self._had.popitem(last=False)
@@ -64,9 +69,10 @@ class Ledger:
         """What is held, in the order it came."""
         return tuple(held.lease.key for held in self._held.values())
 
-    def unfinished(self) -> int:
-        """How many leases still have a task to run."""
-        return sum(not held.ended for held in self._held.values())
+    def end(self, held: Held) -> None:
+        """The task has ended; its completion waits for an acknowledgement."""
+        held.ended = True
+        self.unfinished -= 1
 
     def started_was_told(self, keys: Iterable[LeaseKey]) -> None:
         """The server has answered a message that named these as started."""

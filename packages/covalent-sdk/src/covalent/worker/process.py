@@ -33,7 +33,6 @@ class RunnerKey:
     python: str
     project: str | None
     directory: str
-    #: The executor's environment, as canonical JSON.
     environment: str
 
 
@@ -66,6 +65,8 @@ class Runner:
         self.spoiled = ""
         #: When it last got its first task or finished one, by the monotonic clock.
         self.progress = 0.0
+        #: Whether it is being sent tasks ahead until it has enough.
+        self.filling = False
         self._sequence = 0
         self._marker = secrets.token_hex(8)
         self._directory = home.runners / self._marker

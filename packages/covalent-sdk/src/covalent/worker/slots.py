@@ -59,6 +59,11 @@ class Slots:
         """How many tasks wait for a runner."""
         return sum(map(len, self._waiting.values()))
 
+    def well_supplied(self) -> bool:
+        """Whether every runner that has a task has several more."""
+        supplies = [len(runner.jobs) for runner in self.runners if runner.jobs]
+        return bool(supplies) and min(supplies) > AHEAD // 2
+
     def busy(self) -> int:
         """How many runners have a task."""
         return sum(bool(runner.jobs) for runner in self.runners)
@@ -94,6 +99,8 @@ class Slots:
                 runner.send(job, now)
             if not queue:
                 del self._waiting[key]
+        for runner in self.runners:
+            runner.channel.flush()
 
     def keep_reserve(self) -> None:
         """Start a blank runner when there is none: one for each free slot at first, then one in reserve."""
@@ -139,7 +146,7 @@ class Slots:
             if runner.key == key and not runner.spoiled:
                 if not runner.jobs:
                     return runner
-                if _takes_ahead(runner, job) and (ahead is None or len(runner.jobs) < len(ahead.jobs)):
+                if self._takes_ahead(runner, job) and (ahead is None or len(runner.jobs) < len(ahead.jobs)):
                     ahead = runner
         if self.busy() < self.count:
             self._make_room()
@@ -164,12 +171,13 @@ class Slots:
         self._started(runner)
         return runner
 
-
-def _takes_ahead(runner: Runner, job: Job) -> bool:
-    return (
-        job.tiny
-        and len(runner.jobs) < AHEAD
-        and not runner.channel.waiting
-        and all(other.tiny for other in runner.jobs)
-        and sum(map(len, job.blobs)) <= _AHEAD_BYTES
-    )
+    def _takes_ahead(self, runner: Runner, job: Job) -> bool:
+        """Whether a busy runner may be sent one more task."""
+        # Filled up when half empty, so that several tasks go out, and come back, together.
+        runner.filling = len(runner.jobs) <= AHEAD // 2 or (runner.filling and len(runner.jobs) < AHEAD)
+        return (
+            runner.filling
+            and job.tiny
+            and all(other.tiny for other in runner.jobs)
+            and sum(map(len, job.blobs)) <= _AHEAD_BYTES
+        )

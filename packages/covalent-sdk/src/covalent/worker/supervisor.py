@@ -37,6 +37,7 @@ _SWITCH_SECONDS: Final = 0.0005
 #: The longest sleep of the loop in seconds: when nothing is held, when tasks run, when some were sent ahead, and when
 #: a completion waits for others.
 _SLEEPS: Final = (0.5, 0.05, 0.02, 0.002)
+_GATHER_SECONDS: Final = 0.0005
 
 
 class Supervisor:
@@ -87,6 +88,9 @@ class Supervisor:
         signal.set_wakeup_fd(self._mailbox.waking, warn_on_full_buffer=False)
         self._workload.keep_reserve(time.monotonic())
         while (reason := self._reason_to_leave(time.monotonic())) is None:
+            if self._workload.slots.well_supplied():
+                # Runners have milliseconds of work: let replies gather instead of waking up for each.
+                time.sleep(_GATHER_SECONDS)
             events = self._selector.select(self._sleep())
             for key, _ in events:
                 key.data()

@@ -112,7 +112,7 @@ class Workload:
 
     def unfinished(self) -> int:
         """How many leases still have a task to run."""
-        return self._ledger.unfinished()
+        return self._ledger.unfinished
 
     def capacity(self) -> int:
         """How many unfinished leases to hold."""
@@ -307,7 +307,7 @@ class Workload:
         file: str | None,
     ) -> None:
         if self._ledger.get(completion.key) is held:
-            held.ended = True
+            self._ledger.end(held)
             self.outbox.add(outbox.entry(completion, blob, printed, file))
 
     # -- how leases go

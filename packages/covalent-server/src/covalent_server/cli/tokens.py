@@ -60,8 +60,11 @@ def _stored(path: Path) -> str | None:
     if not _TOKEN.fullmatch(text):
         return None
     if stat.S_IMODE(facts.st_mode) & _FOREIGN:
-        # Whoever could read it may have done so.
-        logger.warning("token file was open to other accounts; replaced by a new token", extra={"file": str(path)})
+        # Whoever could read it may have done so. What the database admits is not decided here.
+        logger.warning(
+            "token file was open to other accounts; it holds a new token now, but the old one is not revoked",
+            extra={"file": str(path)},
+        )
         return None
     return text
 

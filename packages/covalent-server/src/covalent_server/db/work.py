@@ -40,7 +40,7 @@ class Report:
     streams: Sequence[StreamPiece] = ()
     completions: Sequence[Completion] = ()
     started: Sequence[LeaseKey] = ()
-    returned: Sequence[LeaseKey] = ()
+    released: Sequence[LeaseKey] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +104,8 @@ def report(connection: Connection, incoming: Report, policy: Policy, now: float)
         begun = [key for key in incoming.started if (key.node, key.attempt) not in done]
         _start(connection, begun, rows, now)
         _complete(connection, incoming, rows, policy, now, outcome)
-    if incoming.returned:
-        keys = [(key.node, key.attempt) for key in incoming.returned]
+    if incoming.released:
+        keys = [(key.node, key.attempt) for key in incoming.released]
         outcome.effects.include(expire(connection, keys, policy, now))
     if incoming.want > 0:
         outcome.leased = lease(connection, incoming, now)

@@ -207,7 +207,7 @@ class Engine:
 
     async def close(self, *, keep_workers: bool) -> None:
         """Give out no more work, and let local workers finish."""
-        self.workplace.draining = True
+        self.workplace.closed = True
         self.shared.bell.ring_all()
         await self._provisioning.close(keep_workers=keep_workers)
 

@@ -49,7 +49,8 @@ class Workplace:
         self._seats: dict[str, Seat] = {}
         self._at_hand: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._at_hand_bytes = 0
-        self.draining = False
+        #: True once no more leases are given out: the server is about to stop.
+        self.closed = False
 
     def seat(self, worker: str, owner: str, pool: int) -> None:
         """Let a worker report that introduced itself, now or to an earlier server."""
@@ -103,7 +104,7 @@ class Workplace:
         leased: list[rows.LeasedNode] = []
         acknowledgements: list[Acknowledgement] = []
         deadline = monotonic() + min(poll.wait, MAX_WAIT)
-        idle = not (report.completions or report.assets or report.streams or report.started or report.returned)
+        idle = not (report.completions or report.assets or report.streams or report.started or report.released)
         with self._shared.bell.listen(("pool", seat.pool)) as event:
             while not idle or report.want:
                 event.clear()
@@ -111,7 +112,7 @@ class Workplace:
                 leased += outcome.leased
                 acknowledgements += outcome.acknowledgements
                 self._settle(seat, report, outcome)
-                if not idle or leased or self.draining or not await heard(event, deadline - monotonic()):
+                if not idle or leased or self.closed or not await heard(event, deadline - monotonic()):
                     break
         leased += await self._again(seat, poll)
         leases, blobs_out = await self._leases(seat, leased)
@@ -121,7 +122,6 @@ class Workplace:
             leases=leases,
             assets=tuple(blobs_out),
             drop=drop,
-            drain=self.draining,
         )
         return work, list(blobs_out.values())
 
@@ -142,12 +142,12 @@ class Workplace:
             worker=seat.worker,
             owner=seat.owner,
             pool=seat.pool,
-            want=0 if self.draining else min(max(poll.want, 0), MAX_LEASES),
+            want=0 if self.closed else min(max(poll.want, 0), MAX_LEASES),
             assets=incoming,
             streams=_pieces(poll, blobs, genuine),
             completions=[item for item in poll.completions if genuine(item.key)],
             started=[key for key in poll.started if genuine(key)],
-            returned=[key for key in poll.returned if genuine(key)],
+            released=[key for key in poll.released if genuine(key)],
         )
         return report, forged
 
@@ -170,7 +170,7 @@ class Workplace:
             # A late result that was taken ends the lease of its replacement, whoever holds it.
             if answer is Acknowledgement.OK or ledger.holds(seat.worker, item.key):
                 ledger.release(item.key.node)
-        for key in report.returned:
+        for key in report.released:
             if ledger.holds(seat.worker, key):
                 ledger.release(key.node)
         ledger.grant(seat.worker, [(item.key, item.attempt) for item in outcome.leased], monotonic())

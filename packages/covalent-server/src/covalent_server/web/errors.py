@@ -21,7 +21,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (errors.UnknownDispatchError, 404, "unknown-dispatch"),
     (errors.UnknownNodeError, 404, "unknown-node"),
     (errors.UnknownAssetError, 404, "unknown-asset"),
-    (errors.UnknownWorkerError, 409, "unknown-worker"),
+    (errors.UnknownWorkerError, 404, "unknown-worker"),
     (errors.IdempotencyConflictError, 409, "idempotency-conflict"),
     (errors.ForeignAssetError, 422, "missing-assets"),
     (errors.AssetMismatchError, 422, "asset-mismatch"),

@@ -7,6 +7,7 @@ notices the closed socket when its task is done, and the supervisor's janitor ki
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 def follow(supervisor: int) -> None:
     """Die when the process ``supervisor`` does; adopt what the task's children leave behind, so that it is seen."""
     if sys.platform == "linux":
-        library = ctypes.CDLL(None, use_errno=True)
+        library = _c_library()
         library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         library.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if os.getppid() != supervisor:  # it died before the kernel was told
@@ -28,7 +29,12 @@ def follow(supervisor: int) -> None:
 
 def flush_c_streams() -> None:
     """Write out what C code left in the buffers of its ``stdout`` and ``stderr``."""
-    ctypes.CDLL(None).fflush(None)
+    _c_library().fflush(None)
+
+
+@functools.cache
+def _c_library() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
 
 
 def has_children() -> bool:

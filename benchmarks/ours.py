@@ -1,0 +1,75 @@
+"""Covalent: one command, nothing configured but where its files go and that the port be free."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+from benchmarks.environments import ROOT, Environments, clean_environ, run_python
+
+_PATIENCE: Final = 30.0
+_PAUSE: Final = 0.05
+
+
+class Covalent:
+    """The server and its local workers, in directories of their own."""
+
+    name = "covalent"
+    module = "covalent"
+    workloads = ROOT / "benchmarks" / "workloads" / "covalent"
+
+    def __init__(self, environments: Environments, state: Path) -> None:
+        self.client = environments.client
+        self._python = environments.server
+        self._state = state
+        self._told: dict[str, str] = {}
+
+    def start(self) -> None:
+        """``covalent start``, which returns when the server answers."""
+        shutil.rmtree(self._state, ignore_errors=True)
+        self._state.mkdir(parents=True)
+        told = self._command("start", "--port", "0", "--json")
+        self._told = json.loads(told)
+
+    def stop(self) -> None:
+        """``covalent stop``, which lets the workers go; what stays nevertheless is killed."""
+        if self._told:
+            self._command("stop")
+            self._told = {}
+        deadline = time.monotonic() + _PATIENCE
+        while (left := self._left()) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    @property
+    def pid(self) -> int:
+        """The server."""
+        return int(self._told["pid"])
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Where it lives, and its address."""
+        places = {name: str(self._state / name) for name in ("config", "data", "cache")}
+        address = {"COVALENT_SERVER_URL": self._told["url"]} if self._told else {}
+        return clean_environ() | {f"COVALENT_{name.upper()}_DIR": place for name, place in places.items()} | address
+
+    def _command(self, *arguments: str) -> str:
+        return run_python(self._python, "-m", "covalent_server", *arguments, environ=self.environ)
+
+    def _left(self) -> list[int]:
+        """The processes that know the data directory: the server, supervisors and their runners."""
+        mark = f"COVALENT_DATA_DIR={self._state / 'data'}".encode()
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if mark in path.read_bytes().split(b"\0"):
+                    found.append(int(path.parent.name))
+        return found

@@ -1,0 +1,126 @@
+"""Tasks that crash, leave, print without end or return what cannot travel: each shows it, and nobody else does."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.acceptance.programs import Project, Told
+
+_SCRIPT = '''
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+
+
+@ct.electron
+def good(index):
+    return index
+
+
+@ct.electron
+def segfaults():
+    ctypes.string_at(0)
+
+
+@ct.electron
+def leaves_by_os_exit():
+    os._exit(7)
+
+
+@ct.electron
+def leaves_by_sys_exit():
+    sys.exit(3)
+
+
+@ct.electron
+def returns_a_lock():
+    return threading.Lock()
+
+
+@ct.electron
+def returns_locks_deep_inside():
+    return {"locks": [(number, threading.Lock()) for number in range(3)]}
+
+
+@ct.electron
+def yields_locks():
+    return (threading.Lock() for _ in range(3))
+
+
+@ct.electron
+def prints_a_megabyte():
+    for number in range(16384):
+        print(f"{number:063d}")
+
+
+@ct.electron
+def is_killed_as_the_out_of_memory_killer_would():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@ct.electron
+def allocates_up_to_its_own_address_space_limit():
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), hard))
+    hoard = []
+    try:
+        while True:
+            hoard.append(bytearray(8 << 20))
+    finally:
+        hoard.clear()
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@ct.electron
+def follows_a_bad_one(value):
+    return value
+
+
+@ct.lattice
+def workflow():
+    bad = [
+        segfaults(),
+        leaves_by_os_exit(),
+        leaves_by_sys_exit(),
+        returns_a_lock(),
+        returns_locks_deep_inside(),
+        yields_locks(),
+        is_killed_as_the_out_of_memory_killer_would(),
+        allocates_up_to_its_own_address_space_limit(),
+    ]
+    for index in range(6):
+        good(index)
+    follows_a_bad_one(bad[0])
+    return prints_a_megabyte()
+'''
+
+#: What the error of each says.
+_REASONS = {
+    "segfaults": "signal 11 (SIGSEGV)",
+    "leaves_by_os_exit": "exit code 7",
+    "leaves_by_sys_exit": "the task called sys.exit(3)",
+    "returns_a_lock": "_thread.lock, cannot be pickled",
+    "returns_locks_deep_inside": "of type builtins.dict, cannot be pickled",
+    "yields_locks": "cannot be pickled",
+    "is_killed_as_the_out_of_memory_killer_would": "signal 9 (SIGKILL): probably",
+    "allocates_up_to_its_own_address_space_limit": "MemoryError",
+}
+
+
+@pytest.fixture(scope="module")
+def ran(bad_project: Project) -> Told:
+    return bad_project.run()
+
+
+@pytest.fixture(scope="module")
+def bad_project(tmp_path_factory: pytest.TempPathFactory, shared_installation: object) -> Project:
+    from tests.installation import Installation
+
+    assert isinstance(shared_installation, Installation)
+    project = Project(tmp_path_factory.mktemp("ill-behaved"), shared_installation)
+    project.workflow(_SCRIPT)
+    return project

@@ -1,0 +1,51 @@
+"""``kill -9`` of a runner and of a worker: the task runs again or fails with a reason, and what comes next is unharmed."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.acceptance.fan_out import FanOut
+from tests.acceptance.programs import Project
+from tests.installation import Installation, alive, wait_until
+
+
+def test_a_killed_runner_fails_its_own_task_with_the_reason_and_no_other(own_project: Project) -> None:
+    fan_out = FanOut(own_project, count=6, free=5)
+    with fan_out.start() as program:
+        (victim,) = wait_until(fan_out.waiting, "the last task at the gate")
+        os.kill(fan_out.journal.processes()[victim], signal.SIGKILL)
+        told = program.told()
+    assert (told.status, told.value) == ("FAILED", None)
+    assert told.error is not None
+    assert f"square({victim})" in told.error
+    assert "killed by signal 9 (SIGKILL)" in told.error
+    assert fan_out.recorded(told.dispatch_id) == set(range(5))
+    assert fan_out.journal.begun() == dict.fromkeys(range(6), 1)
+    with FanOut(own_project, count=3, free=3).start() as following:
+        assert following.told().value == 5
+
+
+def test_a_killed_workers_task_runs_again_and_what_it_had_reported_does_not(
+    own_project: Project, installation: Installation
+) -> None:
+    fan_out = FanOut(own_project, count=6, free=5)
+    with fan_out.start() as program:
+        dispatch_id = program.dispatch_id()
+        wait_until(lambda: fan_out.recorded(dispatch_id) == set(range(5)), "the free tasks to be recorded")
+        wait_until(fan_out.waiting, "the last task at the gate")
+        runner = fan_out.journal.processes()[5]
+        (worker,) = fan_out.books.workers()
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: not alive(runner), "the runner to follow its worker")
+        wait_until(lambda: fan_out.journal.begun()[5] == 2, "the task to begin again")
+        fan_out.open_gate()
+        told = program.told()
+    assert (told.status, told.value) == ("COMPLETED", fan_out.value)
+    assert fan_out.journal.begun() == dict.fromkeys(range(5), 1) | {5: 2}
+    assert fan_out.journal.ended()[5] == 1
+    assert fan_out.books.faults(told.dispatch_id, fan_out.journal) == []
+    assert worker not in fan_out.books.workers()
+    assert installation.request("GET", "/healthz").status == 200
+    with FanOut(own_project, count=3, free=3).start() as following:
+        assert following.told().value == 5
