@@ -169,7 +169,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(python=BASE, default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the workloads of docs/benchmarks.md; words after ``--`` go to the bench."""
+    """Measure the workloads of docs/benchmarks.md; words after ``--`` go to the bench: ``--quick``, ``--check``."""
     wheels = build(session, *PACKAGES)
-    python = install_wheels(session, wheels, "covalent-server")
-    session.run(str(python), "benchmarks/run.py", *session.posargs, external=True)
+    places = ("--wheels", str(wheels[0].parent), "--directory", str(wheels[0].parent.with_name("bench")))
+    session.run("python", "-m", "benchmarks.run", *places, *session.posargs)

@@ -15,7 +15,8 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROBES: Final = ROOT / "benchmarks" / "probes"
 #: What the workloads import beside the SDK.
-_EXTRA: Final = ("numpy",)
+EXTRA: Final = ("numpy",)
+_EXPORT: Final = ("--frozen", "--no-default-groups", "--no-emit-workspace", "--no-hashes")
 #: Variables that would mix environments up, or point a client at another server.
 _FOREIGN: Final = ("PYTHON", "VIRTUAL_ENV", "CONDA", "COVALENT_", "DASK_")
 
@@ -42,7 +43,7 @@ def build(wheels: Sequence[Path], directory: Path) -> Environments:
     _install(peer, "--requirement", str(ROOT / "benchmarks" / "peer.txt"))
     return Environments(
         server=_from_wheels(directory / "server", "covalent-server", wheels),
-        client=_from_wheels(directory / "client", "covalent-sdk", sdk, _EXTRA),
+        client=_from_wheels(directory / "client", "covalent-sdk", sdk, EXTRA),
         peer=peer,
     )
 
@@ -52,13 +53,12 @@ def clean_environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
 
 
-def run_python(python: Path, *arguments: str, environ: dict[str, str] | None = None, cwd: Path = ROOT) -> str:
+def run(*command: str, environ: dict[str, str] | None = None) -> str:
     """What a program prints; raises BenchError with all it said when it fails."""
-    command = [str(python), *arguments]
     done = subprocess.run(
         command,
         env=clean_environ() if environ is None else environ,
-        cwd=cwd,
+        cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -73,7 +73,7 @@ def run_python(python: Path, *arguments: str, environ: dict[str, str] | None = N
 
 def installed(python: Path) -> dict[str, dict[str, Any]]:
     """Version and size of each distribution in an environment."""
-    plain: dict[str, dict[str, Any]] = json.loads(run_python(python, str(PROBES / "installed.py")))
+    plain: dict[str, dict[str, Any]] = json.loads(run(str(python), str(PROBES / "installed.py")))
     return plain
 
 
@@ -85,9 +85,6 @@ def _from_wheels(home: Path, package: str, wheels: Sequence[Path], extra: Sequen
     _install(python, "--requirement", str(pins), "--constraint", str(every_pin), *extra)
     _install(python, "--no-deps", *map(str, wheels))
     return python
-
-
-_EXPORT: Final = ("--frozen", "--no-default-groups", "--no-emit-workspace", "--no-hashes")
 
 
 def _create(home: Path) -> Path:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from benchmarks.environments import ROOT, Environments, clean_environ, run_python
+from benchmarks.environments import ROOT, Environments, clean_environ, run
 
 _PATIENCE: Final = 30.0
 _PAUSE: Final = 0.05
@@ -26,7 +26,7 @@ class Covalent:
 
     def __init__(self, environments: Environments, state: Path) -> None:
         self.client = environments.client
-        self._python = environments.server
+        self._command_path = environments.server.with_name("covalent")
         self._state = state
         self._told: dict[str, str] = {}
 
@@ -62,7 +62,7 @@ class Covalent:
         return clean_environ() | {f"COVALENT_{name.upper()}_DIR": place for name, place in places.items()} | address
 
     def _command(self, *arguments: str) -> str:
-        return run_python(self._python, "-m", "covalent_server", *arguments, environ=self.environ)
+        return run(str(self._command_path), *arguments, environ=self.environ)
 
     def _left(self) -> list[int]:
         """The processes that know the data directory: the server, supervisors and their runners."""

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from textwrap import dedent
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from tests.installation import PATIENCE, Installation
 
@@ -39,8 +40,9 @@ class Told:
 class Program:
     """A program that runs."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], complaints: IO[str]) -> None:
         self._process = process
+        self._complaints = complaints
         self._dispatch_id = ""
 
     def __enter__(self) -> Self:
@@ -48,28 +50,35 @@ class Program:
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.communicate()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        self._process.wait()
+        self._output.close()
+        self._complaints.close()
 
     def dispatch_id(self) -> str:
         """Wait until the program has dispatched."""
         if not self._dispatch_id:
-            assert self._process.stdout is not None
-            self._dispatch_id = self._process.stdout.readline().strip()
+            self._dispatch_id = self._output.readline().strip()
             if not self._dispatch_id:
-                raise AssertionError(self._process.communicate(timeout=PATIENCE)[1])
+                raise AssertionError(self._complained())
         return self._dispatch_id
 
     def told(self) -> Told:
         """Wait until the program has ended well; what it told."""
         dispatch_id = self.dispatch_id()
-        printed, complained = self._process.communicate(timeout=PATIENCE)
-        if self._process.returncode:
-            raise AssertionError(f"the program ended with {self._process.returncode}:\n{printed}{complained}")
+        printed = self._output.read()
+        if self._process.wait():
+            raise AssertionError(self._complained())
         return Told(dispatch_id=dispatch_id, **json.loads(printed))
+
+    @property
+    def _output(self) -> IO[str]:
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def _complained(self) -> str:
+        self._process.wait()
+        self._complaints.seek(0)
+        return f"the program ended with {self._process.returncode}:\n{self._complaints.read()}"
 
 
 class Project:
@@ -92,17 +101,17 @@ class Project:
 
     def start(self, *arguments: Any, name: str = "script.py", python: Path | str = sys.executable) -> Program:
         """Run a script that dispatches its workflow with these arguments; return while it runs."""
-        return Program(
-            subprocess.Popen(
-                [python, name, json.dumps(arguments)],
-                cwd=self.directory,
-                env=self.installation.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+        complaints = TemporaryFile("w+")
+        process = subprocess.Popen(
+            [python, name, json.dumps(arguments)],
+            cwd=self.directory,
+            env=self.installation.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
         )
+        return Program(process, complaints)
 
     def run(self, *arguments: Any, name: str = "script.py") -> Told:
         """Run a script that dispatches its workflow with these arguments, to its end."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.acceptance.programs import Project, Told
+from tests.installation import Installation
 
-_SCRIPT = '''
+_SCRIPT = """
 import ctypes
 import os
 import resource
@@ -96,7 +97,7 @@ def workflow():
         good(index)
     follows_a_bad_one(bad[0])
     return prints_a_megabyte()
-'''
+"""
 
 #: What the error of each says.
 _REASONS = {
@@ -112,15 +113,42 @@ _REASONS = {
 
 
 @pytest.fixture(scope="module")
-def ran(bad_project: Project) -> Told:
-    return bad_project.run()
-
-
-@pytest.fixture(scope="module")
-def bad_project(tmp_path_factory: pytest.TempPathFactory, shared_installation: object) -> Project:
-    from tests.installation import Installation
-
-    assert isinstance(shared_installation, Installation)
+def bad_project(tmp_path_factory: pytest.TempPathFactory, shared_installation: Installation) -> Project:
     project = Project(tmp_path_factory.mktemp("ill-behaved"), shared_installation)
     project.workflow(_SCRIPT)
     return project
+
+
+@pytest.fixture(scope="module")
+def ran(bad_project: Project) -> Told:
+    """One dispatch of them all, with well-behaved tasks between them."""
+    return bad_project.run()
+
+
+@pytest.mark.parametrize("name", _REASONS)
+def test_a_bad_end_is_told_by_its_task(bad_project: Project, ran: Told, name: str) -> None:
+    node = bad_project.nodes(ran)[name]
+    assert (node["status"], node["attempt"]) == ("FAILED", 1)
+    assert _REASONS[name] in node["error"]
+
+
+def test_only_the_ill_behaved_fail_and_only_what_needs_them_never_starts(bad_project: Project, ran: Told) -> None:
+    nodes = bad_project.installation.request("GET", f"/api/v1/dispatches/{ran.dispatch_id}/nodes").plain["nodes"]
+    ended = {(node["node_name"], node["status"]) for node in nodes}
+    assert ran.status == "FAILED"
+    assert ended == {(name, "FAILED") for name in _REASONS} | {
+        ("good", "COMPLETED"),
+        ("prints_a_megabyte", "COMPLETED"),
+        ("follows_a_bad_one", "NEW_OBJECT"),
+    }
+    assert [node["output"]["json"] for node in nodes if node["node_name"] == "good"] == list("012345")
+
+
+def test_a_crash_in_compiled_code_shows_in_stderr_where_in_python_it_was(bad_project: Project, ran: Told) -> None:
+    assert b"in segfaults" in bad_project.printed(ran, "segfaults", "stderr")
+
+
+def test_a_printed_megabyte_is_kept_to_the_byte(bad_project: Project, ran: Told) -> None:
+    expected = b"".join(b"%063d\n" % number for number in range(16384))
+    assert len(expected) == 1 << 20
+    assert bad_project.printed(ran, "prints_a_megabyte") == expected

@@ -81,7 +81,9 @@ def story() -> list[Operation]:
         lambda session: dispatches.pool_id(
             session, OWNER, dispatches.Place(executor="local", place="/nowhere/python3")
         ),
-        lambda session: identity.add_worker(session, identity.WorkerRow(id="w", pool=1, host="h", pid=1), "{}", 1.0),
+        lambda session: identity.add_worker(
+            session, identity.WorkerRow(id="w", pool=1, host="h", pid=1, features=()), 1.0
+        ),
     ]
     for number, graph in enumerate(graphs):
         new = prepare(submission(graph), places.host_identity())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from covalent.wire import places
+from covalent.wire import FEATURES, places
 from covalent.wire.manifest import Manifest
 from covalent.wire.work import Completion, Hello, Lease, Outcome, Poll, Work
 from covalent_server import settings as server_settings
@@ -69,7 +69,8 @@ def submission(
 class FakeWorker:
     """A worker without processes: it answers every lease with a value made from the lease."""
 
-    def __init__(self, engine: Engine, *, owner: str = OWNER) -> None:
+    def __init__(self, engine: Engine, *, owner: str = OWNER, features: Collection[str] = FEATURES) -> None:
+        self.features = tuple(features)
         self.engine = engine
         self.owner = owner
         self.id = secrets.token_hex(8)
@@ -78,7 +79,7 @@ class FakeWorker:
     async def hello(self, pool: int = 1) -> None:
         await self.engine.hello(
             Caller(owner=self.owner, scope="worker"),
-            Hello(worker=self.id, pool=str(pool), slots=1, host="elsewhere"),
+            Hello(worker=self.id, pool=str(pool), slots=1, host="elsewhere", features=self.features),
         )
 
     async def poll(self, *, want: int = 0, outputs: Sequence[tuple[Lease, Any]] = (), **fields: Any) -> Work:

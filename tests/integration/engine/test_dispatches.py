@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from blockbuster import BlockBuster
 
 from covalent.status import Status
 from covalent.wire.manifest import Manifest
@@ -195,9 +194,8 @@ def test_the_graph_is_served_as_the_canonical_text_that_was_sent(start: AsyncEng
     asyncio.run(scenario())
 
 
-def test_nothing_in_the_engine_blocks_the_event_loop(start: AsyncEngine, watched_loop: BlockBuster) -> None:
-    assert watched_loop
-
+@pytest.mark.usefixtures("watched_loop")
+def test_nothing_in_the_engine_blocks_the_event_loop(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
             dispatch_id = await engine.submit(submission(layered(50)))

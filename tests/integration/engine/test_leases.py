@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from covalent.status import Status
+from covalent.wire import FEATURES
 from covalent.wire.work import Acknowledgement, Completion, Outcome
 from covalent_server.core.states import NodeState
 from covalent_server.db import dispatches, reads
@@ -44,7 +46,7 @@ def test_the_first_completion_wins_and_the_replacement_is_told_to_stop(start: As
             await quick.hello()
             (first,) = await slow.take()
             await engine.workplace.lost(slow.id)
-            engine.workplace.seat(slow.id, OWNER, 1)
+            engine.workplace.seat(slow.id, OWNER, 1, FEATURES)
             (second,) = await quick.take()
             # The lost attempt is not told to stop: it may still be the first to end.
             assert (await slow.poll()).drop == ()
@@ -88,11 +90,27 @@ def test_a_released_lease_costs_nothing_and_a_lost_one_that_had_begun_counts(sta
                 (lease,) = await worker.take()
                 await worker.poll(started=(lease.key,))
                 await engine.workplace.lost(worker.id)
-                engine.workplace.seat(worker.id, OWNER, 1)
+                engine.workplace.seat(worker.id, OWNER, 1, FEATURES)
                 worker.held.clear()
             record = await engine.dispatch(USER, dispatch_id, 0)
             assert record.status is Status.FAILED
             assert "lost 4 times" in str(record.error)
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_is_leased_only_what_it_can_do(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        hooked = replace(manifest([node(0, name="hooked")]), requires=("call-hooks",))
+        async with start() as engine:
+            await engine.submit(submission(hooked))
+            await engine.submit(submission(manifest([node(0, name="plain")])))
+            old, new = FakeWorker(engine, features=()), FakeWorker(engine)
+            await old.hello()
+            await new.hello()
+            assert [lease.name for lease in await old.take()] == ["plain"]
+            (lease,) = await new.take()
+            assert (lease.name, lease.requires) == ("hooked", ("call-hooks",))
 
     asyncio.run(scenario())
 

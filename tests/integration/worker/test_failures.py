@@ -187,7 +187,7 @@ def test_a_task_that_is_dropped_before_it_began_never_runs(fake: FakeServer, wor
 
     blocking = [fake.submit(nap) for _ in range(2)]
     fake.wait(lambda: all(task.started for task in blocking))
-    waiting = fake.submit(lambda path: open(path, "w").close(), str(path))  # noqa: PTH123, SIM115
+    waiting = fake.submit(lambda path: open(path, "w").close(), str(path))  # noqa: PTH123
     fake.drop.update(task.tokens[-1] for task in blocking)
     assert fake.outcome(waiting).outcome is Outcome.COMPLETED
     assert [task.completion for task in blocking] == [None, None]

@@ -73,7 +73,7 @@ def test_links_name_the_parameter_that_takes_the_value() -> None:
 
 
 def test_functions_that_tell_no_parameters_are_linked_all_the_same() -> None:
-    update = ct.electron(dict)
+    update: Any = ct.electron(dict)
     graph = graph_of(lambda: update(join(), a=join()))
     assert [(link.source, link.target, link.param_type) for link in graph.links] == [(0, 2, "arg"), (1, 2, "kwarg")]
 

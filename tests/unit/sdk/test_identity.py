@@ -23,7 +23,7 @@ def identity(function: object, project: str = "", **environment: Any) -> str:
 def made(source: str, name: str = "f", **names: Any) -> Callable[..., Any]:
     """A function of a script."""
     namespace: dict[str, Any] = {"__name__": "__main__", **names}
-    exec(compile(source, f"/tmp/{len(source)}.py", "exec"), namespace)  # noqa: S102 - a script in small
+    exec(compile(source, f"/{len(source)}.py", "exec"), namespace)  # noqa: S102 - a script in small
     function: Callable[..., Any] = namespace[name]
     return function
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,14 +14,21 @@ from covalent.errors import ConflictingDistributionError
 SOURCE = Path(ct.__file__).parent
 
 
-def printed(program: str, *paths: Path) -> object:
+def printed(program: str, *paths: Path) -> Any:
     """What a program, with these directories as its whole import path, prints as JSON."""
     search = f"import sys, json; sys.path[:0] = {[str(path) for path in paths]!r}\n"
     run = subprocess.run([sys.executable, "-S", "-c", search + program], capture_output=True, text=True, check=True)
     return json.loads(run.stdout)
 
 
-IMPORT = "try:\n    import covalent\nexcept ImportError as e:\n    print(json.dumps([type(e).__name__, str(e)]))\nelse:\n    print('[]')\n"
+IMPORT = """
+try:
+    import covalent
+except ImportError as error:
+    print(json.dumps([type(error).__name__, str(error)]))
+else:
+    print("[]")
+"""
 
 
 @pytest.mark.parametrize(
@@ -34,7 +42,7 @@ def test_the_old_distribution_beside_ours_is_refused_with_what_mends_it(
     (site / name).mkdir(parents=True)
     (site / "covalent").symlink_to(SOURCE)
     for paths in ([site], [SOURCE.parent, site]):  # installed, and editable
-        kind, message = printed(IMPORT, *paths)  # type: ignore[misc] # a pair, as written above
+        kind, message = printed(IMPORT, *paths)
         assert kind == ConflictingDistributionError.__name__
         assert f"{sys.executable} -m pip uninstall -y covalent\n" in message
         assert f"{sys.executable} -m pip install --force-reinstall covalent-sdk" in message
@@ -44,7 +52,7 @@ def test_other_distributions_beside_ours_are_fine(tmp_path: Path) -> None:
     site = tmp_path / "site-packages"
     for name in (
         "covalent_sdk-1.0.0.dist-info", "covalent_server-1.0.0.dist-info", "covalent_slurm_plugin-1.0.dist-info",
-        "covalent-slurm-plugin.egg-info", "covalent.py", "covalents-1.0.dist-info", "covalent-1.0.txt",
+        "covalent-slurm-plugin.egg-link", "covalent.py", "covalents-1.0.dist-info", "covalent-1.0.txt",
     ):  # fmt: skip
         (site / name).mkdir(parents=True)
     (site / "covalent").symlink_to(SOURCE)

@@ -159,7 +159,7 @@ shared: list[int] = []
 @pytest.mark.parametrize(
     "value",
     [
-        (1, 2), {1: 2}, math.nan, math.inf, 2**63, -(2**63) - 1, Text("a"), True and {"a": (1,)}, {Text("a"): 1},
+        (1, 2), {1: 2}, math.nan, math.inf, 2**63, -(2**63) - 1, Text("a"), {"a": (1,)}, {Text("a"): 1},
         [shared, shared], list(range(2000)), "x" * 5000, "a\0", "\ud800", {"\ud800": 1}, b"", 1j, {1}, ["x" * 3000] * 3,
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -177,7 +177,7 @@ def test_equal_code_is_one_asset_wherever_it_lies(tmp_path: Path) -> None:
         (directory / "b.py").write_text("x = 1\n")
         (directory / "a.py").write_text("y = 2\n")
         os.utime(directory / "a.py", (1, 1 if name == "one" else 10**9))
-        places = [project.PurePosixPath("a.py"), project.PurePosixPath("b.py")]
+        places = [PurePosixPath("a.py"), PurePosixPath("b.py")]
         files = {place: directory / place for place in (places if name == "one" else reversed(places))}
         asset = project.pack(files)
         assert asset is not None

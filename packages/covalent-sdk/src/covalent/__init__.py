@@ -93,8 +93,10 @@ def _refuse_the_old_distribution() -> None:
 
 
 def _is_old(name: str) -> bool:
-    distribution, dot, kind = name.rpartition(".")
-    return bool(dot) and kind in {"dist-info", "egg-info", "egg-link"} and distribution.partition("-")[0] == "covalent"
+    distribution, _, kind = name.rpartition(".")
+    project, _, version = distribution.partition("-")
+    installed = kind in {"dist-info", "egg-info", "egg-link"}
+    return installed and project == "covalent" and (not version or version[0].isdigit())
 
 
 _refuse_the_old_distribution()

@@ -182,10 +182,10 @@ class Server:
             except (urllib3.exceptions.ProtocolError, ConnectionError) as error:
                 self._connected = True
                 if not again:
-                    raise self._unreachable(error) from error
+                    raise self._unreachable(error) from None
                 again = False
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                raise self._unreachable(error) from error
+                raise self._unreachable(error) from None
             else:
                 self._connected = True
                 if response.status >= _BAD or response.status < 200:
@@ -216,7 +216,7 @@ class Server:
                 yield piece
             ended = True
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise self._unreachable(error) from None
         finally:
             if not ended:  # what was not read to its end cannot carry the next request
                 response.close()

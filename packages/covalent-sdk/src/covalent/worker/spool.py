@@ -60,7 +60,7 @@ class Spool:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._free: list[Segment] = []
-        self._made = 0
+        self._segments: list[Segment] = []
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Put results on disk, in a segment of their own."""
@@ -85,9 +85,15 @@ class Spool:
             segment.file.truncate()
             self._free.append(segment)
 
+    def close(self) -> None:
+        """Let go of the files; what is in them stays."""
+        for segment in self._segments:
+            segment.file.close()
+
     def _new(self) -> Segment:
-        self._made += 1
-        return Segment((self._directory / f"{self._made:06}.spool").open("wb"))
+        segment = Segment((self._directory / f"{len(self._segments) + 1:06}.spool").open("wb"))
+        self._segments.append(segment)
+        return segment
 
 
 def read(directory: Path) -> Iterator[Entry]:

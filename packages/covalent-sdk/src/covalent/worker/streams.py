@@ -49,12 +49,14 @@ class StreamFile:
             self._path.unlink()
 
 
-def pieces(file: StreamFile, start: int, end: int, sent: int, *, most: int) -> Iterator[tuple[int, bytes]]:
+def pieces(
+    file: StreamFile, start: int, end: int, sent: int, *, most: int, limit: int = STREAM_LIMIT
+) -> Iterator[tuple[int, bytes]]:
     """What a task printed from its byte ``sent`` on, as (offset, bytes) of at most ``most`` bytes each.
 
-    The task's output lies between ``start`` and ``end``. Beyond the limit stands a note instead.
+    The task's output lies between ``start`` and ``end``. Beyond ``limit`` bytes stands a note instead.
     """
-    length = min(end - start, STREAM_LIMIT)
+    length = min(end - start, limit)
     offset = sent
     while offset < length:
         data = file.read(start + offset, start + min(length, offset + most))
@@ -62,7 +64,7 @@ def pieces(file: StreamFile, start: int, end: int, sent: int, *, most: int) -> I
             return
         yield offset, data
         offset += len(data)
-    if end - start > STREAM_LIMIT and offset == STREAM_LIMIT:
+    if end - start > limit and offset == limit:
         yield offset, cut_note()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,6 +55,7 @@ class NewDispatch:
     owner: str
     name: str
     manifest: str
+    requires: Sequence[str]
     project: str | None
     output_node: int | None
     result: str | None
@@ -99,6 +101,7 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
             status=Status.NEW_OBJECT,
             complete=0,
             manifest=new.manifest,
+            requires=json.dumps(list(new.requires)),
             project=new.project,
             output_node=new.output_node,
             result=new.result,

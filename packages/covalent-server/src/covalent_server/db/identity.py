@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,7 @@ class WorkerRow:
     pool: int
     host: str
     pid: int
+    features: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,7 @@ def _pool(row: Any) -> PoolRow:
     return PoolRow(id=row.id, owner=row.owner, executor=row.executor, place=row.place)
 
 
-def add_worker(connection: Connection, row: WorkerRow, description: str, now: float) -> None:
+def add_worker(connection: Connection, row: WorkerRow, now: float) -> None:
     """Note a worker that introduced itself."""
     connection.execute(
         insert_ignore(connection, worker),
@@ -100,7 +102,7 @@ def add_worker(connection: Connection, row: WorkerRow, description: str, now: fl
                 "pool": row.pool,
                 "host": row.host,
                 "pid": row.pid,
-                "description": description,
+                "features": json.dumps(list(row.features)),
                 "started_at": now,
             }
         ],
@@ -115,7 +117,10 @@ def end_worker(connection: Connection, worker_id: str, now: float) -> None:
 def workers(connection: Connection) -> list[WorkerRow]:
     """Workers that have not said goodbye."""
     rows = connection.execute(select(worker).where(worker.c.ended_at.is_(None)))
-    return [WorkerRow(id=row.id, pool=row.pool, host=row.host, pid=row.pid) for row in rows]
+    return [
+        WorkerRow(id=row.id, pool=row.pool, host=row.host, pid=row.pid, features=tuple(json.loads(row.features)))
+        for row in rows
+    ]
 
 
 def held_leases(connection: Connection) -> list[HeldLease]:

@@ -77,7 +77,7 @@ worker: Final = Table(
     Column("pool", _Key, ForeignKey("pool.id"), nullable=False),
     Column("host", String, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("description", Text, nullable=False),
+    Column("features", Text, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("ended_at", Float),
 )
@@ -95,6 +95,8 @@ dispatch: Final = Table(
     Column("complete", Integer, nullable=False),
     #: The manifest but for the graph's nodes and links, as JSON.
     Column("manifest", Text, nullable=False),
+    #: The features that a worker must have, as a JSON list.
+    Column("requires", Text, nullable=False),
     #: The digest of the user's own modules.
     Column("project", String(64)),
     #: The node whose output is the workflow's value, None when ``result`` is known from the start.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,8 @@ class Report:
     owner: str
     pool: int
     want: int
+    #: Features of this server that the worker does not have.
+    lacks: Collection[str] = ()
     assets: Sequence[assets.NewAsset] = ()
     streams: Sequence[StreamPiece] = ()
     completions: Sequence[Completion] = ()
@@ -53,6 +56,7 @@ class LeasedNode:
     record: str
     dispatch_id: str
     project: str | None
+    requires: tuple[str, ...]
     #: Each parent's output, by the parent's number.
     outputs: dict[int, str]
 
@@ -73,14 +77,28 @@ _NODES = (
     .where(node.c.key.in_(bindparam("keys", expanding=True)), dispatch.c.owner == bindparam("owner"))
 )
 _READY = (
-    select(*_STATE, node.c.number, node.c.record, dispatch.c.id.label("dispatch_id"), dispatch.c.project)
+    select(
+        *_STATE,
+        node.c.number,
+        node.c.record,
+        dispatch.c.id.label("dispatch_id"),
+        dispatch.c.project,
+        dispatch.c.requires,
+    )
     .join(dispatch, dispatch.c.key == node.c.dispatch)
     .where(node.c.pool == bindparam("pool"), IS_READY)
     .order_by(node.c.key)
     .limit(bindparam("limit"))
 )
 _LEASED = (
-    select(*_STATE, node.c.number, node.c.record, dispatch.c.id.label("dispatch_id"), dispatch.c.project)
+    select(
+        *_STATE,
+        node.c.number,
+        node.c.record,
+        dispatch.c.id.label("dispatch_id"),
+        dispatch.c.project,
+        dispatch.c.requires,
+    )
     .join(dispatch, dispatch.c.key == node.c.dispatch)
     .where(node.c.key.in_(bindparam("keys", expanding=True)))
 )
@@ -206,7 +224,10 @@ def _completion_move(row: AnyRow, item: Completion, before: Any, decision: Decis
 
 def lease(connection: Connection, incoming: Report, now: float) -> list[LeasedNode]:
     """Give a worker the nodes of its pool that have waited longest."""
-    rows = connection.execute(_READY, {"pool": incoming.pool, "limit": incoming.want}).all()
+    statement = _READY
+    for feature in incoming.lacks:
+        statement = statement.where(dispatch.c.requires.not_like(f'%"{feature}"%'))
+    rows = connection.execute(statement, {"pool": incoming.pool, "limit": incoming.want}).all()
     if not rows:
         return []
     moves = []
@@ -239,6 +260,7 @@ def _leased(connection: Connection, rows: Sequence[AnyRow], attempts: dict[int, 
             record=row.record,
             dispatch_id=row.dispatch_id,
             project=row.project,
+            requires=tuple(json.loads(row.requires)),
             outputs=outputs[row.key],
         )
         for row in rows

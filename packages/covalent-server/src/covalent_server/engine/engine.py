@@ -200,7 +200,7 @@ class Engine:
         for token in await self.shared.read(identity.tokens):
             self._callers[token.digest] = Caller(owner=token.owner, scope=token.scope)
         for worker, pool in await recovery.workers_of_before(self.shared):
-            self.workplace.seat(worker.id, pool.owner, pool.id)
+            self.workplace.seat(worker.id, pool.owner, pool.id, worker.features)
             if worker.host == self.shared.host and not await self._provisioning.adopt(worker, pool):
                 await self.workplace.lost(worker.id)
         self.shared.pools_changed.set()

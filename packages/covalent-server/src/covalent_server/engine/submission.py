@@ -55,6 +55,7 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         owner=submission.owner,
         name=manifest.graph.graph.name,
         manifest=_text(head, "$"),
+        requires=manifest.requires,
         project=manifest.project,
         output_node=planned.output_node,
         result=planned.constant,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
-from covalent.wire import INLINE_MESSAGE_BYTES, template
+from covalent.wire import FEATURES, INLINE_MESSAGE_BYTES, template
 from covalent.wire.manifest import Node
 from covalent.wire.work import Acknowledgement, Hello, Lease, LeaseKey, Poll, Welcome, Work
 from covalent_server.core.errors import AssetMismatchError, UnknownWorkerError
@@ -37,6 +37,8 @@ class Seat:
     worker: str
     owner: str
     pool: int
+    #: Features of this server that the worker does not have.
+    lacks: frozenset[str]
     #: What was sent to it already and need not be sent again.
     sent: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
@@ -52,9 +54,9 @@ class Workplace:
         #: True once no more leases are given out: the server is about to stop.
         self.closed = False
 
-    def seat(self, worker: str, owner: str, pool: int) -> None:
+    def seat(self, worker: str, owner: str, pool: int, features: Collection[str]) -> None:
         """Let a worker report that introduced itself, now or to an earlier server."""
-        self._seats[worker] = Seat(worker=worker, owner=owner, pool=pool)
+        self._seats[worker] = Seat(worker=worker, owner=owner, pool=pool, lacks=FEATURES.difference(features))
 
     def working(self, pool: int) -> bool:
         """Whether some worker reports for a pool."""
@@ -67,10 +69,9 @@ class Workplace:
         pool = next((item for item in pools if str(item.id) == hello.pool and item.owner == owner), None)
         if pool is None:
             raise UnknownWorkerError(hello.worker)
-        row = identity.WorkerRow(id=hello.worker, pool=pool.id, host=hello.host, pid=hello.pid)
-        description = msgspec.json.encode(hello).decode()
-        await self._shared.write(lambda session: identity.add_worker(session, row, description, now()))
-        self.seat(hello.worker, owner, pool.id)
+        row = identity.WorkerRow(id=hello.worker, pool=pool.id, host=hello.host, pid=hello.pid, features=hello.features)
+        await self._shared.write(lambda session: identity.add_worker(session, row, now()))
+        self.seat(hello.worker, owner, pool.id, hello.features)
         return Welcome(instance=self._shared.instance, ttl=self._shared.settings.lease_ttl)
 
     async def bye(self, owner: str, worker: str) -> None:
@@ -142,6 +143,7 @@ class Workplace:
             worker=seat.worker,
             owner=seat.owner,
             pool=seat.pool,
+            lacks=seat.lacks,
             want=0 if self.closed else min(max(poll.want, 0), MAX_LEASES),
             assets=incoming,
             streams=_pieces(poll, blobs, genuine),
@@ -212,6 +214,7 @@ class Workplace:
             hooks=node.metadata.hooks,
             executor_data=node.metadata.executor_data,
             project=item.project,
+            requires=item.requires,
             outputs={str(number): item.outputs[number] for number in used},
         )
 
