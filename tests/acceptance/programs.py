@@ -101,7 +101,7 @@ class Project:
 
     def start(self, *arguments: Any, name: str = "script.py", python: Path | str = sys.executable) -> Program:
         """Run a script that dispatches its workflow with these arguments; return while it runs."""
-        complaints = TemporaryFile("w+")
+        complaints = TemporaryFile("w+")  # noqa: SIM115  (it is the program's to close)
         process = subprocess.Popen(
             [python, name, json.dumps(arguments)],
             cwd=self.directory,

@@ -1,4 +1,4 @@
-"""``kill -9`` of a runner and of a worker: the task runs again or fails with a reason, and what comes next is unharmed."""
+"""``kill -9`` of a runner and of a worker: the task runs again or fails with a reason, and the next is unharmed."""
 
 from __future__ import annotations
 

@@ -155,6 +155,19 @@ def test_a_restarted_server_knows_leases_tokens_and_what_was_done(start: AsyncEn
     asyncio.run(scenario())
 
 
+def test_a_replaced_token_is_worth_nothing(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.settle_account("leaked", USER)
+            await engine.settle_account("new", USER)
+            assert engine.caller("leaked") is None
+        async with start() as engine:
+            assert engine.caller("leaked") is None
+            assert engine.caller("new") == USER
+
+    asyncio.run(scenario())
+
+
 def test_a_dispatch_whose_writing_was_cut_off_leaves_nothing(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:

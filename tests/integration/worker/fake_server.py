@@ -242,7 +242,7 @@ class FakeServer:
         return [task.lease for task in lost]
 
     def _lease(self, poll: Poll) -> list[Lease]:
-        leases = []
+        leases: list[Lease] = []
         while self.queue and len(leases) < poll.want and not self.drain:
             task = self.queue.popleft()
             key = replace(task.lease.key, attempt=task.lease.key.attempt + 1, token=secrets.token_hex(8))

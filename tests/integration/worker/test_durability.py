@@ -230,10 +230,14 @@ def test_a_second_signal_stops_at_once(fake: FakeServer, workers: Workers) -> No
     task = fake.submit(forever)
     fake.wait(lambda: task.text().endswith("\n"))
     worker.send_signal(signal.SIGTERM)
-    fake.wait(lambda: True)
     worker.send_signal(signal.SIGTERM)
-    # Two signals that arrive as one leave the worker draining.
-    eventually(lambda: worker.poll() is not None or worker.send_signal(signal.SIGTERM))
+
+    def gone() -> bool:
+        # Two signals that arrive as one leave the worker draining: then this is the second one.
+        worker.send_signal(signal.SIGTERM)
+        return worker.poll() is not None
+
+    eventually(gone)
     assert not is_alive(int(task.text()))
 
 
@@ -273,11 +277,11 @@ def test_leases_behind_a_task_that_proves_long_go_back_to_the_server(
 def test_a_result_that_the_server_refuses_becomes_a_failure(fake: FakeServer, workers: Workers) -> None:
     workers.start(slots=1)
     refuse = fake._complete
-    fake_refused = []
+    refused: list[object] = []
 
     def once(completion: object) -> Acknowledgement:
-        if getattr(completion, "outcome", None) is Outcome.COMPLETED and not fake_refused:
-            fake_refused.append(completion)
+        if getattr(completion, "outcome", None) is Outcome.COMPLETED and not refused:
+            refused.append(completion)
             raise RefusalError(422, "too strange")
         return refuse(completion)  # type: ignore[arg-type]
 

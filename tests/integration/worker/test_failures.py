@@ -135,9 +135,8 @@ def test_when_a_runner_is_killed_tasks_sent_ahead_are_run_elsewhere(fake: FakeSe
         import os
         import signal
 
-        if path:
-            if os.path.exists(path):  # noqa: PTH110 - it takes no globals along
-                os.kill(os.getpid(), signal.SIGKILL)
+        if path and os.path.exists(path):  # noqa: PTH110 - it takes no globals along
+            os.kill(os.getpid(), signal.SIGKILL)
         return os.getpid()
 
     function = fake.put(by_value(quick_or_deadly))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -13,7 +13,7 @@ from covalent.wire import container
 from tests.integration.worker.conftest import Workers, eventually, is_alive
 from tests.integration.worker.fake_server import TOKEN, FakeServer
 
-SECRET = "canary-7f3a"
+SECRET = "canary-7f3a"  # noqa: S105 - made up
 
 
 def by_name(fake: FakeServer, name: str) -> str:
@@ -27,7 +27,7 @@ def packed(fake: FakeServer, directory: Path, files: dict[str, str]) -> str:
     directory.mkdir(parents=True)
     for name, text in files.items():
         (directory / name).write_text(text)
-    made = project.pack({Path(name): directory / name for name in files})  # type: ignore[dict-item]
+    made = project.pack({PurePosixPath(name): directory / name for name in files})
     assert made is not None
     return fake.put_bytes(made.serialize())
 
@@ -131,7 +131,7 @@ def test_owners_share_neither_processes_nor_caches(fake: FakeServer, workers: Wo
     pids = {}
     for owner in ("ada", "bob"):
         pids[owner] = fake.value(fake.submit(process, owner=owner))
-        assert fake.value(fake.submit(lambda data: len(data), {"asset": large}, owner=owner)) == 200_000
+        assert fake.value(fake.submit(len, {"asset": large}, owner=owner)) == 200_000
     assert pids["ada"] != pids["bob"]
     assert fake.requests.count(f"GET /api/v1/assets/{large}") == 2
     assert len(list((workers.directory / "owners").iterdir())) == 2

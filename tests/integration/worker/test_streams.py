@@ -35,7 +35,7 @@ def test_child_processes_and_c_code_print_into_the_same_stream(fake: FakeServer)
         import subprocess
 
         print("python")
-        subprocess.run(["echo", "child"], check=True)
+        subprocess.run(["/bin/echo", "child"], check=True)
         ctypes.CDLL(None).printf(b"buffered by C\n")
 
     task = fake.submit(speak)
@@ -91,7 +91,7 @@ def test_frames_survive_a_task_that_writes_to_every_descriptor(
         import sys
 
         os.write(1, b"raw\n")
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return "well"
 
     task = fake.submit(replace_streams)

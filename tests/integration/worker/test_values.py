@@ -18,7 +18,7 @@ def test_a_value_flows_from_one_task_to_the_next(fake: FakeServer) -> None:
     first = fake.submit(lambda x: [x, x + 1], 1)
     output = fake.outcome(first).output
     assert output is not None
-    second = fake.submit(lambda x: sum(x), {"node": 0}, outputs={"0": output})
+    second = fake.submit(sum, {"node": 0}, outputs={"0": output})
     assert fake.value(second) == 3
 
 

@@ -47,6 +47,6 @@ def test_unfinished_counts_what_is_held_and_has_not_ended(steps: list[tuple[str,
             ledger.forget(lease(number).key)
         elif held is not None and not held.ended:
             ledger.end(held)
-    kept = [ledger.get(key) for key in ledger.keys()]
+    kept = list(map(ledger.get, ledger.keys()))
     assert ledger.unfinished == sum(item is not None and not item.ended for item in kept)
     assert len(accepted) == len(set(accepted))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from covalent.wire.work import Completion, LeaseKey, Outcome
 from covalent.worker import spool
@@ -16,20 +20,25 @@ def made(number: int) -> Entry:
     return entry(completion, b"value", [("stdout", 0, b"printed")], None)
 
 
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Spool]:
+    with closing(Spool(tmp_path)) as made:
+        yield made
+
+
 def nodes(directory: Path) -> list[int]:
     return [item.result.completion.key.node for item in spool.read(directory)]
 
 
-def test_what_is_written_is_read_with_its_blobs(tmp_path: Path) -> None:
-    Spool(tmp_path).write([made(1), made(2)])
+def test_what_is_written_is_read_with_its_blobs(written: Spool, tmp_path: Path) -> None:
+    written.write([made(1), made(2)])
     first, second = spool.read(tmp_path)
     assert [bytes(blob) for blob in first.blobs] == [b"value", b"printed"]
     assert first.result.streams[0].stream == "stdout"
     assert second.result == made(2).result
 
 
-def test_a_segment_is_emptied_when_all_of_it_is_acknowledged_and_used_again(tmp_path: Path) -> None:
-    written = Spool(tmp_path)
+def test_a_segment_is_emptied_when_all_of_it_is_acknowledged_and_used_again(written: Spool, tmp_path: Path) -> None:
     entries = [made(1), made(2)]
     written.write(entries)
     written.done(entries[0])
@@ -41,8 +50,7 @@ def test_a_segment_is_emptied_when_all_of_it_is_acknowledged_and_used_again(tmp_
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_results_under_way_and_new_ones_are_in_different_segments(tmp_path: Path) -> None:
-    written = Spool(tmp_path)
+def test_results_under_way_and_new_ones_are_in_different_segments(written: Spool, tmp_path: Path) -> None:
     first, second = made(1), made(2)
     written.write([first])
     written.write([second])
@@ -50,8 +58,8 @@ def test_results_under_way_and_new_ones_are_in_different_segments(tmp_path: Path
     assert nodes(tmp_path) == [2]
 
 
-def test_a_result_that_was_cut_off_by_death_ends_its_segment(tmp_path: Path) -> None:
-    Spool(tmp_path).write([made(1), made(2)])
+def test_a_result_that_was_cut_off_by_death_ends_its_segment(written: Spool, tmp_path: Path) -> None:
+    written.write([made(1), made(2)])
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-3])
     assert nodes(tmp_path) == [1]

@@ -26,7 +26,6 @@ def test_what_was_sent_is_not_sent_again(file: StreamFile) -> None:
     assert list(streams.pieces(file, 7, 21, 14, most=100)) == []
 
 
-def test_a_long_stream_is_cut_once_with_a_note(file: StreamFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "STREAM_LIMIT", 3)
-    assert list(streams.pieces(file, 7, 21, 0, most=100)) == [(0, b"the"), (3, streams.cut_note())]
-    assert list(streams.pieces(file, 7, 21, 3 + len(streams.cut_note()), most=100)) == []
+def test_a_long_stream_is_cut_once_with_a_note(file: StreamFile) -> None:
+    assert list(streams.pieces(file, 7, 21, 0, most=100, limit=3)) == [(0, b"the"), (3, streams.cut_note())]
+    assert list(streams.pieces(file, 7, 21, 3 + len(streams.cut_note()), most=100, limit=3)) == []

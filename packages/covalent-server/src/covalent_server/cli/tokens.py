@@ -62,7 +62,7 @@ def _stored(path: Path) -> str | None:
     if stat.S_IMODE(facts.st_mode) & _FOREIGN:
         # Whoever could read it may have done so. What the database admits is not decided here.
         logger.warning(
-            "token file was open to other accounts; it holds a new token now, but the old one is not revoked",
+            "token file was open to other accounts; it holds a new token now, and the old one is worth nothing",
             extra={"file": str(path)},
         )
         return None

@@ -72,6 +72,16 @@ def add_token(connection: Connection, row: TokenRow, now: float) -> None:
     )
 
 
+def settle_account(connection: Connection, row: TokenRow, now: float) -> None:
+    """Make a token the only one of its account and scope: what was replaced, or leaked, is worth nothing."""
+    same = (token.c.owner == row.owner, token.c.scope == row.scope)
+    connection.execute(
+        update(token).where(*same, token.c.digest != row.digest, token.c.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    add_token(connection, row, now)
+    connection.execute(update(token).where(token.c.digest == row.digest).values(revoked_at=None))
+
+
 def revoke_token(connection: Connection, digest: str, now: float) -> None:
     """End a token."""
     connection.execute(update(token).where(token.c.digest == digest).values(revoked_at=now))

@@ -78,6 +78,13 @@ class Engine:
         self._callers[digest] = caller
         return digest
 
+    async def settle_account(self, token: str, caller: Caller) -> None:
+        """Make a token the only one of the caller's account: earlier ones are revoked."""
+        row = identity.TokenRow(digest=_token_digest(token), owner=caller.owner, scope=caller.scope)
+        await self.shared.write(lambda session: identity.settle_account(session, row, now()))
+        self._callers = {digest: known for digest, known in self._callers.items() if known != caller}
+        self._callers[row.digest] = caller
+
     def caller(self, token: str) -> Caller | None:
         """Whose token this is."""
         return self._callers.get(_token_digest(token))

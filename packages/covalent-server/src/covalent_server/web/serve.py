@@ -50,7 +50,7 @@ async def serve(
         stop.set()
 
     async with running(settings, host=places.host_identity(), url=url) as engine:
-        await engine.admit(token_for(url), Caller(owner=OWNER, scope="user"))
+        await engine.settle_account(token_for(url), Caller(owner=OWNER, scope="user"))
         info = ServerInfo(
             version=version("covalent-server"),
             protocol=PROTOCOL,
