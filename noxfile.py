@@ -23,7 +23,7 @@ nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = required()
 nox.options.download_python = "never"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "arch", "tests", "acceptance", "sdk_alone", "wheels", "docs"]
+nox.options.sessions = ["lint", "types", "arch", "tests", "acceptance", "sdk_alone", "wheels", "docs", "demo"]
 
 #: The version that runs the checks; the tests run on the others too.
 BASE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -160,7 +160,7 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", "docs/_build/html")
 
 
-@nox.session(python=BASE, default=False)
+@nox.session(python=BASE)
 def demo(session: nox.Session) -> None:
     """The main job on real data, run to its end as ``make demo`` does, and interrupted."""
     sync(session, "test")

@@ -73,7 +73,14 @@ class Installation:
 
     def start(self, *arguments: str) -> None:
         """Start the server in the background; a later start takes the same port again."""
-        told = json.loads(self.command("start", "--json", *arguments).stdout)
+        self._started(self.command("start", "--json", *arguments))
+
+    def restart(self, *arguments: str) -> None:
+        """Restart the server; its local workers live on."""
+        self._started(self.command("restart", "--json", *arguments))
+
+    def _started(self, done: subprocess.CompletedProcess[str]) -> None:
+        told = json.loads(done.stdout)
         self.url, self.pid = told["url"], told["pid"]
         self.environ["COVALENT_SERVER_URL"] = self.url
         self.environ["COVALENT_SVC_PORT"] = str(urlsplit(self.url).port)

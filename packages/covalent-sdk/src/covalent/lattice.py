@@ -199,7 +199,6 @@ def _serialised(function: Callable[..., Any]) -> TransportableObject | None:
 @overload
 def lattice(
     func: Callable[P, Any],
-    /,
     *,
     executor: Executor | str | None = None,
     workflow_executor: Executor | str | None = None,
@@ -211,7 +210,6 @@ def lattice(
 @overload
 def lattice(
     func: None = None,
-    /,
     *,
     executor: Executor | str | None = None,
     workflow_executor: Executor | str | None = None,
@@ -222,7 +220,6 @@ def lattice(
 
 def lattice(
     func: Callable[P, Any] | None = None,
-    /,
     *,
     executor: Executor | str | None = None,
     workflow_executor: Executor | str | None = None,

@@ -104,7 +104,6 @@ class Electron(Generic[P, R]):
 @overload
 def electron(
     func: Callable[P, R],
-    /,
     *,
     executor: Executor | str | None = None,
     call_before: Calls = None,
@@ -115,7 +114,6 @@ def electron(
 @overload
 def electron(
     func: None = None,
-    /,
     *,
     executor: Executor | str | None = None,
     call_before: Calls = None,
@@ -125,7 +123,6 @@ def electron(
 
 def electron(
     func: Callable[P, R] | None = None,
-    /,
     *,
     executor: Executor | str | None = None,
     call_before: Calls = None,

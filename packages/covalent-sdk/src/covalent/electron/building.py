@@ -102,6 +102,7 @@ class Build:
 
     def operate(self, name: str, *operands: Any) -> BoundElectron:
         """Record a task that applies a function of the module ``operator``."""
+        self._check_open()
         node = self.graph.add_node(
             name,
             self._function(getattr(operator, name), name),
@@ -135,6 +136,10 @@ class Build:
             for source in sources:
                 self.graph.add_wait(source, self._node(child))
 
+    def _check_open(self) -> None:
+        if self.graph.output is not None:
+            raise GraphError(f"the workflow {self.graph.name} has ended; use its electrons only inside of it")
+
     def _workflow_metadata(self) -> Metadata:
         return _metadata(self._defaults.workflow_executor or self._defaults.executor, Hooks())
 
@@ -147,6 +152,7 @@ class Build:
 
     def item_step(self, key: Any) -> Step:
         """The step of a path that takes an item."""
+        self._check_open()
         made = self._argument(key, "key", "item access")
         return ["item", made["value"] if made.keys() == {"value"} else made]
 

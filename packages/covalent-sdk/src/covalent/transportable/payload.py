@@ -32,7 +32,7 @@ PY_VERSION: Final = platform.python_version()
 IMPLEMENTATION: Final = platform.python_implementation()
 _DOC_CHARACTERS: Final = 2000
 _NAMED: Final = (types.FunctionType, types.BuiltinFunctionType, type)
-_by_value_lock = threading.Lock()
+_by_value_lock = threading.RLock()
 
 
 class Origins(NamedTuple):
@@ -119,12 +119,16 @@ def _whole_module_by_value(obj: Any) -> Iterator[None]:
     if module is None or module.__name__ == "__main__" or importable(module):
         yield
         return
+    cloudpickle = _cloudpickle().cloudpickle
     with _by_value_lock:
-        _cloudpickle().register_pickle_by_value(module)
+        known = module.__name__ in cloudpickle.list_registry_pickle_by_value()
+        if not known:
+            cloudpickle.register_pickle_by_value(module)
         try:
             yield
         finally:
-            _cloudpickle().unregister_pickle_by_value(module)
+            if not known:
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 @functools.cache

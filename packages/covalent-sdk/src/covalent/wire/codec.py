@@ -54,7 +54,8 @@ def loads(text: bytes | bytearray | memoryview | str) -> Any:
 
 def from_json(cls: type[T], plain: Any, *, path: str = "$") -> T:
     """A record of class ``cls`` from plain JSON data."""
-    return typing.cast("T", _record_decoder(cls)(plain, path))
+    decode: Decoder = _record_decoder(cls)  # type: ignore[arg-type]  # a class is hashable, whatever mypy holds of type[T]
+    return typing.cast("T", decode(plain, path))
 
 
 @functools.cache
@@ -119,7 +120,9 @@ def _tuple_decoder(arguments: tuple[Any, ...]) -> Decoder:
     def decode_fixed(plain: Any, path: str) -> Any:
         if not isinstance(plain, (list, tuple)) or len(plain) != len(items):
             raise WireError(f"expected an array of {len(items)}", path=path)
-        return tuple(item(value, f"{path}[{index}]") for index, (item, value) in enumerate(zip(items, plain, strict=True)))
+        return tuple(
+            item(value, f"{path}[{index}]") for index, (item, value) in enumerate(zip(items, plain, strict=True))
+        )
 
     return decode_fixed
 

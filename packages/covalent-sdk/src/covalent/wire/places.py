@@ -19,12 +19,16 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def config_dir(environ: Mapping[str, str]) -> Path:
     """Where settings and tokens live: ``COVALENT_CONFIG_DIR`` or the platform's configuration directory."""
-    return _directory(environ, "COVALENT_CONFIG_DIR", "XDG_CONFIG_HOME", ".config", "Library/Application Support", "APPDATA")
+    return _directory(
+        environ, "COVALENT_CONFIG_DIR", "XDG_CONFIG_HOME", ".config", "Library/Application Support", "APPDATA"
+    )
 
 
 def data_dir(environ: Mapping[str, str]) -> Path:
     """Where a server keeps its state: ``COVALENT_DATA_DIR`` or the platform's data directory."""
-    return _directory(environ, "COVALENT_DATA_DIR", "XDG_DATA_HOME", ".local/share", "Library/Application Support", "LOCALAPPDATA")
+    return _directory(
+        environ, "COVALENT_DATA_DIR", "XDG_DATA_HOME", ".local/share", "Library/Application Support", "LOCALAPPDATA"
+    )
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:

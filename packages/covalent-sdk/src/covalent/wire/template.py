@@ -68,11 +68,13 @@ def _children(item: Any, where: str) -> list[tuple[Any, str]]:
     if not isinstance(item, dict):
         raise WireError(f"expected a template, got {type(item).__name__}", path=where)
     keys = item.keys()
-    if keys == {"node", "path"} or keys == {"node"}:
+    if "node" in keys and keys <= {"node", "path"}:
         _check_integer(item["node"], where)
         return _path_children(item.get("path", []), where)
     if len(keys) != 1:
-        raise WireError("a template has one of the keys node, asset, value, list, tuple, set, frozenset, dict", path=where)
+        raise WireError(
+            "a template has one of the keys node, asset, value, list, tuple, set, frozenset, dict", path=where
+        )
     (kind,) = keys
     content = item[kind]
     if kind == "asset":

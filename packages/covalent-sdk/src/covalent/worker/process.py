@@ -7,6 +7,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -18,7 +19,7 @@ from covalent.worker import channel, environment, processes
 from covalent.worker.home import Home
 from covalent.worker.ledger import Held
 from covalent.worker.mark import Mark, Position
-from covalent.worker.messages import Bind, Ready, Reply, Task
+from covalent.worker.messages import RUNNER_PROTOCOL, Bind, Ready, Reply, Task
 from covalent.worker.streams import STREAMS, StreamFile
 
 _CODE: Final = "from covalent.worker.runner.loop import main; main()"
@@ -67,6 +68,8 @@ class Runner:
         self.progress = 0.0
         #: Whether it is being sent tasks ahead until it has enough.
         self.filling = False
+        self.started_at = time.monotonic()
+        self._mismatch = ""
         self._sequence = 0
         self._marker = secrets.token_hex(8)
         self._directory = home.runners / self._marker
@@ -117,8 +120,7 @@ class Runner:
         """The tasks that are done."""
         for frame in self.channel.receive():
             if not self.ready:
-                channel.decode(Ready, frame)
-                self.ready = True
+                self._greeted(channel.decode(Ready, frame)[0])
                 continue
             reply, blobs = channel.decode(Reply, frame)
             # Tasks are answered in order; those before this one were taken back.
@@ -128,6 +130,12 @@ class Runner:
                     self.spoiled = self.spoiled or reply.spoiled
                     yield job, reply, blobs
                     break
+
+    def _greeted(self, ready: Ready) -> None:
+        self.ready = ready.protocol == RUNNER_PROTOCOL
+        if not self.ready:
+            self._mismatch = f"its covalent-sdk speaks runner protocol {ready.protocol}, this worker {RUNNER_PROTOCOL}"
+            self.channel.ended = True
 
     def take_back(self) -> list[Job]:
         """The tasks that were not begun; they are not going to be."""
@@ -141,7 +149,9 @@ class Runner:
         return self._mark.read()
 
     def startup_error(self) -> str:
-        """What a runner that never became ready printed last."""
+        """Why a runner never became ready: what it printed last."""
+        if self._mismatch:
+            return self._mismatch
         stream = self.streams["stderr"]
         size = stream.size()
         return stream.read(max(0, size - _ERROR_BYTES), size).decode("utf-8", "replace").strip()

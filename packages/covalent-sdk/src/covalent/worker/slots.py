@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 from covalent.worker.home import Home
 from covalent.worker.mark import Position
@@ -17,7 +18,9 @@ from covalent.worker.process import Job, Runner, RunnerKey
 from covalent.worker.settings import Patience
 
 #: A message larger than this is not sent ahead: it would wait in memory for a runner to read it.
-_AHEAD_BYTES = 64 * 1024
+_AHEAD_BYTES: Final = 64 * 1024
+#: Blank runners kept at most; a machine with many slots is not to be filled with idle interpreters.
+_RESERVE: Final = 4
 
 
 class Slots:
@@ -103,8 +106,8 @@ class Slots:
             runner.channel.flush()
 
     def keep_reserve(self) -> None:
-        """Start a blank runner when there is none: one for each free slot at first, then one in reserve."""
-        wanted = max(1, self.count - len(self.runners))
+        """Have blank runners: for some free slots at first, then one in reserve."""
+        wanted = max(1, min(_RESERVE, self.count - len(self.runners)))
         blank = sum(runner.key is None for runner in self.runners)
         for _ in range(wanted - blank):
             self._start(sys.executable)
@@ -121,6 +124,11 @@ class Slots:
                 position = runner.position()
                 if position.begun == runner.jobs[0].sequence:
                     yield runner, runner.jobs[0], position
+
+    def overdue(self, now: float) -> list[Runner]:
+        """Runners that have not become ready in time."""
+        limit = self._patience.start
+        return [runner for runner in self.runners if not runner.ready and now - runner.started_at > limit]
 
     def stuck(self, now: float) -> Iterator[Job]:
         """Tasks sent ahead behind one that proves long; taken back."""

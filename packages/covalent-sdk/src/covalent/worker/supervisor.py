@@ -46,7 +46,7 @@ class Supervisor:
     def __init__(self, settings: WorkerSettings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._patience = settings.patience
-        worker = f"{settings.pool}-{secrets.token_hex(8)}"
+        worker = secrets.token_hex(12)
         self._home = Home(settings.directory, worker)
         # Before anything starts a thread: it forks.
         start_janitor(self._home.registry)
@@ -105,7 +105,7 @@ class Supervisor:
                 self._workload.keep_reserve(now)
         _log.info("leaving: %s", reason)
         self._workload.stop()
-        if self._refusal is None and not self._workload.held() and not self._exchange.contact.lost_since:
+        if self._refusal is None and not self._workload.holding and not self._exchange.contact.lost_since:
             self._exchange.say_goodbye()
         self._home.leave()
         return 0 if self._refusal is None else 1
@@ -151,7 +151,7 @@ class Supervisor:
     def _sleep(self) -> float:
         idle, running, ahead, gathering = _SLEEPS
         sleep = idle
-        if self._workload.held():
+        if self._workload.holding:
             sleep = running
             if any(len(runner.jobs) > 1 for runner in self._workload.slots.runners):
                 sleep = ahead
@@ -162,7 +162,7 @@ class Supervisor:
         return sleep
 
     def _reason_to_leave(self, now: float) -> str | None:
-        busy = bool(self._workload.held() or self._workload.outbox.unfinished or self._exchange.delivering)
+        busy = self._is_busy()
         if busy:
             self._busy_at = now
         lost = self._exchange.contact.lost_for(now)
@@ -173,12 +173,15 @@ class Supervisor:
             return "stopped by a second signal"
         if self._signals or (self._settings.max_idle is not None and idle_for > self._settings.max_idle):
             self._workload.drain()
-            busy = bool(self._workload.held() or self._workload.outbox.unfinished or self._exchange.delivering)
-        if self._workload.draining and (not busy or (lost and not self._workload.held())):
+            busy = self._is_busy()
+        if self._workload.draining and (not busy or (lost and not self._workload.holding)):
             return "drained"
         if lost > (self._patience.unreachable_busy if busy else self._patience.unreachable_idle):
             return f"no server answered at {self._settings.server} for {lost:.0f} seconds"
         return None
+
+    def _is_busy(self) -> bool:
+        return bool(self._workload.holding or self._workload.outbox.unfinished or self._exchange.delivering)
 
     def _signalled(self, number: int, _: object) -> None:
         self._signals += 1

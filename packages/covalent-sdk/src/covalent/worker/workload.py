@@ -99,6 +99,11 @@ class Workload:
         self._reserve_not_before = 0.0
         self.draining = False
 
+    @property
+    def holding(self) -> bool:
+        """Whether any lease is held."""
+        return len(self._ledger) > 0
+
     # -- what the exchange asks and tells
 
     def held(self) -> tuple[LeaseKey, ...]:
@@ -189,6 +194,8 @@ class Workload:
 
     def step(self, now: float) -> None:
         """Spool what is done, take back what is stuck, send what waits."""
+        for runner in self.slots.overdue(now):
+            self.ended(runner)
         self.slots.add(list(self.slots.stuck(now)), first=True)
         if self.slots.waiting() and self.slots.all_long(now):
             self._give_back([job.held for job in self.slots.take_waiting()])
