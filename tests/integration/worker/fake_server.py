@@ -309,7 +309,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         data = self.fake.assets.get(self.path.rpartition("/")[2])
         self.fake.requests.append(f"GET {self.path}")
-        if data is None:
+        if "/dispatches/" in self.path:
+            self._problem(404, "unknown dispatch", code="unknown-dispatch")
+        elif data is None:
             self._problem(404, "unknown asset")
         else:
             self._answer(200, "application/octet-stream", data)
@@ -365,8 +367,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _frames(self, record: Any, blobs: Sequence[bytes]) -> None:
         self._answer(200, FRAMES_CONTENT_TYPE, frames.pack(dumps(record), blobs))
 
-    def _problem(self, status: int, title: str) -> None:
-        body = json.dumps({"code": "fake", "title": title, "status": status}).encode()
+    def _problem(self, status: int, title: str, *, code: str = "fake") -> None:
+        body = json.dumps({"code": code, "title": title, "status": status}).encode()
         self._answer(status, "application/problem+json", body)
 
     def _answer(self, status: int, content_type: str, body: bytes) -> None:

@@ -46,7 +46,7 @@ _READ_SECONDS: Final = 90.0
 _KEPT: Final = 8
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
-_NOT_FOUND: Final = 404
+_UNKNOWN_DISPATCH: Final = "unknown-dispatch"
 _BAD: Final = 400
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -189,7 +189,7 @@ class Server:
             else:
                 self._connected = True
                 if response.status >= _BAD or response.status < 200:
-                    raise self._refusal(path, response)
+                    raise self._refusal(response)
                 return response
 
     def _open(self) -> HTTPConnectionPool:
@@ -256,7 +256,7 @@ class Server:
         message = f"no server answers at {self.url} ({reason}); start one with: covalent start"
         return ServerUnreachableError(message, code="no-answer" if connected else NOT_CONNECTED)
 
-    def _refusal(self, path: str, response: BaseHTTPResponse) -> ServerError:
+    def _refusal(self, response: BaseHTTPResponse) -> ServerError:
         data = response.data
         status = response.status
         problem = _problem(data, status)
@@ -274,7 +274,7 @@ class Server:
             )
         if status == _FORBIDDEN:
             return AuthenticationError(message, status=status, code=problem.code)
-        if status == _NOT_FOUND and path.startswith("/dispatches/"):
+        if problem.code == _UNKNOWN_DISPATCH:
             return MissingLatticeRecordError(message, status=status, code=problem.code)
         return ServerError(message, status=status, code=problem.code)
 

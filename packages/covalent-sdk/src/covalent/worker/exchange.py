@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeGuard
 from covalent.errors import AuthenticationError, ServerError
 from covalent.http import Server
 from covalent.wire.codec import from_json
-from covalent.wire.work import Hello, LeaseKey, Poll, StreamChunk, Welcome, Work
+from covalent.wire.work import Bye, Hello, LeaseKey, Poll, StreamChunk, Welcome, Work
 from covalent.worker.contact import Contact
 from covalent.worker.couriers import Courier, Mailbox
 from covalent.worker.outbox import Outbox
@@ -263,7 +263,7 @@ class Exchange:
         """Tell the server that this worker leaves; called when nothing is held, and waits for the answer."""
         if self._state.introduced:
             try:
-                self._server.post("/worker/bye", {"worker": self._hello.worker}, timeout=5.0)
+                self._server.post("/worker/bye", Bye(worker=self._hello.worker), timeout=5.0)
             except ServerError as error:
                 _log.info("could not say goodbye: %s", error)
 

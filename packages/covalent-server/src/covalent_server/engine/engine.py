@@ -169,9 +169,9 @@ class Engine:
 
     async def hello(self, caller: Caller, hello: Hello) -> Welcome:
         """A worker introduces itself."""
-        welcome = await self.workplace.hello(caller.owner, hello)
+        welcome, worker, pool = await self.workplace.hello(caller.owner, hello)
         if hello.host == self.shared.host:
-            self._provisioning.introduced(hello.pid, hello.worker)
+            await self._provisioning.introduced(worker, pool)
         return welcome
 
     async def _fail_pool(self, pool: PoolRow, reason: str) -> None:

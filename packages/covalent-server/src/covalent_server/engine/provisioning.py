@@ -65,6 +65,8 @@ class Provisioning:
         self._failed_starts: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: set[int] = set()
+        #: Held while a process is started and not yet watched.
+        self._placing = asyncio.Lock()
         self._closing = False
 
     async def adopt(self, worker: WorkerRow, pool: PoolRow) -> bool:
@@ -75,12 +77,18 @@ class Provisioning:
         self._watch(_Local(process, pool, "", worker.id))
         return True
 
-    def introduced(self, pid: int, worker: str) -> None:
-        """A local worker has said hello: its start worked."""
-        found = self._workers.get(pid)
-        if found is not None:
-            found.worker = worker
-            self._failed_starts.pop(found.pool.id, None)
+    async def introduced(self, worker: WorkerRow, pool: PoolRow) -> None:
+        """A worker on this machine has said hello: its start worked.
+
+        One that is not known was being started when an earlier server was killed; it is taken over.
+        """
+        async with self._placing:
+            found = self._workers.get(worker.pid)
+            if found is None:
+                await self.adopt(worker, pool)
+            else:
+                found.worker = worker.id
+        self._failed_starts.pop(pool.id, None)
 
     async def ensure(self, pools: list[PoolRow]) -> None:
         """Start a worker for each pool that has waiting tasks and none."""
@@ -106,13 +114,16 @@ class Provisioning:
             directory=self._settings.data_dir / "workers" / f"pool-{pool.id}",
             max_idle=MAX_IDLE,
         )
-        try:
-            process = await asyncio.to_thread(local.start, order, os.environ)
-        except OSError as error:
-            await self._fail(pool, f"the interpreter {pool.place} cannot be run: {error}")
-            return
-        log.info("started a worker pid=%s pool=%s python=%s", process.pid, pool.id, pool.place)
-        self._watch(_Local(process, pool, digest))
+        async with self._placing:
+            if self._closing:
+                return
+            try:
+                process = await asyncio.to_thread(local.start, order, os.environ)
+            except OSError as error:
+                await self._fail(pool, f"the interpreter {pool.place} cannot be run: {error}")
+                return
+            log.info("started a worker pid=%s pool=%s python=%s", process.pid, pool.id, pool.place)
+            self._watch(_Local(process, pool, digest))
 
     def _watch(self, item: _Local) -> None:
         self._workers[item.process.pid] = item
@@ -142,6 +153,8 @@ class Provisioning:
     async def close(self, *, keep_workers: bool) -> None:
         """Let local workers finish and go, within a bounded time; or leave them to the next server."""
         self._closing = True
+        async with self._placing:  # what is being started is to be stopped, too
+            pass
         if not keep_workers:
             for seconds, number in (
                 (DRAIN_SECONDS, signal.SIGTERM),

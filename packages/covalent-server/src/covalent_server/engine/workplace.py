@@ -62,8 +62,8 @@ class Workplace:
         """Whether some worker reports for a pool."""
         return any(seat.pool == pool for seat in self._seats.values())
 
-    async def hello(self, owner: str, hello: Hello) -> Welcome:
-        """A worker introduces itself."""
+    async def hello(self, owner: str, hello: Hello) -> tuple[Welcome, identity.WorkerRow, identity.PoolRow]:
+        """A worker introduces itself; what it is told, and what is known of it and its pool."""
         check_protocol(hello.protocol, ())
         pools = await self._shared.read(identity.pools)
         pool = next((item for item in pools if str(item.id) == hello.pool and item.owner == owner), None)
@@ -72,7 +72,7 @@ class Workplace:
         row = identity.WorkerRow(id=hello.worker, pool=pool.id, host=hello.host, pid=hello.pid, features=hello.features)
         await self._shared.write(lambda session: identity.add_worker(session, row, now()))
         self.seat(hello.worker, owner, pool.id, hello.features)
-        return Welcome(instance=self._shared.instance, ttl=self._shared.settings.lease_ttl)
+        return Welcome(instance=self._shared.instance, ttl=self._shared.settings.lease_ttl), row, pool
 
     async def bye(self, owner: str, worker: str) -> None:
         """A worker goes; what it held goes back."""
@@ -82,13 +82,19 @@ class Workplace:
     async def lost(self, worker: str) -> None:
         """A worker is gone: take back its leases at once."""
         self._seats.pop(worker, None)
-        leases = self._shared.ledger.of_worker(worker)
-        policy = self._shared.policy
         await self._shared.write(lambda session: identity.end_worker(session, worker, now()))
+        await self._take_back(worker)
+        self._shared.pools_changed.set()
+
+    async def _take_back(self, worker: str) -> None:
+        leases = self._shared.ledger.of_worker(worker)
         if leases:
+            policy = self._shared.policy
             effects = await self._shared.write(lambda session: rows.expire(session, leases, policy, now()))
             self._shared.tell(effects)
-        self._shared.pools_changed.set()
+
+    def _is_seated(self, seat: Seat) -> bool:
+        return self._seats.get(seat.worker) is seat
 
     def _seated(self, worker: str, owner: str) -> Seat:
         seat = self._seats.get(worker)
@@ -107,12 +113,15 @@ class Workplace:
         deadline = monotonic() + min(poll.wait, MAX_WAIT)
         idle = not (report.completions or report.assets or report.streams or report.started or report.released)
         with self._shared.bell.listen(("pool", seat.pool)) as event:
-            while not idle or report.want:
+            # A worker that died may have left a poll that waits here: it must not take what others could run.
+            while not idle or (report.want and self._is_seated(seat)):
                 event.clear()
                 outcome = await self._write(report)
                 leased += outcome.leased
                 acknowledgements += outcome.acknowledgements
                 self._settle(seat, report, outcome)
+                if not self._is_seated(seat):  # it was lost while this was written
+                    await self._take_back(seat.worker)
                 if not idle or leased or self.closed or not await heard(event, deadline - monotonic()):
                     break
         leased += await self._again(seat, poll)
