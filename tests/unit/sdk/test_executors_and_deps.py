@@ -12,14 +12,11 @@ from covalent.executors import NamedExecutor
 
 
 def test_local_executors_round_trip_with_attributes_set_later() -> None:
-    executor = ct.executor.LocalExecutor(workdir="/w", create_unique_workdir=True, time_limit=5.0, retries=2)
-    executor.conda_env = "science"
+    executor = ct.executor.LocalExecutor(workdir="/w")
+    executor.create_unique_workdir = True
     plain = json.loads(json.dumps(executor.to_dict()))
     assert (plain["type"], plain["short_name"]) == ("LocalExecutor", "local")
-    assert plain["attributes"] == {
-        "python": None, "workdir": "/w", "create_unique_workdir": True, "time_limit": 5.0, "retries": 2,
-        "conda_env": "science",
-    }  # fmt: skip
+    assert plain["attributes"] == {"python": None, "workdir": "/w", "create_unique_workdir": True}
     assert ct.executor.LocalExecutor.from_dict(plain) == executor
     assert executors.from_json("executor", executors.to_json("executor", executor)) == executor
     assert executors.from_json("executor", executors.to_json("executor", None)) is None

@@ -39,12 +39,6 @@ class LocalExecutor:
     workdir: str | None = None
     #: Whether every task gets ``<workdir>/<dispatch>/node_<id>`` for itself.
     create_unique_workdir: bool = False
-    #: The longest that a task may take, in seconds.
-    time_limit: float | None = None
-    #: How often a task that failed is tried again.
-    retries: int = 0
-    #: The conda environment, by name or path, to run tasks in.
-    conda_env: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """``{"type", "short_name", "attributes"}``, plain JSON."""

@@ -19,7 +19,7 @@ from covalent.wire.places import host_identity
 
 _CALL_HOOKS: Final = "call-hooks"
 #: Which attributes of an executor tell one environment from another.
-_ENVIRONMENT: Final = ("python", "python_version", "host", "conda_env")
+_ENVIRONMENT: Final = ("python", "python_version", "host")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
