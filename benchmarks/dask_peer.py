@@ -17,6 +17,7 @@ class Dask:
 
     name = "dask"
     module = "distributed"
+    use = "from distributed import Client; Client.submit, Client.map"
     workloads = ROOT / "benchmarks" / "workloads" / "dask"
 
     def __init__(self, environments: Environments, log: Path) -> None:

@@ -93,7 +93,8 @@ def _create(home: Path) -> Path:
 
 
 def _install(python: Path, *what: str) -> None:
-    _uv("pip", "install", "--python", str(python), *what)
+    # Compiled, as pip does it: otherwise the first start would compile what it imports, and keep the memory of that.
+    _uv("pip", "install", "--compile-bytecode", "--python", str(python), *what)
 
 
 def _uv(*arguments: str) -> None:

@@ -22,6 +22,7 @@ class Covalent:
 
     name = "covalent"
     module = "covalent"
+    use = "import covalent as ct; ct.electron, ct.lattice, ct.dispatch, ct.get_result"
     workloads = ROOT / "benchmarks" / "workloads" / "covalent"
 
     def __init__(self, environments: Environments, state: Path) -> None:

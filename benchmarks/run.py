@@ -119,18 +119,17 @@ def workload(system: System, name: str, *arguments: int) -> Samples:
 
 
 def imports(system: System, times: int) -> Samples:
-    """Milliseconds of a bare interpreter, and of one that imports the system, in turns."""
-    samples: Samples = {"bare_ms": [], "import_ms": []}
-    programs = {"bare_ms": "pass", "import_ms": f"import {system.module}"}
-    run(str(system.client), "-c", programs["import_ms"], environ=system.environ)  # so that its bytecode is written
+    """Milliseconds of a bare interpreter, of one that imports the system, and of one that uses its names, in turns."""
+    programs = {"bare": "pass", "import": f"import {system.module}", "use": system.use}
+    samples: Samples = {f"{name}_ms": [] for name in programs}
     for _ in range(times):
         for name, program in programs.items():
             began = time.perf_counter()
             run(str(system.client), "-c", program, environ=system.environ)
-            samples[name].append((time.perf_counter() - began) * 1000)
-    samples["import_over_bare_ms"] = [
-        imported - bare for imported, bare in zip(samples["import_ms"], samples["bare_ms"], strict=True)
-    ]
+            samples[f"{name}_ms"].append((time.perf_counter() - began) * 1000)
+    for name in ("import", "use"):
+        pairs = zip(samples[f"{name}_ms"], samples["bare_ms"], strict=True)
+        samples[f"{name}_over_bare_ms"] = [whole - bare for whole, bare in pairs]
     return samples
 
 

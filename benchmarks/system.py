@@ -14,8 +14,10 @@ class System(Protocol):
     client: Path
     #: The scripts, named alike in every system.
     workloads: Path
-    #: What a script imports before anything else.
+    #: What is imported.
     module: str
+    #: A program that loads what every script of the system uses.
+    use: str
 
     def start(self) -> None:
         """Start from nothing; returns when it would take work."""

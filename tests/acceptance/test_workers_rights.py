@@ -29,18 +29,21 @@ def workflow():
 """
 
 
-@pytest.fixture
-def token_file(project: Project) -> Path:
+@pytest.fixture(scope="module")
+def token_file(tmp_path_factory: pytest.TempPathFactory, shared_installation: Installation) -> Path:
     """The file by which the server gave a real local worker its token."""
+    project = Project(tmp_path_factory.mktemp("worker"), shared_installation)
     project.workflow(_ABOUT_ITS_PROCESS)
     project.run()
-    return next(project.installation.data.glob("workers/*/token-*"))
+    return next(shared_installation.data.glob("workers/*/token-*"))
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_a_workers_token_is_good_for_leases_and_assets_alone(project: Project, token_file: Path, route: Route) -> None:
+def test_a_workers_token_is_good_for_leases_and_assets_alone(
+    shared_installation: Installation, token_file: Path, route: Route
+) -> None:
     path = route.path.format(id="some", node="0", stream="stdout", digest="0" * 64)
-    answer = project.installation.request(route.method, path, token=token_file.read_text(), plain={})
+    answer = shared_installation.request(route.method, path, token=token_file.read_text(), plain={})
     if route.scope is Scope.USER:
         assert answer.status == 403, answer
     else:
@@ -48,10 +51,11 @@ def test_a_workers_token_is_good_for_leases_and_assets_alone(project: Project, t
         assert route.scope is Scope.ANYONE or path.startswith(("/api/v1/worker/", "/api/v1/assets/"))
 
 
-def test_nobody_else_on_the_machine_can_read_what_the_server_keeps(project: Project, token_file: Path) -> None:
-    installation = project.installation
-    tokens = installation.root / "config" / "tokens"
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (installation.data, tokens)}
+def test_nobody_else_on_the_machine_can_read_what_the_server_keeps(
+    shared_installation: Installation, token_file: Path
+) -> None:
+    tokens = shared_installation.root / "config" / "tokens"
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (shared_installation.data, tokens)}
     assert modes == dict.fromkeys(modes, 0o700)
     files = [token_file, *(path for path in tokens.iterdir() if path.is_file())]
     assert [stat.S_IMODE(path.stat().st_mode) for path in files] == [0o600] * len(files)

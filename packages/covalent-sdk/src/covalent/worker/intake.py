@@ -147,7 +147,7 @@ class Intake:
     def _binding(self, lease: Lease, project: Path | None) -> tuple[RunnerKey, Bind]:
         """Which runner a task needs; the same objects again for the same needs."""
         data = lease.executor_data
-        needs = (lease.owner, data.get("python"), lease.project, data.get("workdir"), data.get("conda_env"))
+        needs = (lease.owner, data.get("python"), lease.project, data.get("workdir"))
         if needs not in self._bindings:
             directory = str(Path(data.get("workdir") or self._home.work).expanduser())
             key = RunnerKey(
@@ -155,7 +155,6 @@ class Intake:
                 python=data.get("python") or sys.executable,
                 project=lease.project,
                 directory=directory,
-                environment=data.get("conda_env") or "",
             )
             bind = Bind(
                 project=None if project is None else str(project),

@@ -34,7 +34,6 @@ class RunnerKey:
     python: str
     project: str | None
     directory: str
-    environment: str
 
 
 @dataclass(slots=True, kw_only=True)

@@ -108,10 +108,12 @@ class Workplace:
         check_protocol(poll.protocol, ())
         report, forged = self._report(seat, poll, blobs)
         drop = await self._renew(seat, poll)
-        leased: list[rows.LeasedNode] = []
+        # Judged by what the worker held when it asked, not when it is answered.
+        leased = await self._again(seat, poll)
         acknowledgements: list[Acknowledgement] = []
         deadline = monotonic() + min(poll.wait, MAX_WAIT)
-        idle = not (report.completions or report.assets or report.streams or report.started or report.released)
+        told = report.completions or report.assets or report.streams or report.started or report.released
+        idle = not (told or leased)
         with self._shared.bell.listen(("pool", seat.pool)) as event:
             # A worker that died may have left a poll that waits here: it must not take what others could run.
             while not idle or (report.want and self._is_seated(seat)):
@@ -124,7 +126,6 @@ class Workplace:
                     await self._take_back(seat.worker)
                 if not idle or leased or self.closed or not await heard(event, deadline - monotonic()):
                     break
-        leased += await self._again(seat, poll)
         leases, blobs_out = await self._leases(seat, leased)
         work = Work(
             instance=self._shared.instance,
