@@ -98,7 +98,7 @@ class Engine:
             await self.shared.write(lambda session: identity.revoke_token(session, token_digest, now()))
         if worker is not None:
             await self.workplace.lost(worker)
-        self.shared.pools_changed.set()
+        self.shared.understaffed.set()
 
     # Dispatches.
 
@@ -189,7 +189,7 @@ class Engine:
             if expired:
                 log.warning("leases expired: %s", len(expired))
                 await self._take_back(expired)
-            self.shared.pools_changed.set()
+            self.shared.understaffed.set()
 
     async def _take_back(self, leases: Sequence[tuple[int, int]]) -> None:
         policy = self.shared.policy
@@ -198,8 +198,8 @@ class Engine:
     async def _staff(self) -> None:
         """Start workers where tasks wait."""
         while True:
-            await self.shared.pools_changed.wait()
-            self.shared.pools_changed.clear()
+            await self.shared.understaffed.wait()
+            self.shared.understaffed.clear()
             await self._provisioning.ensure(await self.shared.read(identity.ready_pools))
 
     async def recover(self) -> None:
@@ -210,7 +210,7 @@ class Engine:
             self.workplace.seat(worker.id, pool.owner, pool.id, worker.features)
             if worker.host == self.shared.host and not await self._provisioning.adopt(worker, pool):
                 await self.workplace.lost(worker.id)
-        self.shared.pools_changed.set()
+        self.shared.understaffed.set()
 
     async def close(self, *, keep_workers: bool) -> None:
         """Give out no more work, and let local workers finish."""

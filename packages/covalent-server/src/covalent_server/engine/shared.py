@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,8 +40,10 @@ class Shared:
     fencing: Fencing
     ledger: Ledger
     bell: Bell = field(default_factory=Bell)
-    #: Rings when a pool has tasks for which a worker may have to be started.
-    pools_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    #: How many workers report for each pool.
+    staff: Counter[int] = field(default_factory=Counter)
+    #: Rings when a pool without a worker may have tasks.
+    understaffed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def write(self, operation: Callable[[Session], T]) -> T:
         """Run an operation in the next commit; returns after it."""
@@ -54,7 +57,8 @@ class Shared:
         """Wake those whom committed effects concern."""
         if effects.pools:
             self.bell.ring(("pool", pool) for pool in effects.pools)
-            self.pools_changed.set()
+            if any(not self.staff[pool] for pool in effects.pools):
+                self.understaffed.set()
         self.bell.ring(("dispatch", dispatch) for dispatch in effects.ended)
 
 

@@ -56,11 +56,9 @@ class Workplace:
 
     def seat(self, worker: str, owner: str, pool: int, features: Collection[str]) -> None:
         """Let a worker report that introduced itself, now or to an earlier server."""
+        if worker not in self._seats:
+            self._shared.staff[pool] += 1
         self._seats[worker] = Seat(worker=worker, owner=owner, pool=pool, lacks=FEATURES.difference(features))
-
-    def working(self, pool: int) -> bool:
-        """Whether some worker reports for a pool."""
-        return any(seat.pool == pool for seat in self._seats.values())
 
     async def hello(self, owner: str, hello: Hello) -> tuple[Welcome, identity.WorkerRow, identity.PoolRow]:
         """A worker introduces itself; what it is told, and what is known of it and its pool."""
@@ -81,10 +79,12 @@ class Workplace:
 
     async def lost(self, worker: str) -> None:
         """A worker is gone: take back its leases at once."""
-        self._seats.pop(worker, None)
+        seat = self._seats.pop(worker, None)
+        if seat is not None:
+            self._shared.staff[seat.pool] -= 1
         await self._shared.write(lambda session: identity.end_worker(session, worker, now()))
         await self._take_back(worker)
-        self._shared.pools_changed.set()
+        self._shared.understaffed.set()
 
     async def _take_back(self, worker: str) -> None:
         leases = self._shared.ledger.of_worker(worker)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from covalent_server.settings import Settings
 
 _BACKLOG: Final = 512
+#: The writer gives the interpreter away at every statement and waits at most this long to have it back.
+_SWITCH_SECONDS: Final = 0.0005
 #: Seconds that requests have to end when the server stops.
 _SHUTDOWN: Final = 2.0
 
@@ -40,6 +43,7 @@ async def serve(
     ``token_for(url)`` gives the account's token; ``announce`` is called once requests are answered. Raises OSError
     when the address cannot be had.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     listener = _listen(settings.host, settings.port)
     url = f"http://localhost:{listener.getsockname()[1]}"
     keep = False
