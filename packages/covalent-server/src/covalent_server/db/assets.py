@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, select
 
-from covalent_server.db.dialect import insert_ignore
+from covalent_server.db.dialect import Within, insert_ignore, many
+from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import asset, asset_owner
-
-T = TypeVar("T")
-
-#: SQLite's and PostgreSQL's limits on parameters are far above this.
-CHUNK = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,45 +31,36 @@ class NewAsset:
     data: bytes | None
 
 
-def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """The items, so many at a time, for statements whose parameters are limited."""
-    ordered = list(items)
-    return (ordered[start : start + size] for start in range(0, len(ordered), size))
+_ADD = Prepared(insert_ignore(asset, "digest", "size", "preview", "data"))
+_OWN = Prepared(insert_ignore(asset_owner, "digest", "owner"))
+_OWNED = Prepared(
+    select(asset_owner.c.digest).where(
+        asset_owner.c.owner == bindparam("owner"), Within(asset_owner.c.digest, "digests")
+    )
+)
+_FETCH = Prepared(
+    select(asset.c.digest, asset.c.size, asset.c.data)
+    .join(asset_owner, asset_owner.c.digest == asset.c.digest)
+    .where(asset_owner.c.owner == bindparam("owner"), Within(asset.c.digest, "digests"))
+)
 
 
 def store(connection: Connection, owner: str, assets: Sequence[NewAsset]) -> None:
     """Record assets and that ``owner`` may read them."""
-    if not assets:
-        return
     rows = [{"digest": item.digest, "size": item.size, "preview": item.preview, "data": item.data} for item in assets]
-    connection.execute(insert_ignore(connection, asset), rows)
-    connection.execute(
-        insert_ignore(connection, asset_owner), [{"digest": item.digest, "owner": owner} for item in assets]
-    )
-
-
-_OWNED = select(asset_owner.c.digest).where(
-    asset_owner.c.owner == bindparam("owner"), asset_owner.c.digest.in_(bindparam("digests", expanding=True))
-)
-_FETCH = (
-    select(asset.c.digest, asset.c.size, asset.c.data)
-    .join(asset_owner, asset_owner.c.digest == asset.c.digest)
-    .where(asset_owner.c.owner == bindparam("owner"), asset.c.digest.in_(bindparam("digests", expanding=True)))
-)
+    _ADD.many(connection, rows)
+    _OWN.many(connection, [{"digest": item.digest, "owner": owner} for item in assets])
 
 
 def missing(connection: Connection, owner: str, digests: Collection[str]) -> list[str]:
     """Which of the digests ``owner`` may not read, in the given order: absent ones and other people's alike."""
-    owned: set[str] = set()
-    for chunk in chunks(digests):
-        owned.update(connection.execute(_OWNED, {"owner": owner, "digests": chunk}).scalars())
+    if not digests:
+        return []
+    owned = set(_OWNED.one(connection, {"owner": owner, "digests": many(connection, digests)}).scalars())
     return [digest for digest in digests if digest not in owned]
 
 
 def fetch(connection: Connection, owner: str, digests: Collection[str]) -> list[StoredAsset]:
     """Those of the assets that ``owner`` may read."""
-    found = []
-    for chunk in chunks(digests):
-        rows = connection.execute(_FETCH, {"owner": owner, "digests": chunk})
-        found += [StoredAsset(digest=row.digest, size=row.size, data=row.data) for row in rows]
-    return found
+    rows = _FETCH.one(connection, {"owner": owner, "digests": many(connection, digests)})
+    return [StoredAsset(digest=row.digest, size=row.size, data=row.data) for row in rows]

@@ -13,7 +13,9 @@ from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictEr
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, assets
 from covalent_server.db.dialect import insert_ignore
+from covalent_server.db.identity import fact
 from covalent_server.db.moves import Effects, finish
+from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import dispatch, event, link, node, pool, setting
 
 #: Rows that one transaction writes at most, so that other commits are not held up.
@@ -81,6 +83,12 @@ class Begun:
     repeated: bool = False
 
 
+_ADD_NODE = Prepared(
+    insert_ignore(node, "key", "dispatch", "number", "position", "record", "pool", "state", "remaining")
+)
+_ADD_LINK = Prepared(insert_ignore(link, "parent", "child", "uses"))
+
+
 def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
     """Write the dispatch's row and reserve its nodes' keys; the same request again finds the same dispatch."""
     earlier = _earlier(connection, new)
@@ -131,8 +139,7 @@ def _earlier(connection: Connection, new: NewDispatch) -> AnyRow | None:
 def _reserve(connection: Connection, count: int) -> int:
     """A range of node keys of its own."""
     name = "next_node_key"
-    connection.execute(insert_ignore(connection, setting), [{"name": name, "value": "1"}])
-    first = int(connection.execute(select(setting.c.value).where(setting.c.name == name)).scalar_one())
+    first = int(fact(connection, name, "1"))
     connection.execute(update(setting).where(setting.c.name == name).values(value=str(first + count)))
     return first
 
@@ -143,8 +150,8 @@ def add_nodes(connection: Connection, begun: Begun, new: NewDispatch, start: int
     if not piece:
         return
     pools = {place: pool_id(connection, new.owner, place) for place in {item.place for item in piece}}
-    connection.execute(
-        insert(node),
+    _ADD_NODE.many(
+        connection,
         [
             {
                 "key": begun.first + start + index,
@@ -167,8 +174,8 @@ def add_links(connection: Connection, begun: Begun, new: NewDispatch, start: int
     if not piece:
         return
     keys = {item.number: begun.first + index for index, item in enumerate(new.nodes)}
-    connection.execute(
-        insert(link),
+    _ADD_LINK.many(
+        connection,
         [{"parent": keys[item.parent], "child": keys[item.child], "uses": item.uses} for item in piece],
     )
 

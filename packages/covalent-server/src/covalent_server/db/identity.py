@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from covalent_server.core.states import NodeState
 from covalent_server.db.dialect import insert_ignore
+from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import IS_LEASED, IS_READY, node, pool, setting, token, worker
 
 
@@ -52,9 +53,14 @@ class HeldLease:
     worker: str
 
 
+_ADD_FACT = Prepared(insert_ignore(setting, "name", "value"))
+_ADD_TOKEN = Prepared(insert_ignore(token, "digest", "owner", "scope", "created_at"))
+_ADD_WORKER = Prepared(insert_ignore(worker, "id", "pool", "host", "pid", "features", "started_at"))
+
+
 def fact(connection: Connection, name: str, default: str) -> str:
     """A fact about the installation, settled by the first who asks."""
-    connection.execute(insert_ignore(connection, setting), [{"name": name, "value": default}])
+    _ADD_FACT.one(connection, {"name": name, "value": default})
     return str(connection.execute(select(setting.c.value).where(setting.c.name == name)).scalar_one())
 
 
@@ -66,10 +72,7 @@ def tokens(connection: Connection) -> list[TokenRow]:
 
 def add_token(connection: Connection, row: TokenRow, now: float) -> None:
     """Put a token in force."""
-    connection.execute(
-        insert_ignore(connection, token),
-        [{"digest": row.digest, "owner": row.owner, "scope": row.scope, "created_at": now}],
-    )
+    _ADD_TOKEN.one(connection, {"digest": row.digest, "owner": row.owner, "scope": row.scope, "created_at": now})
 
 
 def settle_account(connection: Connection, row: TokenRow, now: float) -> None:
@@ -104,19 +107,8 @@ def _pool(row: Any) -> PoolRow:
 
 def add_worker(connection: Connection, row: WorkerRow, now: float) -> None:
     """Note a worker that introduced itself."""
-    connection.execute(
-        insert_ignore(connection, worker),
-        [
-            {
-                "id": row.id,
-                "pool": row.pool,
-                "host": row.host,
-                "pid": row.pid,
-                "features": json.dumps(list(row.features)),
-                "started_at": now,
-            }
-        ],
-    )
+    values = {"id": row.id, "pool": row.pool, "host": row.host, "pid": row.pid, "started_at": now}
+    _ADD_WORKER.one(connection, values | {"features": json.dumps(list(row.features))})
 
 
 def end_worker(connection: Connection, worker_id: str, now: float) -> None:

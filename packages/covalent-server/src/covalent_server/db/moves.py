@@ -17,7 +17,8 @@ from covalent_server.core.decisions import Decision, NodeView
 from covalent_server.core.planning import conclude
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow
-from covalent_server.db.assets import chunks
+from covalent_server.db.dialect import Within, many
+from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import dispatch, event, link, node
 
 #: How many failed tasks a dispatch's error tells of in full.
@@ -70,7 +71,7 @@ def view(row: AnyRow) -> NodeView:
     )
 
 
-_MOVE = (
+_MOVE = Prepared(
     update(node)
     .where(node.c.key == bindparam("b_key"))
     .values(
@@ -89,11 +90,11 @@ _MOVE = (
 
 _fallen = (
     select(link.c.child, func.count().label("completed"))
-    .where(link.c.parent.in_(bindparam("parents", expanding=True)))
+    .where(Within(link.c.parent, "parents"))
     .group_by(link.c.child)
     .subquery("fallen")
 )
-_FALL = (
+_FALL = Prepared(
     update(node)
     .where(node.c.key == _fallen.c.child)
     .values(
@@ -109,16 +110,16 @@ _FALL = (
     .returning(node.c.pool, node.c.state)
 )
 
-_children = select(link.c.child).where(link.c.parent.in_(bindparam("failed", expanding=True))).cte(recursive=True)
+_children = select(link.c.child).where(Within(link.c.parent, "failed")).cte(recursive=True)
 _descendants = _children.union(select(link.c.child).join(_children, link.c.parent == _children.c.child))
-_BLOCK = (
+_BLOCK = Prepared(
     update(node)
     .where(node.c.key.in_(select(_descendants.c.child)), node.c.state == NodeState.WAITING)
     .values(state=NodeState.BLOCKED)
     .returning(node.c.dispatch)
 )
 
-_COUNT = (
+_COUNT = Prepared(
     update(dispatch)
     .where(dispatch.c.key == bindparam("b_key"))
     .values(
@@ -126,9 +127,11 @@ _COUNT = (
         failed=dispatch.c.failed + bindparam("b_failed"),
         cancelled=dispatch.c.cancelled + bindparam("b_cancelled"),
     )
+    .returning(dispatch.c.unfinished)
 )
-_ENDED = select(dispatch).where(
-    dispatch.c.key.in_(bindparam("keys", expanding=True)), dispatch.c.unfinished == 0, dispatch.c.ended_at.is_(None)
+_POOLS = Prepared(select(node.c.pool).where(Within(node.c.key, "keys")).distinct())
+_ADD_EVENT = Prepared(
+    insert(event).values({name: bindparam(name) for name in ("at", "kind", "dispatch", "node", "attempt")})
 )
 
 
@@ -137,7 +140,7 @@ def apply(connection: Connection, moves: Iterable[Move], now: float) -> Effects:
     moved = [move for move in moves if move.moved]
     if not moved:
         return Effects()
-    connection.execute(_MOVE, [_parameters(move) for move in moved])
+    _MOVE.many(connection, [_parameters(move) for move in moved])
     _note(connection, moved, now)
     effects = Effects()
     effects.pools.update(_returned_pools(connection, moved))
@@ -171,11 +174,10 @@ def _note(connection: Connection, moved: Sequence[Move], now: float) -> None:
             "dispatch": move.dispatch,
             "node": move.key,
             "attempt": move.decision.node.attempt,
-            "detail": None,
         }
         for move in moved
     ]
-    connection.execute(insert(event), rows)
+    _ADD_EVENT.many(connection, rows)
 
 
 def _returned_pools(connection: Connection, moved: Sequence[Move]) -> set[int]:
@@ -183,14 +185,14 @@ def _returned_pools(connection: Connection, moved: Sequence[Move]) -> set[int]:
     keys = [move.key for move in moved if move.decision.node.state is NodeState.READY]
     if not keys:
         return set()
-    return set(connection.execute(select(node.c.pool).where(node.c.key.in_(keys)).distinct()).scalars())
+    return set(_POOLS.one(connection, {"keys": many(connection, keys)}).scalars())
 
 
 def _let_fall(connection: Connection, moved: Sequence[Move], effects: Effects) -> None:
     """Grouped counts over distinct pairs: two parents in one batch lower a child's counter by two."""
     completed = [move.key for move in moved if move.decision.node.state is NodeState.COMPLETED]
-    for chunk in chunks(completed):
-        rows = connection.execute(_FALL, {"parents": chunk})
+    if completed:
+        rows = _FALL.one(connection, {"parents": many(connection, completed)})
         effects.pools.update(pool for pool, state in rows if state == NodeState.READY)
 
 
@@ -202,17 +204,13 @@ def _count(connection: Connection, moved: Sequence[Move], now: float, effects: E
     cancelled = Counter(move.dispatch for move in moved if move.decision.node.state is NodeState.CANCELLED)
     stopped = [move.key for move in moved if move.decision.node.state in (NodeState.FAILED, NodeState.CANCELLED)]
     if stopped:
-        ended.update(connection.execute(_BLOCK, {"failed": stopped}).scalars())
-    connection.execute(
-        _COUNT,
-        [
-            {"b_key": key, "b_ended": count, "b_failed": failed[key], "b_cancelled": cancelled[key]}
-            for key, count in ended.items()
-        ],
-    )
-    for row in connection.execute(_ENDED, {"keys": list(ended)}).all():
-        finish(connection, row, now)
-        effects.ended.add(row.id)
+        ended.update(_BLOCK.one(connection, {"failed": many(connection, stopped)}).scalars())
+    for key, count in ended.items():
+        counts = {"b_key": key, "b_ended": count, "b_failed": failed[key], "b_cancelled": cancelled[key]}
+        if not _COUNT.one(connection, counts).scalar_one():
+            row = connection.execute(select(dispatch).where(dispatch.c.key == key)).one()
+            finish(connection, row, now)
+            effects.ended.add(row.id)
 
 
 def finish(connection: Connection, row: AnyRow, now: float) -> None:

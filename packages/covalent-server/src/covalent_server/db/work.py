@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ from covalent_server.core.decisions import Decision, Policy, decide
 from covalent_server.core.events import Finished, Leased, LeaseExpired, PoolFailed, Started
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, assets
-from covalent_server.db.dialect import insert_ignore
+from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.moves import Effects, Move, apply, view
+from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import IS_READY, dispatch, link, node, stream
 
 
@@ -38,7 +40,7 @@ class Report:
     pool: int
     want: int
     #: Features of this server that the worker does not have.
-    lacks: Collection[str] = ()
+    lacks: frozenset[str] = frozenset()
     assets: Sequence[assets.NewAsset] = ()
     streams: Sequence[StreamPiece] = ()
     completions: Sequence[Completion] = ()
@@ -70,42 +72,44 @@ class ReportOutcome:
     effects: Effects = field(default_factory=Effects)
 
 
+_ADD_PIECE = Prepared(insert_ignore(stream, "node", "attempt", "stream", "offset", "data"))
 _STATE = (node.c.key, node.c.dispatch, node.c.state, node.c.attempt, node.c.fenced, node.c.failures, node.c.losses)
-_NODES = (
+_STATES = Prepared(select(*_STATE).where(Within(node.c.key, "keys")))
+_NODES = Prepared(
     select(*_STATE, node.c.worker, node.c.started_at)
     .join(dispatch, dispatch.c.key == node.c.dispatch)
-    .where(node.c.key.in_(bindparam("keys", expanding=True)), dispatch.c.owner == bindparam("owner"))
+    .where(Within(node.c.key, "keys"), dispatch.c.owner == bindparam("owner"))
 )
-_READY = (
-    select(
-        *_STATE,
-        node.c.number,
-        node.c.record,
-        dispatch.c.id.label("dispatch_id"),
-        dispatch.c.project,
-        dispatch.c.requires,
+_TASK = (
+    *_STATE,
+    node.c.number,
+    node.c.record,
+    dispatch.c.id.label("dispatch_id"),
+    dispatch.c.project,
+    dispatch.c.requires,
+)
+
+
+@functools.cache
+def _ready(lacks: frozenset[str]) -> Prepared:
+    """The nodes of a pool that have waited longest, but for those that require what the worker lacks."""
+    statement = (
+        select(*_TASK)
+        .join(dispatch, dispatch.c.key == node.c.dispatch)
+        .where(node.c.pool == bindparam("pool"), IS_READY)
+        .order_by(node.c.key)
+        .limit(bindparam("limit"))
     )
-    .join(dispatch, dispatch.c.key == node.c.dispatch)
-    .where(node.c.pool == bindparam("pool"), IS_READY)
-    .order_by(node.c.key)
-    .limit(bindparam("limit"))
-)
-_LEASED = (
-    select(
-        *_STATE,
-        node.c.number,
-        node.c.record,
-        dispatch.c.id.label("dispatch_id"),
-        dispatch.c.project,
-        dispatch.c.requires,
-    )
-    .join(dispatch, dispatch.c.key == node.c.dispatch)
-    .where(node.c.key.in_(bindparam("keys", expanding=True)))
-)
-_OUTPUTS = (
+    for feature in sorted(lacks):
+        statement = statement.where(dispatch.c.requires.not_like(f'%"{feature}"%'))
+    return Prepared(statement)
+
+
+_LEASED = Prepared(select(*_TASK).join(dispatch, dispatch.c.key == node.c.dispatch).where(Within(node.c.key, "keys")))
+_OUTPUTS = Prepared(
     select(link.c.child, node.c.number, node.c.output)
     .join(node, node.c.key == link.c.parent)
-    .where(link.c.child.in_(bindparam("children", expanding=True)))
+    .where(Within(link.c.child, "children"))
 )
 
 
@@ -134,11 +138,8 @@ def _rows(connection: Connection, incoming: Report) -> dict[int, AnyRow]:
     keys = {key.node for key in incoming.started}
     keys.update(item.key.node for item in incoming.completions)
     keys.update(piece.key.node for piece in incoming.streams)
-    found = {}
-    for chunk in assets.chunks(sorted(keys)):
-        for row in connection.execute(_NODES, {"keys": chunk, "owner": incoming.owner}):
-            found[row.key] = row
-    return found
+    rows = _NODES.one(connection, {"keys": many(connection, keys), "owner": incoming.owner})
+    return {row.key: row for row in rows}
 
 
 def _store_streams(connection: Connection, incoming: Report, rows: dict[int, AnyRow]) -> None:
@@ -153,8 +154,7 @@ def _store_streams(connection: Connection, incoming: Report, rows: dict[int, Any
         for piece in incoming.streams
         if piece.key.node in rows
     ]
-    if pieces:
-        connection.execute(insert_ignore(connection, stream), pieces)
+    _ADD_PIECE.many(connection, pieces)
 
 
 def _start(connection: Connection, begun: Sequence[LeaseKey], rows: dict[int, AnyRow], now: float) -> None:
@@ -185,8 +185,10 @@ def _complete(
     now: float,
     outcome: ReportOutcome,
 ) -> None:
+    # What came along in this report is there.
     outputs = {item.output for item in incoming.completions if item.output}
-    absent = set(assets.missing(connection, incoming.owner, outputs)) if outputs else set()
+    outputs.difference_update(item.digest for item in incoming.assets)
+    absent = set(assets.missing(connection, incoming.owner, outputs))
     views = {key: view(row) for key, row in rows.items()}
     moves = []
     for item in incoming.completions:
@@ -224,10 +226,7 @@ def _completion_move(row: AnyRow, item: Completion, before: Any, decision: Decis
 
 def lease(connection: Connection, incoming: Report, now: float) -> list[LeasedNode]:
     """Give a worker the nodes of its pool that have waited longest."""
-    statement = _READY
-    for feature in incoming.lacks:
-        statement = statement.where(dispatch.c.requires.not_like(f'%"{feature}"%'))
-    rows = connection.execute(statement, {"pool": incoming.pool, "limit": incoming.want}).all()
+    rows = _ready(incoming.lacks).one(connection, {"pool": incoming.pool, "limit": incoming.want}).all()
     if not rows:
         return []
     moves = []
@@ -242,16 +241,15 @@ def lease(connection: Connection, incoming: Report, now: float) -> list[LeasedNo
 
 def again(connection: Connection, keys: Sequence[int]) -> list[LeasedNode]:
     """Leases that were given before and have to be delivered once more, with the same attempts."""
-    rows = [row for row in connection.execute(_LEASED, {"keys": keys}) if NodeState(row.state).leased]
+    rows = [row for row in _LEASED.one(connection, {"keys": many(connection, keys)}) if NodeState(row.state).leased]
     return _leased(connection, rows, {row.key: row.attempt for row in rows})
 
 
 def _leased(connection: Connection, rows: Sequence[AnyRow], attempts: dict[int, int]) -> list[LeasedNode]:
     outputs: dict[int, dict[int, str]] = {row.key: {} for row in rows}
-    for chunk in assets.chunks(outputs):
-        for child, number, digest in connection.execute(_OUTPUTS, {"children": chunk}):
-            if digest is not None:
-                outputs[child][number] = digest
+    for child, number, digest in _OUTPUTS.one(connection, {"children": many(connection, outputs)}):
+        if digest is not None:
+            outputs[child][number] = digest
     return [
         LeasedNode(
             key=row.key,
@@ -271,11 +269,10 @@ def expire(connection: Connection, leases: Sequence[tuple[int, int]], policy: Po
     """Take back leases, given as (node key, attempt)."""
     attempts = dict(leases)
     moves = []
-    for chunk in assets.chunks(attempts):
-        for row in connection.execute(select(*_STATE).where(node.c.key.in_(chunk))):
-            before = view(row)
-            decision = decide(before, LeaseExpired(attempt=attempts[row.key]), policy)
-            moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, ended_at=now))
+    for row in _STATES.one(connection, {"keys": many(connection, attempts)}):
+        before = view(row)
+        decision = decide(before, LeaseExpired(attempt=attempts[row.key]), policy)
+        moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, ended_at=now))
     return apply(connection, moves, now)
 
 
