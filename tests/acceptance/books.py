@@ -112,4 +112,4 @@ def _is_stored(data_dir: Path, asset: Any) -> bool:
     data = asset["data"]
     if data is None:
         data = (data_dir / "assets" / digest[:2] / digest[2:]).read_bytes()
-    return hashlib.sha256(data).hexdigest() == digest
+    return bool(hashlib.sha256(data).hexdigest() == digest)

@@ -15,6 +15,12 @@ LARGE = builders.asset("x" * (INLINE_ASSET_BYTES + 1))
 OCTETS = {"Content-Type": "application/octet-stream"}
 
 
+def headed(header: bytes) -> bytes:
+    """A container's beginning, padded to where its first part lies."""
+    begun = b"CVA1" + len(header).to_bytes(4, "big") + header
+    return begun + bytes(-len(begun) % container.ALIGNMENT)
+
+
 def put(server: Installation, data: bytes, digest: str | None = None) -> Answer:
     path = f"/api/v1/assets/{builders.digest(data) if digest is None else digest}"
     return server.request("PUT", path, data, headers=OCTETS)
@@ -59,8 +65,22 @@ def test_small_assets_come_in_one_answer(server: Installation) -> None:
         (SMALL + b"more", None),
         (b"CVA1\xff\xff\xff\xff", None),
         (b"CVA1" + (2**17).to_bytes(4, "big") + b"[" * 2**17, None),
+        (headed(b'{"codec":"json","sizes":[-64,64]}') + bytes(64), None),
+        (headed(b'{"codec":"json","sizes":[99999999999999999999999]}'), None),
+        (headed(b'{"codec":"json","object_string":"\\ud800"}'), None),
     ],
-    ids=["another digest", "no container", "nothing", "cut short", "with more", "a huge header", "a deep header"],
+    ids=[
+        "another digest",
+        "no container",
+        "nothing",
+        "cut short",
+        "with more",
+        "a huge header",
+        "a deep header",
+        "a negative part",
+        "a part beyond 64 bits",
+        "half a surrogate",
+    ],
 )
 def test_bytes_that_are_not_what_they_claim_are_refused_and_not_kept(
     server: Installation, data: bytes, digest: str | None
@@ -95,13 +115,15 @@ def test_what_is_no_digest_reaches_no_file(server: Installation, digest: str) ->
 
 
 def test_a_header_is_bounded_and_cleaned_before_it_is_shown(server: Installation) -> None:
-    header = container.Header(codec="json", object_string="a\0b\ud800" + "x" * 100_000, type_name="t", sizes=(1,))
+    header = container.Header(codec="json", object_string="a\0b" + "x" * 100_000, type_name="t", sizes=(1,))
     data = b"".join(bytes(chunk) for chunk in container.pack(header, [b"1"]))
-    sent = builders.manifest([builders.node(0, executor="nowhere")], output={"asset": builders.digest(data)})
-    body = frames.pack(builders.text(sent), [builders.FUNCTION, data])
+    sent = builders.manifest([], output={"asset": builders.digest(data)})
+    body = frames.pack(builders.text(sent), [data])
     headers = {"Content-Type": "application/vnd.covalent.frames"}
     dispatch_id = server.request("POST", "/api/v1/dispatches", body, headers=headers).plain["dispatch_id"]
-    assert server.request("GET", f"/api/v1/dispatches/{dispatch_id}?wait=60").status == 200
+    shown = server.request("GET", f"/api/v1/dispatches/{dispatch_id}").plain["result"]["object_string"]
+    assert shown.startswith("a\N{REPLACEMENT CHARACTER}b")
+    assert len(shown) == 16 * 1024
 
 
 def test_an_asset_beyond_the_limit_is_refused(server: Installation) -> None:

@@ -10,10 +10,10 @@ import pytest
 from covalent.client import get_result
 from covalent.client.connection import connect, persistently
 from covalent.errors import AuthenticationError, MissingLatticeRecordError, ServerError, ServerUnreachableError
-from covalent.http import NOT_CONNECTED
+from covalent.http import NOT_CONNECTED, Server
 from covalent.status import Status
 from covalent.transportable import TransportableObject
-from tests.unit.client.fake_server import FakeServer, a_record
+from tests.unit.client.fake_server import TOKEN, FakeServer, a_record
 
 
 @pytest.fixture(autouse=True)
@@ -132,6 +132,18 @@ def test_a_server_that_was_there_is_waited_for(error: ServerError, *, reached: b
     assert _Away(error, 45.0).asked(reached=reached) == "answer"
     with pytest.raises(type(error)):
         _Away(error, 600.0).asked(reached=reached)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_connection_remembers_whether_its_server_was_ever_there(server: FakeServer, *, answered: bool) -> None:
+    connection = Server(server.url, TOKEN)
+    if answered:
+        connection.get("/dispatches/it")
+        connection.close()
+    server.stop()
+    with pytest.raises(ServerUnreachableError, match="Connection refused") as raised:
+        connection.get("/dispatches/it")
+    assert (raised.value.code == NOT_CONNECTED) is not answered
 
 
 def test_a_refusal_is_not_asked_again() -> None:

@@ -25,6 +25,8 @@ ALIGNMENT: Final = 64
 #: A header is a description, not a payload: more than this many bytes is refused.
 MAX_HEADER_BYTES: Final = 256 * 1024
 _PREFIX: Final = struct.Struct(">4sI")
+#: How many bytes come before the header.
+PREFIX_BYTES: Final = _PREFIX.size
 #: Made once, because making the encoder takes longer than writing a header.
 _write_json: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 

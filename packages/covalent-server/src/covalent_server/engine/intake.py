@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from covalent.errors import WireError
 from covalent.wire import container
 from covalent_server.core.errors import AssetMismatchError
@@ -14,7 +16,8 @@ from covalent_server.db.assets import NewAsset
 
 #: What is kept of a header's claims, in characters each.
 _MAX_PREVIEW: Final = 16 * 1024
-_READ: Final = 8 + container.MAX_HEADER_BYTES
+_HEADERS: Final = msgspec.json.Decoder(container.Header)
+_READ: Final = container.PREFIX_BYTES + container.MAX_HEADER_BYTES
 
 
 def from_bytes(data: memoryview, digest: str | None = None) -> NewAsset:
@@ -37,11 +40,12 @@ def from_file(path: Path, digest: str, size: int) -> NewAsset:
 def _preview(data: container.Buffer, size: int) -> str:
     """What the header claims, as JSON; raises AssetMismatchError for what is no asset of ours."""
     try:
-        header = container.read_header(data)
+        end = container.header_length(data)
+        header = _HEADERS.decode(data[container.PREFIX_BYTES : end])
         expected = container.whole_size(data, header)
-    except WireError as error:
+    except (WireError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise AssetMismatchError(f"not an asset: {error}") from None
-    if expected != size:
+    if expected != size or min(header.sizes, default=0) < 0:
         raise AssetMismatchError(f"not an asset: {size} bytes, but its header describes {expected}")
     preview = {"type_name": _bounded(header.type_name), "object_string": _bounded(header.object_string)}
     if header.json is not None and len(header.json) <= _MAX_PREVIEW:
@@ -54,5 +58,5 @@ def _bounded(text: str) -> str:
 
 
 def _storable(text: str) -> str:
-    """Text without what databases and terminals cannot hold: NUL and halves of surrogate pairs."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    """Text without NUL, which not every database holds; halves of surrogate pairs were refused with the JSON."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
