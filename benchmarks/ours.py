@@ -40,15 +40,12 @@ class Covalent:
 
     def stop(self) -> None:
         """``covalent stop``, which lets the workers go; what stays nevertheless is killed."""
-        if self._told:
-            self._command("stop")
-            self._told = {}
-        deadline = time.monotonic() + _PATIENCE
-        while (left := self._left()) and time.monotonic() < deadline:
-            time.sleep(_PAUSE)
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        told, self._told = self._told, {}
+        try:
+            if told:
+                self._command("stop")
+        finally:
+            self._end_what_is_left()
 
     @property
     def pid(self) -> int:
@@ -64,6 +61,14 @@ class Covalent:
 
     def _command(self, *arguments: str) -> str:
         return run(str(self._command_path), *arguments, environ=self.environ)
+
+    def _end_what_is_left(self) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while (left := self._left()) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _left(self) -> list[int]:
         """The processes that know the data directory: the server, supervisors and their runners."""

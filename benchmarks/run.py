@@ -83,14 +83,14 @@ def measure(environments: Environments, directory: Path, plan: Plan, *, quick: b
     }
 
 
-def measure_once(system: System, plan: Plan) -> Samples:
+def measure_once(system: System, plan: Plan, *, settling: float = SETTLING) -> Samples:
     """One life of a system, from its start to its end."""
     samples: Samples = {}
     try:
         began = time.perf_counter()
         system.start()
         samples["start_s"] = [time.perf_counter() - began]
-        time.sleep(SETTLING)
+        time.sleep(settling)
         samples["idle_mb"] = [machine.resident_mb(system.pid)]
         samples |= imports(system, plan.imports)
         samples |= workload(system, "one_task", plan.one_task)

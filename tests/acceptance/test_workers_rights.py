@@ -85,7 +85,7 @@ def test_a_task_finds_no_secret_of_the_server_in_its_environment(tmp_path: Path)
     assert [secret for secret in (*secrets, *told_the_server_alone.values()) if secret in text] == []
 
 
-def test_a_local_worker_outlives_a_restart_of_its_server_and_is_gone_after_a_stop(
+def test_a_local_worker_outlives_a_restart_of_its_server_and_is_gone_after_a_stop_and_its_token_with_it(
     installation: Installation, own_project: Project
 ) -> None:
     own_project.workflow(_ABOUT_ITS_PROCESS)
@@ -95,30 +95,30 @@ def test_a_local_worker_outlives_a_restart_of_its_server_and_is_gone_after_a_sto
     assert installation.pid != server
     assert Books(installation.data).workers() == [first]
     assert own_project.run().value["worker"] == first
+    (token_file,) = installation.data.glob("workers/*/token-*")
     installation.command("stop")
     wait_until(lambda: not installation.worker_pids(), "the worker and its janitor to be gone")
+    assert not token_file.exists()
+    tokens = Books(installation.data).rows("select revoked_at is null as good from token where scope = 'worker'")
+    assert [row["good"] for row in tokens] == [0]
 
 
-def test_a_worker_that_was_being_started_when_its_server_was_killed_works_for_the_next_and_goes_with_it(
-    installation: Installation, own_project: Project
-) -> None:
+@pytest.fixture
+def gate(own_project: Project) -> Path:
+    """A project whose tasks run with a Python that begins when this file appears."""
     slow = own_project.write(
         "slow-python",
-        """\
+        f"""\
         #!/bin/sh
         touch "$0.started"
         until [ -e "$0.gate" ]; do sleep 0.02; done
-        exec "$(cat "$0.real")" "$@"
+        exec {sys.executable} "$@"
         """,
     )
     slow.chmod(0o755)
-    own_project.write("slow-python.real", sys.executable)
     own_project.workflow(
-        """
-        import os
-
-
-        @ct.electron(executor=ct.executor.LocalExecutor(python=os.path.abspath("slow-python")))
+        f"""
+        @ct.electron(executor=ct.executor.LocalExecutor(python={str(slow)!r}))
         def one():
             return 1
 
@@ -128,13 +128,33 @@ def test_a_worker_that_was_being_started_when_its_server_was_killed_works_for_th
             return one()
         """
     )
+    return slow.with_name("slow-python.gate")
+
+
+def test_a_worker_that_was_being_started_when_its_server_was_killed_works_for_the_next(
+    installation: Installation, own_project: Project, gate: Path
+) -> None:
     with own_project.start() as program:
         program.dispatch_id()
-        wait_until(slow.with_name("slow-python.started").exists, "the worker's start")
+        wait_until(gate.with_name("slow-python.started").exists, "the worker's start")
         installation.kill()
         installation.start()
-        slow.with_name("slow-python.gate").touch()
+        gate.touch()
         told = program.told()
     assert (told.status, told.value) == ("COMPLETED", 1)
+    assert len(Books(installation.data).rows("select id from worker")) == 1
     installation.command("stop")
     wait_until(lambda: not installation.worker_pids(), "all workers to be gone", patience=20)
+
+
+def test_a_worker_that_never_came_to_introduce_itself_is_gone_after_the_next_servers_stop(
+    installation: Installation, own_project: Project, gate: Path
+) -> None:
+    with own_project.start() as program:
+        program.dispatch_id()
+        wait_until(gate.with_name("slow-python.started").exists, "the worker's start")
+        installation.kill()
+        installation.start()
+        assert len(installation.worker_pids()) == 1
+        installation.command("stop")
+        wait_until(lambda: not installation.worker_pids(), "the worker to be gone", patience=20)

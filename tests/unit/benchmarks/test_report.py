@@ -71,8 +71,8 @@ def test_a_ratio_above_one_says_that_ours_is_better() -> None:
     record = small(one_task_ms=[10.0], fan_out_1000_per_s=[900.0])
     record["rounds"][PEER] = [{"one_task_ms": [20.0], "fan_out_1000_per_s": [300.0], "large_value_growth_mb": [1.0]}]
     ratios = {row[1]: row[5] for row in report.rows(record)[2:]}
-    assert ratios["one task, dispatch to value, ms"] == "2.0x"
-    assert ratios["1,000 tasks into one, tasks/s"] == "3.0x"
+    assert ratios["one task, dispatch to value, ms"] == "2.00x"
+    assert ratios["1,000 tasks into one, tasks/s"] == "3.00x"
     assert ratios["growth of the server's memory by it, at its peak, MB"] == ""
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from covalent.client import get_result
-from covalent.client.connection import connect, persistently
+from covalent.client.connection import connect
 from covalent.errors import AuthenticationError, MissingLatticeRecordError, ServerError, ServerUnreachableError
-from covalent.http import NOT_CONNECTED, Server
+from covalent.http import NOT_CONNECTED, Server, persistently
 from covalent.status import Status
 from covalent.transportable import TransportableObject
 from tests.unit.client.fake_server import TOKEN, FakeServer, a_record
@@ -46,6 +46,17 @@ def test_waiting_survives_a_restart_of_the_server(server: FakeServer) -> None:
         server.wait_until_somebody_waits()
         server.finish("it", TransportableObject("after").serialize())
         assert waiting.result(timeout=30).result == "after"
+
+
+def test_a_value_is_fetched_through_a_restart_of_the_server(server: FakeServer) -> None:
+    server.finish("it", TransportableObject(41).serialize())
+    result = get_result("it")
+    connect().close()
+    server.stop()
+    with ThreadPoolExecutor() as threads:
+        fetching = threads.submit(lambda: result.result)
+        server.start()
+        assert fetching.result(timeout=30) == 41
 
 
 def test_status_only_is_a_dict_of_id_and_status() -> None:

@@ -3,6 +3,7 @@
 A :class:`Server` may be shared by threads and keeps its connections open. Nothing is repeated behind the caller's
 back, with one exception: a request that may be repeated without harm (GET, PUT of an asset, POST under an
 ``Idempotency-Key``) is sent a second time when the kept-open connection turns out to have been closed.
+Who wants more says so with :func:`persistently`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import hashlib
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from covalent.errors import (
@@ -31,9 +33,10 @@ from covalent.wire.records import Problem
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
-__all__ = ["NOT_CONNECTED", "Answer", "Server"]
+__all__ = ["NOT_CONNECTED", "Answer", "Server", "persistently"]
 
 Buffer = bytes | bytearray | memoryview
+T = TypeVar("T")
 
 #: The code of a ServerUnreachableError when not even a connection was ever made, so that nothing was sent.
 NOT_CONNECTED: Final = "not-connected"
@@ -49,6 +52,14 @@ _FORBIDDEN: Final = 403
 _UNKNOWN_DISPATCH: Final = "unknown-dispatch"
 _BAD: Final = 400
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+#: For how long a server that nobody has heard of is asked for, in seconds: a script without one ends soon.
+FIRST_CONTACT_SECONDS: Final = 1.5
+#: For how long one that has answered before, or took the request, is waited for, in seconds.
+RESTART_SECONDS: Final = 60.0
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
+#: What proxies answer for a server that is away, and a server that is about to go.
+_AWAY: Final = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +288,34 @@ class Server:
         if problem.code == _UNKNOWN_DISPATCH:
             return MissingLatticeRecordError(message, status=status, code=problem.code)
         return ServerError(message, status=status, code=problem.code)
+
+
+def persistently(
+    ask: Callable[[], T],
+    *,
+    reached: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """What ``ask`` returns; it is repeated while the server is away, so it must be harmless to repeat.
+
+    ``reached`` says that the server has answered before and is therefore worth waiting for.
+    """
+    pause = _FIRST_PAUSE
+    away_since: float | None = None
+    while True:
+        try:
+            return ask()
+        except ServerError as error:
+            if not isinstance(error, ServerUnreachableError) and error.status not in _AWAY:
+                raise
+            reached = reached or error.code != NOT_CONNECTED
+            now = clock()
+            away_since = now if away_since is None else away_since
+            if now + pause > away_since + (RESTART_SECONDS if reached else FIRST_CONTACT_SECONDS):
+                raise
+        sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _query(params: Mapping[str, object] | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from covalent.errors import DispatchFailedError
-from covalent.http import Server
+from covalent.http import Server, persistently
 from covalent.status import Status
 from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json
@@ -39,7 +39,8 @@ class StoredObject(TransportableObject):
         # Called for what is not there yet: all that the base class reads off the bytes.
         if name not in _read_off_the_bytes():
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        vars(self).update(vars(TransportableObject.from_buffer(self._server.get_asset(self._described.digest))))
+        data = persistently(lambda: self._server.get_asset(self._described.digest))
+        vars(self).update(vars(TransportableObject.from_buffer(data)))
         return getattr(self, name)
 
     @property
@@ -172,12 +173,12 @@ class Result:
 
     def get_node_result(self, node_id: int) -> NodeResult:
         """What became of one node: times, status, output, error, and what it printed."""
-        record = from_json(NodeRecord, self._server.get(f"{self._nodes}/{int(node_id)}"))
+        record = from_json(NodeRecord, persistently(lambda: self._server.get(f"{self._nodes}/{int(node_id)}")))
         return NodeResult(self._server, self._nodes, record)
 
     def get_all_node_results(self) -> list[NodeResult]:
         """What became of every node, in the order of the graph."""
-        records = from_json(NodeList, self._server.get(self._nodes)).nodes
+        records = from_json(NodeList, persistently(lambda: self._server.get(self._nodes))).nodes
         return [NodeResult(self._server, self._nodes, record) for record in records]
 
     def get_all_node_outputs(self) -> dict[str, TransportableObject]:
@@ -220,7 +221,7 @@ def _moment(seconds: float | None) -> datetime | None:
 
 
 def _stream(server: Server, path: str) -> str:
-    return server.get_bytes(path).decode("utf-8", "replace")
+    return persistently(lambda: server.get_bytes(path)).decode("utf-8", "replace")
 
 
 def _shortened(text: str) -> str:

@@ -11,8 +11,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Final
 
-from covalent.client.connection import persistently
-from covalent.http import Server
+from covalent.http import Server, persistently
 from covalent.hydration import Package
 from covalent.transportable import TransportableObject
 from covalent.wire import INLINE_ASSET_BYTES

@@ -10,8 +10,8 @@ import time
 from typing import Any, Final, Literal, overload
 from urllib.parse import quote
 
-from covalent.client.connection import connect, persistently
-from covalent.http import Server
+from covalent.client.connection import connect
+from covalent.http import Server, persistently
 from covalent.result import Result
 from covalent.wire.codec import from_json
 from covalent.wire.records import DispatchRecord

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,11 @@ def fact(connection: Connection, name: str, default: str) -> str:
     """A fact about the installation, settled by the first who asks."""
     _ADD_FACT.one(connection, {"name": name, "value": default})
     return str(connection.execute(select(setting.c.value).where(setting.c.name == name)).scalar_one())
+
+
+def token_digest(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def tokens(connection: Connection) -> list[TokenRow]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -72,7 +71,7 @@ class Engine:
 
     async def admit(self, token: str, caller: Caller) -> str:
         """Put a token in force; only its digest is kept."""
-        digest = _token_digest(token)
+        digest = identity.token_digest(token)
         row = identity.TokenRow(digest=digest, owner=caller.owner, scope=caller.scope)
         await self.shared.write(lambda session: identity.add_token(session, row, now()))
         self._callers[digest] = caller
@@ -80,14 +79,14 @@ class Engine:
 
     async def settle_account(self, token: str, caller: Caller) -> None:
         """Make a token the only one of the caller's account: earlier ones are revoked."""
-        row = identity.TokenRow(digest=_token_digest(token), owner=caller.owner, scope=caller.scope)
+        row = identity.TokenRow(digest=identity.token_digest(token), owner=caller.owner, scope=caller.scope)
         await self.shared.write(lambda session: identity.settle_account(session, row, now()))
         self._callers = {digest: known for digest, known in self._callers.items() if known != caller}
         self._callers[row.digest] = caller
 
     def caller(self, token: str) -> Caller | None:
         """Whose token this is."""
-        return self._callers.get(_token_digest(token))
+        return self._callers.get(identity.token_digest(token))
 
     async def _mint(self, owner: str) -> tuple[str, str]:
         token = secrets.token_urlsafe(32)
@@ -133,9 +132,8 @@ class Engine:
         """A dispatch as it stands, or, when ``wait`` seconds are given, once it has ended if it does so in time."""
         deadline = monotonic() + min(wait, MAX_WAIT)
         with self.shared.bell.listen(("dispatch", dispatch_id)) as event:
-            record = await self.read(reads.dispatch_record, caller.owner, dispatch_id)
-            if record.status.terminal or not await heard(event, deadline - monotonic()):
-                return record
+            if wait and not await self.read(reads.dispatch_ended, caller.owner, dispatch_id):
+                await heard(event, deadline - monotonic())
             return await self.read(reads.dispatch_record, caller.owner, dispatch_id)
 
     async def read(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
@@ -206,10 +204,17 @@ class Engine:
         """Know again who may call and which workers are there."""
         for token in await self.shared.read(identity.tokens):
             self._callers[token.digest] = Caller(owner=token.owner, scope=token.scope)
+        # Also those whose end was recorded, when the server died before it took back what they held.
+        gone = set(self.shared.ledger.workers())
         for worker, pool in await recovery.workers_of_before(self.shared):
             self.workplace.seat(worker.id, pool.owner, pool.id, worker.features)
-            if worker.host == self.shared.host and not await self._provisioning.adopt(worker, pool):
-                await self.workplace.lost(worker.id)
+            if worker.host != self.shared.host or await self._provisioning.adopt(worker, pool):
+                gone.discard(worker.id)
+            else:
+                gone.add(worker.id)
+        for lost in gone:
+            await self.workplace.lost(lost)
+        await self._provisioning.adopt_unintroduced(await self.shared.read(identity.pools))
         self.shared.understaffed.set()
 
     async def close(self, *, keep_workers: bool) -> None:
@@ -234,10 +239,6 @@ async def running(settings: Settings, *, host: str, url: str) -> AsyncIterator[E
                 watch.cancel()
     await asyncio.to_thread(shared.writer.close)
     await asyncio.to_thread(shared.reader.close)
-
-
-def _token_digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _write_whole(session: Session, new: dispatches.NewDispatch) -> tuple[dispatches.Begun, Effects]:

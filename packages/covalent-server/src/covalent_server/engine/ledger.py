@@ -88,6 +88,10 @@ class Ledger:
             self.release(node)
         return over
 
+    def workers(self) -> list[str]:
+        """Who holds leases."""
+        return list(self._by_worker)
+
     def of_worker(self, worker: str) -> list[tuple[int, int]]:
         """The leases of a worker that is gone, as (node, attempt); they are forgotten."""
         leases = [(node, self._leases[node].attempt) for node in self._by_worker.get(worker, ())]

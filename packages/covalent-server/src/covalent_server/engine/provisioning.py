@@ -10,10 +10,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from covalent_server.db import identity
 from covalent_server.executors import local, registry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from covalent_server.db.identity import PoolRow, WorkerRow
     from covalent_server.settings import Settings
@@ -57,6 +58,7 @@ class Provisioning:
         ``lost(worker, token digest)`` takes back what a worker held that has gone.
         """
         self._settings = settings
+        self._directory = settings.data_dir / "workers"
         self._url = url
         self._mint = mint
         self._fail = fail
@@ -74,14 +76,19 @@ class Provisioning:
         process = await asyncio.to_thread(local.find, worker.pid)
         if process is None:
             return False
-        self._watch(_Local(process, pool, "", worker.id))
+        self._watch(_Local(process, pool, await _token_digest(process), worker.id))
         return True
 
-    async def introduced(self, worker: WorkerRow, pool: PoolRow) -> None:
-        """A worker on this machine has said hello: its start worked.
+    async def adopt_unintroduced(self, pools: Sequence[PoolRow]) -> None:
+        """Take over workers that were being started when an earlier server was killed."""
+        numbered = {str(pool.id): pool for pool in pools}
+        for found in await asyncio.to_thread(local.survivors, self._directory):
+            process = None if found.pid in self._workers else await asyncio.to_thread(local.find, found.pid)
+            if process is not None and found.pool in numbered:
+                self._watch(_Local(process, numbered[found.pool], await _token_digest(process)))
 
-        One that is not known was being started when an earlier server was killed; it is taken over.
-        """
+    async def introduced(self, worker: WorkerRow, pool: PoolRow) -> None:
+        """A worker on this machine has said hello: its start worked. One that is not known is taken over."""
         async with self._placing:
             found = self._workers.get(worker.pid)
             if found is None:
@@ -111,7 +118,7 @@ class Provisioning:
             pool=str(pool.id),
             slots=self._settings.local_slots,
             token=token,
-            directory=self._settings.data_dir / "workers" / f"pool-{pool.id}",
+            directory=self._directory / f"pool-{pool.id}",
             max_idle=MAX_IDLE,
         )
         async with self._placing:
@@ -178,6 +185,10 @@ class Provisioning:
                     await item.gone.wait()
             except TimeoutError:
                 continue
+
+
+async def _token_digest(process: local.LocalWorker) -> str:
+    return identity.token_digest(await asyncio.to_thread(process.token))
 
 
 def _start_failure(python: str, words: str) -> str:

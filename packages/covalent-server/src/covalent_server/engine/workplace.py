@@ -186,6 +186,9 @@ class Workplace:
             if ledger.holds(seat.worker, key):
                 ledger.release(key.node)
         ledger.grant(seat.worker, [(item.key, item.attempt) for item in outcome.leased], monotonic())
+        if not seat.lacks and len(outcome.leased) < report.want:
+            # It was given all there was: nobody else need look into this pool for what has just become ready.
+            outcome.effects.pools.discard(seat.pool)
         self._shared.tell(outcome.effects)
 
     async def _again(self, seat: Seat, poll: Poll) -> list[rows.LeasedNode]:

@@ -64,6 +64,13 @@ class LocalWorker:
             self._token_file.unlink(missing_ok=True)
         os.close(self._exit)
 
+    def token(self) -> str:
+        """The token that it was given; empty when nobody knows any more."""
+        try:
+            return self._token_file.read_text(encoding="ascii").strip() if self._token_file is not None else ""
+        except (OSError, UnicodeDecodeError):
+            return ""
+
     def last_words(self) -> str:
         """The end of the worker's log."""
         if self._log is None:
@@ -108,15 +115,45 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith(_WITHHELD)}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survivor:
+    """A worker's process that an earlier server started, and the pool that it was started for."""
+
+    pid: int
+    pool: str
+
+
+def survivors(directory: Path) -> list[Survivor]:
+    """The living workers whose directories lie in a directory: those too that never came to introduce themselves."""
+    found: dict[int, Survivor] = {}
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+            parent = int((entry / "stat").read_bytes().rpartition(b")")[2].split()[1])
+        except (OSError, IndexError):
+            continue  # it ended meanwhile
+        if b"covalent.worker" in command and Path(_after(command, "--directory")).parent == directory:
+            pid = int(entry.name)
+            found[pid] = Survivor(pid=pid, pool=_after(command, "--pool"))
+            parents[pid] = parent
+    # A worker's janitor is its child and bears its command line.
+    return [worker for pid, worker in found.items() if parents[pid] not in found]
+
+
+def _after(command: list[bytes], flag: str) -> str:
+    """What follows a flag on a command line; nothing if the flag is not there."""
+    name = flag.encode()
+    return os.fsdecode(command[command.index(name) + 1]) if name in command[:-1] else ""
+
+
 def find(pid: int) -> LocalWorker | None:
     """A worker that an earlier server started, or None when no such process is there any more."""
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if b"covalent.worker" not in command:
+            return None
+        token_file = _after(command, "--token-file")
+        return LocalWorker(pid, process=None, log=None, token_file=Path(token_file) if token_file else None)
     except OSError:
-        return None
-    if b"covalent.worker" not in command.split(b"\0"):
-        return None
-    try:
-        return LocalWorker(pid, process=None, log=None, token_file=None)
-    except ProcessLookupError:
         return None
