@@ -53,12 +53,14 @@ def test_directory_and_variables_are_put_back(fake: FakeServer) -> None:
     assert before[:2] == (None, os.environ.get("HOME"))
 
 
-@pytest.mark.parametrize("trace", ["thread", "child", "path"])
+@pytest.mark.parametrize("trace", ["thread", "child", "path", "limit", "signal"])
 def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, workers: Workers, trace: str) -> None:
     workers.start(slots=1)
 
     def leave(trace: str) -> int:
         import os
+        import resource
+        import signal
         import subprocess
         import sys
         import threading
@@ -70,6 +72,10 @@ def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, wo
             subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         elif trace == "path":
             sys.path.append("/somewhere")
+        elif trace == "limit":
+            resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+        elif trace == "signal":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return os.getpid()
 
     first, second = fake.value(fake.submit(leave, "")), fake.value(fake.submit(leave, ""))

@@ -55,6 +55,7 @@ _CLASSES: Final = ("Pickler", "Unpickler", "_Pickler", "_Unpickler", "PickleBuff
 _IMPORT_SYSTEM: Final = ("<frozen importlib", "<frozen zipimport")
 
 _status: GuardStatus = "off"
+_refusals = 0
 
 
 class UnpicklingRefusedError(RuntimeError):
@@ -68,6 +69,11 @@ class ForbiddenImportError(ImportError, UnpicklingRefusedError):
 def status() -> GuardStatus:
     """``armed``; ``late`` when something had loaded an unpickler before; ``off`` before :func:`arm`."""
     return _status
+
+
+def refusals() -> int:
+    """How often this process tried to pickle, unpickle or load an unpickler, and was refused; 0 is what is expected."""
+    return _refusals
 
 
 def arm() -> GuardStatus:
@@ -85,7 +91,14 @@ def arm() -> GuardStatus:
 
 
 def _refuse(*_arguments: object, **_named: object) -> NoReturn:
+    _count()
     raise UnpicklingRefusedError("covalent-server neither pickles nor unpickles: what it stores stays closed")
+
+
+def _count() -> None:
+    """Remember a refusal: whoever was refused may keep silent about it."""
+    global _refusals  # noqa: PLW0603  (one process, one guard)
+    _refusals += 1
 
 
 class _Refusing:
@@ -160,12 +173,14 @@ def _check_code(code: object) -> None:
     if isinstance(code, CodeType) and any(
         isinstance(constant, CodeType) and constant.co_name == "_Unpickler" for constant in code.co_consts
     ):
+        _count()
         raise UnpicklingRefusedError(f"covalent-server never loads an unpickler: {code.co_filename}")
 
 
 def _check_reader(caller: CodeType) -> None:
     """Refuse to read code objects to all but the import system, which reads ``.pyc`` files."""
     if not caller.co_filename.startswith(_IMPORT_SYSTEM):
+        _count()
         raise UnpicklingRefusedError("covalent-server reads no code objects; only Python's import system may")
 
 

@@ -99,6 +99,8 @@ class ServerInfo:
     url: str
     #: ``armed``, or ``late`` when something had loaded an unpickler before the guard was armed.
     guard: str
+    #: How often something in the server tried to unpickle and was refused; 0 unless something is wrong.
+    refusals: int = 0
     started_at: float
     features: tuple[str, ...] = ()
 

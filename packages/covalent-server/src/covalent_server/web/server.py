@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
 
+from covalent_server import guard
 from covalent_server.web.keys import INFO, STOP, STOPPING
 from covalent_server.web.routing import PREFIX, Route, Scope
 from covalent_server.web.validation import json_answer, record
@@ -33,7 +34,7 @@ async def ready(request: web.Request) -> web.Response:
 
 async def info(request: web.Request) -> web.Response:
     """The server about itself."""
-    return json_answer(request.app[INFO])
+    return json_answer(replace(request.app[INFO], refusals=guard.refusals()))
 
 
 async def stop(request: web.Request) -> web.Response:

@@ -1,17 +1,31 @@
-"""What a task must leave as it found it: directory, environment variables, streams, import path, processes, threads.
+"""What a task must leave as it found it: directory, environment variables, streams, import path, limits, processes.
 
 Directory, variables and streams are put back. What cannot be undone with certainty (threads, child processes, a
-changed ``sys.path``) spoils the runner: it is replaced before the next task.
+changed ``sys.path``, lowered limits, other signal handlers) spoils the runner: it is replaced before the next task.
 """
 
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Final
 
 from covalent.worker.runner import survival
+
+#: What Python programs limit or handle; looking at everything would cost as much as a tiny task.
+_LIMITS: Final = (
+    resource.RLIMIT_AS,
+    resource.RLIMIT_CPU,
+    resource.RLIMIT_DATA,
+    resource.RLIMIT_FSIZE,
+    resource.RLIMIT_NOFILE,
+    resource.RLIMIT_STACK,
+)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD)
 
 
 class Surroundings:
@@ -25,6 +39,8 @@ class Surroundings:
         self._path = list(sys.path)
         self._streams = (sys.stdout, sys.stderr)
         self._process = os.getpid()
+        self._limits = _limits()
+        self._handlers = _handlers()
 
     def enter(self, directory: str | None) -> None:
         """Go to the task's own directory, or to the runner's."""
@@ -46,6 +62,10 @@ class Surroundings:
             return "the task changed sys.path"
         if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
             return "the task left a thread behind"
+        if _limits() != self._limits:
+            return "the task changed its resource limits"
+        if _handlers() != self._handlers:
+            return "the task changed how signals are handled"
         if survival.has_children():
             return "the task left a child process behind"
         return ""
@@ -74,3 +94,11 @@ class Surroundings:
         for name, value in self._variables.items():
             if os.environ.get(name) != value:
                 os.environ[name] = value
+
+
+def _limits() -> list[tuple[int, int]]:
+    return [resource.getrlimit(limit) for limit in _LIMITS]
+
+
+def _handlers() -> list[object]:
+    return [signal.getsignal(number) for number in _SIGNALS]
