@@ -85,6 +85,10 @@ class Installation:
         self.environ["COVALENT_SERVER_URL"] = self.url
         self.environ["COVALENT_SVC_PORT"] = str(urlsplit(self.url).port)
 
+    def stop(self) -> None:
+        """Stop the server and its local workers."""
+        self.command("stop")
+
     def kill(self) -> None:
         """``kill -9`` of the server."""
         os.kill(self.pid, signal.SIGKILL)

@@ -67,6 +67,11 @@ class Books:
         """The process ids of the workers that have introduced themselves and not gone."""
         return [row["pid"] for row in self.rows("select pid from worker where ended_at is null")]
 
+    def losses(self, dispatch_id: str) -> int:
+        """How often a dispatch's tasks were counted as lost."""
+        total = "select sum(losses) from node join dispatch on dispatch.key = node.dispatch where dispatch.id = ?"
+        return int(self.rows(total, dispatch_id)[0][0])
+
     def faults(self, dispatch_id: str, journal: Journal) -> list[str]:
         """Everything about a dispatch that ended well, and its tasks, that does not add up."""
         found = [f"sqlite: {row[0]}" for row in self.rows("pragma integrity_check") if row[0] != "ok"]

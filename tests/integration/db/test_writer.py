@@ -162,6 +162,22 @@ def test_a_failing_operation_fails_alone(template: bytes, tmp_path: Path) -> Non
     connection.close()
 
 
+def test_an_operation_that_nobody_waits_for_any_more_stops_nothing(template: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "covalent.db"
+    path.write_bytes(template)
+    paused = Paused(path)
+    gate = threading.Event()
+    try:
+        held = paused.writer.submit(partial(hold, gate))
+        withdrawn = [paused.writer.submit(partial(identity.fact, name="withdrawn", default="x")) for _ in range(3)]
+        assert all(future.cancel() for future in withdrawn)
+        gate.set()
+        held.result(60)
+        assert paused.writer.submit(partial(identity.fact, name="after", default="x")).result(60) == "x"
+    finally:
+        paused.writer.close()
+
+
 def test_what_is_queued_meanwhile_shares_one_commit(template: bytes, tmp_path: Path) -> None:
     path = tmp_path / "covalent.db"
     path.write_bytes(template)

@@ -104,8 +104,13 @@ class FakeWorker:
 
     async def work_through(self, value: Callable[[Lease], Any] = lambda lease: lease.node_id) -> int:
         """Run until nothing is left; returns how many leases there were."""
+        return await self.work_on(await self.take(), value)
+
+    async def work_on(
+        self, leases: Sequence[Lease], value: Callable[[Lease], Any] = lambda lease: lease.node_id
+    ) -> int:
+        """Run these and all that follow from them; returns how many there were."""
         done = 0
-        leases = await self.take()
         while leases:
             done += len(leases)
             leases = list((await self.poll(want=64, outputs=[(lease, value(lease)) for lease in leases])).leases)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from covalent.status import Status
 from covalent.wire.manifest import Manifest
 from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
 from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError
-from covalent_server.db import reads
+from covalent_server.db import Session, reads
 from covalent_server.engine.engine import Caller
 from tests import builders
 from tests.builders import manifest, node, take
@@ -162,6 +164,45 @@ def test_the_same_request_again_finds_the_same_dispatch(start: AsyncEngine) -> N
             with pytest.raises(IdempotencyConflictError):
                 await engine.submit(submission(layered(3), key="once"))
             assert await engine.submit(submission(layered(3), owner="somebody", key="once")) not in ids
+
+    asyncio.run(scenario())
+
+
+#: Stands in for a disk that is full in the middle of a large graph.
+FULL_DISK = "CREATE TRIGGER full BEFORE INSERT ON node WHEN NEW.number = 2500 BEGIN SELECT RAISE(ABORT, 'full'); END"
+
+
+def statement(text: str, session: Session) -> None:
+    session.exec_driver_sql(text)
+
+
+def test_a_request_whose_writing_failed_half_way_is_written_anew(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            sent = submission(layered(5000), key="once")
+            await engine.shared.write(partial(statement, FULL_DISK))
+            with pytest.raises(Exception, match="full"):
+                await engine.submit(sent)
+            await engine.shared.write(partial(statement, "DROP TRIGGER full"))
+            dispatch_id = await engine.submit(sent)
+            worker = FakeWorker(engine)
+            await worker.hello()
+            assert await worker.work_through() == 5002
+            assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.COMPLETED
+
+    asyncio.run(scenario())
+
+
+def test_unknown_fields_come_back_where_they_were(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        sent = submission(manifest([node(0), node(1, take(0))]))
+        sent.plain["graph"]["graph"]["nodes"] = []
+        sent.plain["graph"]["graph"]["links"] = None
+        sent.plain["client"] = {"graph": None, "host": "h"}
+        async with start() as engine:
+            dispatch_id = await engine.submit(sent)
+            back = json.loads(await engine.read(reads.manifest, OWNER, dispatch_id))
+            assert back == sent.plain
 
     asyncio.run(scenario())
 

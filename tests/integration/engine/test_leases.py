@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from covalent.status import Status
 from covalent.wire import FEATURES
-from covalent.wire.work import Acknowledgement, Completion, Outcome
+from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
+from covalent_server.core.errors import UnknownWorkerError
+from covalent_server.core.events import LeaseEnd
 from covalent_server.core.states import NodeState
 from covalent_server.db import dispatches, reads
 from covalent_server.engine import shared
@@ -45,7 +49,7 @@ def test_the_first_completion_wins_and_the_replacement_is_told_to_stop(start: As
             await slow.hello()
             await quick.hello()
             (first,) = await slow.take()
-            await engine.workplace.lost(slow.id)
+            await engine.workplace.lost(slow.id, LeaseEnd.DIED)
             engine.workplace.seat(slow.id, OWNER, 1, FEATURES)
             (second,) = await quick.take()
             # The lost attempt is not told to stop: it may still be the first to end.
@@ -89,7 +93,7 @@ def test_a_released_lease_costs_nothing_and_a_lost_one_that_had_begun_counts(sta
                 assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.RUNNING
                 (lease,) = await worker.take()
                 await worker.poll(started=(lease.key,))
-                await engine.workplace.lost(worker.id)
+                await engine.workplace.lost(worker.id, LeaseEnd.DIED)
                 engine.workplace.seat(worker.id, OWNER, 1, FEATURES)
                 worker.held.clear()
             record = await engine.dispatch(USER, dispatch_id, 0)
@@ -111,6 +115,97 @@ def test_a_worker_is_leased_only_what_it_can_do(start: AsyncEngine) -> None:
             assert [lease.name for lease in await old.take()] == ["plain"]
             (lease,) = await new.take()
             assert (lease.name, lease.requires) == ("hooked", ("call-hooks",))
+
+    asyncio.run(scenario())
+
+
+def test_a_task_that_takes_workers_down_is_leased_alone_and_fails_and_no_other_does(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            dispatch_id = await engine.submit(submission(manifest([node(number) for number in range(6)])))
+            deaths = 0
+            while (await engine.dispatch(USER, dispatch_id, 0)).status is Status.RUNNING:
+                worker = FakeWorker(engine)
+                await worker.hello()
+                leases = await worker.take()
+                killer = [lease for lease in leases if lease.node_id == 0]
+                if killer:
+                    assert deaths < 2 or leases == killer
+                    await engine.workplace.lost(worker.id, LeaseEnd.DIED)
+                    deaths += 1
+                else:
+                    await worker.work_on(leases)
+            nodes = await engine.read(reads.nodes, OWNER, dispatch_id)
+            assert [item.status for item in nodes] == ["FAILED", *["COMPLETED"] * 5]
+            assert deaths == 4
+            assert "lost 4 times" in str(nodes[0].error)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_leased_alone_stays_alone(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            for _ in range(2):
+                worker = FakeWorker(engine)
+                await worker.hello()
+                await worker.take()
+                await engine.workplace.lost(worker.id, LeaseEnd.DIED)
+            await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (suspect,) = await worker.take()
+            assert await worker.take() == []
+            await worker.poll(want=1, outputs=[(suspect, 1)])
+            assert len(await worker.take()) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_forged_lease_that_is_named_tells_nothing(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            forged = LeaseKey(node=2**70, attempt=1, token="0" * 32)
+            assert (await worker.poll(held=(forged,))).drop == ()
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_cannot_take_anothers_seat(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            for owner in (OWNER, "somebody"):
+                await engine.submit(submission(manifest([node(0)]), owner=owner))
+            first, second = FakeWorker(engine), FakeWorker(engine, owner="somebody")
+            await first.hello(pool=1)
+            second.id = first.id
+            with pytest.raises(UnknownWorkerError):
+                await second.hello(pool=2)
+            with pytest.raises(UnknownWorkerError):
+                await FakeWorker(engine, owner="somebody").hello(pool=1)
+
+    asyncio.run(scenario())
+
+
+def test_times_of_no_epoch_are_not_kept(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            dispatch_id = await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lease,) = await worker.take()
+            odd = Completion(
+                key=lease.key, outcome=Outcome.FAILED, error="x" * 10**6, started_at=1e300, ended_at=float("nan")
+            )
+            await worker.poll(completions=(odd,))
+            (record,) = await engine.read(reads.nodes, OWNER, dispatch_id)
+            assert abs((record.started_at or 0) - shared.now()) < 3600
+            assert abs((record.ended_at or 0) - shared.now()) < 3600
+            assert len(str(record.error)) < 10**6
 
     asyncio.run(scenario())
 

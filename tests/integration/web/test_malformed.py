@@ -110,6 +110,22 @@ FAULTS: dict[str, tuple[Change, str]] = {
     "an undirected graph": (graph("directed", value=False), "graph.directed"),
     "another protocol": (top("protocol", 99), ""),
     "an unknown feature": (top("requires", ["time-travel"]), "requires"),
+    "an integer beyond 64 bits in the metadata": (
+        first_node("metadata", {"executor": "elsewhere", "executor_data": {"a": [{"x": 2**70}]}}),
+        "graph.nodes[0].metadata.executor_data.a[0].x",
+    ),
+    "an integer beyond 64 bits in an unknown field": (top("unknown", {"x": -(10**40)}), "$.unknown.x"),
+    **{
+        f"a working directory that is {what}": (
+            first_node("metadata", {"executor_data": {"python": "/nowhere/python3", "workdir": workdir}}),
+            "graph.nodes[0].metadata.executor_data.workdir",
+        )
+        for what, workdir in {"a number": 5, "a list": ["/x"], "of somebody's": "~x/y", "with NUL": "/a\0b"}.items()
+    },
+    "a unique working directory that is a string": (
+        first_node("metadata", {"executor_data": {"python": "/nowhere/python3", "create_unique_workdir": "no"}}),
+        "graph.nodes[0].metadata.executor_data.create_unique_workdir",
+    ),
     "an interpreter that is relative": (
         first_node("metadata", {"executor": "local", "executor_data": {"python": "python"}}),
         "graph.nodes[0].metadata.executor_data.python",
@@ -175,6 +191,7 @@ FRAMES: dict[str, bytes] = {
     "a text beyond the end": b"CVF1" + (2**32 - 1).to_bytes(4, "big") + (0).to_bytes(4, "big"),
     "a blob beyond the end": b"CVF1" + (0).to_bytes(4, "big") + (1).to_bytes(4, "big") + (2**64 - 1).to_bytes(8, "big"),
     "bytes behind the end": frames.pack(b"{}") + b"more",
+    "a large asset inline": frames.pack(builders.text(manifest([node(0)])), [builders.asset("x" * 70_000)]),
     "a blob that is no asset": frames.pack(builders.text(manifest([node(0)])), [b"cos\nsystem\n(S'true'\ntR."]),
     "an asset cut short": frames.pack(builders.text(manifest([node(0)])), [builders.FUNCTION[:-1]]),
     "an asset with more behind": frames.pack(builders.text(manifest([node(0)])), [builders.FUNCTION + b"x"]),
@@ -192,6 +209,25 @@ FRAMES: dict[str, bytes] = {
 def test_a_broken_frame_is_refused(server: Installation, frame: str) -> None:
     before = count(server)
     answer = send(server, FRAMES[frame])
+    assert 400 <= answer.status < 500, answer.body
+    assert count(server) == before
+
+
+HEADERS: dict[str, dict[str, str]] = {
+    "an origin that is no address": {"Origin": "http://["},
+    "a key that is no text": {"Idempotency-Key": "\xff"},
+    "a key with a tab": {"Idempotency-Key": "a\tb"},
+    "a very long key": {"Idempotency-Key": "x" * 300},
+    "a compressed body that is none": {"Content-Encoding": "gzip"},
+    "an unknown encoding": {"Content-Encoding": "zstd"},
+}
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=str)
+def test_a_broken_header_is_refused(server: Installation, header: str) -> None:
+    before = count(server)
+    headers = {"Content-Type": FRAMES_CONTENT_TYPE} | HEADERS[header]
+    answer = server.request("POST", DISPATCHES, framed(plain()), headers=headers)
     assert 400 <= answer.status < 500, answer.body
     assert count(server) == before
 

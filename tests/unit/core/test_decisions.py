@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from covalent.wire.work import Acknowledgement, Outcome
 from covalent_server.core.decisions import NodeView, Policy, decide
-from covalent_server.core.events import Finished, Leased, LeaseExpired, NodeEvent, PoolFailed, Started
+from covalent_server.core.events import Finished, Leased, LeaseEnd, LeaseEnded, NodeEvent, PoolFailed, Started
 from covalent_server.core.states import TRANSITIONS, NodeState
 
 READY = NodeView(state=NodeState.READY)
@@ -23,7 +23,7 @@ events = st.one_of(
     st.just(Leased()),
     st.builds(Started, attempt=st.integers(0, 4)),
     st.builds(Finished, attempt=st.integers(0, 4), outcome=st.sampled_from(Outcome)),
-    st.builds(LeaseExpired, attempt=st.integers(0, 4)),
+    st.builds(LeaseEnded, attempt=st.integers(0, 4), how=st.sampled_from(LeaseEnd)),
     st.just(PoolFailed(reason="nowhere to run")),
 )
 
@@ -53,18 +53,31 @@ def test_a_failure_is_tried_again_as_often_as_policy_says() -> None:
 
 
 def test_a_lease_that_expires_before_its_task_began_costs_nothing() -> None:
-    decision = decide(LEASED, LeaseExpired(attempt=1), Policy(max_losses=0))
+    decision = decide(LEASED, LeaseEnded(attempt=1, how=LeaseEnd.EXPIRED), Policy(max_losses=0))
     assert decision.node == NodeView(state=NodeState.READY, attempt=1)
+
+
+@pytest.mark.parametrize("node", [LEASED, RUNNING], ids=["leased", "running"])
+def test_a_lease_that_is_given_back_costs_nothing(node: NodeView) -> None:
+    decision = decide(node, LeaseEnded(attempt=1, how=LeaseEnd.RETURNED), Policy(max_losses=0))
+    assert decision.node == NodeView(state=NodeState.READY, attempt=1)
+
+
+@pytest.mark.parametrize("node", [LEASED, RUNNING], ids=["leased", "running"])
+def test_a_task_whose_worker_died_may_have_killed_it(node: NodeView) -> None:
+    died = LeaseEnded(attempt=1, how=LeaseEnd.DIED)
+    assert decide(node, died, Policy()).node == NodeView(state=NodeState.READY, attempt=1, losses=1)
+    assert decide(node, died, Policy(max_losses=0)).node.state is NodeState.FAILED
 
 
 def test_a_task_that_had_begun_is_lost_a_bounded_number_of_times() -> None:
     node = RUNNING
     for loss in range(1, 4):
-        node = decide(node, LeaseExpired(attempt=node.attempt), Policy()).node
+        node = decide(node, LeaseEnded(attempt=node.attempt, how=LeaseEnd.EXPIRED), Policy()).node
         assert (node.state, node.losses) == (NodeState.READY, loss)
         node = decide(node, Leased(), Policy()).node
         node = decide(node, Started(attempt=node.attempt), Policy()).node
-    decision = decide(node, LeaseExpired(attempt=node.attempt), Policy())
+    decision = decide(node, LeaseEnded(attempt=node.attempt, how=LeaseEnd.EXPIRED), Policy())
     assert decision.node.state is NodeState.FAILED
     assert "lost 4 times" in str(decision.error)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import operator
 from typing import Any
 
@@ -102,6 +103,46 @@ def test_unpacking_to_an_unknown_number_of_names_is_refused() -> None:
 
     with pytest.raises(BoundElectronError, match="iterating"):
         graph_of(workflow)
+
+
+def test_iterators_written_in_c_that_get_to_an_electron_while_they_are_unpacked_take_it_at_its_word() -> None:
+    def workflow() -> Any:
+        a, b = itertools.chain(same((1, 2)))
+        (c, d), (e, f) = map(tuple, [same((3, 4)), same((5, 6))])
+        return [a, b, c, d, e, f]
+
+    assert evaluated(workflow) == [1, 2, 3, 4, 5, 6]
+
+    def mistaken() -> Any:
+        a, b, c = itertools.chain([0], same((1, 2)))
+        return [a, b, c]
+
+    with pytest.raises(ValueError, match="too many values"):
+        graph_of(mistaken)
+
+    def too_long() -> Any:
+        a, b = map(list, [same((1, 2, 3)), same((4, 5, 6))])
+        return [a, b]
+
+    with pytest.raises(ValueError, match="unpack"):
+        evaluated(too_long)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda e: tuple(itertools.islice(e, 2)), lambda e: list(zip(e, [1, 2], strict=False)), lambda e: (*e,),
+        lambda e: print(*e), lambda e: list(itertools.chain(e)), lambda e: list(map(str, e)), lambda e: set(e),
+        lambda e: {**dict(e)}, lambda e: [x for x in e], lambda e: next(x for x in e), lambda e: max(e),
+    ],
+)  # fmt: skip
+def test_iterating_is_refused_unless_it_is_unpacking(use: Any) -> None:
+    def unpacked() -> Any:
+        a, b = use(same((1, 2)))
+        return a, b
+
+    with pytest.raises(BoundElectronError, match="iterating"):
+        graph_of(unpacked)
 
 
 def test_bound_electrons_are_keys_by_identity_and_copies_are_themselves() -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import contextvars
 import copy
 import functools
 import inspect
 import operator
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -292,7 +295,7 @@ def test_an_electron_of_an_electron_has_the_raw_function() -> None:
     assert copy.deepcopy(same.electron_object).function is raw
 
 
-def test_threads_of_the_workflow_function_do_not_record() -> None:
+def test_threads_of_the_workflow_function_do_not_record_but_warn() -> None:
     def workflow() -> Any:
         values: list[Any] = []
         thread = threading.Thread(target=lambda: values.append(same(1)))
@@ -300,7 +303,8 @@ def test_threads_of_the_workflow_function_do_not_record() -> None:
         thread.join()
         return values
 
-    assert evaluated(workflow) == [1]
+    with pytest.warns(RuntimeWarning, match="is no task of the workflow"):
+        assert evaluated(workflow) == [1]
 
 
 def test_partials_of_electrons_record() -> None:
@@ -311,3 +315,36 @@ def test_functions_are_stored_once() -> None:
     graph = graph_of(lambda: [same(number) for number in range(100)])
     assert len({node.function for node in graph.nodes[:-1]}) == 1
     assert len(graph.assets) == 2
+
+
+def test_calls_in_threads_that_the_workflow_function_started_are_warned_about() -> None:
+    def workflow() -> list[Any]:
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(same, [1, 2]))
+
+    with pytest.warns(RuntimeWarning, match="electron same .* workflow workflow .*own thread") as caught:
+        graph = graph_of(workflow)
+    assert graph.nodes == []
+    assert {Path(warning.filename).name for warning in caught} == {"thread.py"}
+
+
+def test_calls_in_threads_that_were_there_before_are_nobodys_concern() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(same, 1).result() == 1
+
+        def workflow() -> Any:
+            assert pool.submit(same, 2).result() == 2
+            return same(3)
+
+        assert evaluated(workflow) == 3
+        with ThreadPoolExecutor(1) as after:
+            assert after.submit(same, 4).result() == 4
+
+
+def test_a_context_that_a_thread_takes_over_records_its_calls() -> None:
+    def workflow() -> Any:
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(context.run, same, 1).result()
+
+    assert evaluated(workflow) == 1

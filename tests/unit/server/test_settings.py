@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from covalent_server import settings
+from covalent_server.db.engines import open_engine
 from covalent_server.errors import SettingsError
 from covalent_server.settings import Origin
 
@@ -13,6 +15,17 @@ from covalent_server.settings import Origin
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path / "home"), "COVALENT_CONFIG_DIR": str(tmp_path / "config")}
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account that the system does not know."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -113,13 +126,13 @@ def test_a_file_that_is_not_text_is_named(environ: dict[str, str], tmp_path: Pat
     assert str(file) in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "192.168.1.4", "example.org", ""])  # noqa: S104
-def test_an_address_that_others_reach_is_refused(host: str, environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "192.168.1.4", "127.0.0.2", "example.org", ""])  # noqa: S104
+def test_another_address_than_this_machines_own_is_refused(host: str, environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="--host: "):
         settings.load({"host": host}, environ)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_an_address_of_this_machine_alone_is_taken(host: str, environ: dict[str, str]) -> None:
     assert settings.load({"host": host}, environ).host == host
 
@@ -144,3 +157,29 @@ def test_every_field_of_the_settings_is_an_option() -> None:
     fields: Any = settings.Settings.__dataclass_fields__
     assert {option.name for option in settings.OPTIONS} == set(fields) - {"sources"}
     assert len({option.variable for option in settings.OPTIONS}) == len(settings.OPTIONS)
+
+
+@pytest.mark.parametrize("name", ["plain", "what?", "#1", "100%", "%3F?#%", "a b", "ü", "@:[x]", "?mode=memory", "a&b=c"])
+def test_the_database_lies_in_the_data_directory_whatever_that_is_called(name: str, tmp_path: Path) -> None:
+    data = tmp_path / name
+    data.mkdir()
+    url = settings.load({"data_dir": str(data)}, {"HOME": str(tmp_path)}).database_url
+    engine = open_engine(url, writes=True)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (c)")
+        connection.commit()
+    engine.dispose()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+    assert "covalent.db" in {path.name for path in data.iterdir()}
+
+
+def test_an_account_without_a_home_is_told_what_to_set(homeless: None, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="COVALENT_CONFIG_DIR and COVALENT_DATA_DIR"):
+        settings.load({}, {})
+    with pytest.raises(SettingsError, match="--data-dir: .*~/state"):
+        settings.load({"config_dir": str(tmp_path), "data_dir": "~/state"}, {})
+    given = {"COVALENT_CONFIG_DIR": str(tmp_path / "c"), "COVALENT_DATA_DIR": str(tmp_path / "d")}
+    assert settings.load({}, given).data_dir == tmp_path / "d"
+    if sys.platform == "linux":
+        standard = {"XDG_CONFIG_HOME": str(tmp_path / "c"), "XDG_DATA_HOME": str(tmp_path / "d")}
+        assert settings.load({}, standard).data_dir == tmp_path / "d" / "covalent"

@@ -72,7 +72,8 @@ def config_path() -> Path:
 def server_url(dispatcher_addr: str | None = None) -> str:
     """The server's address as ``scheme://host:port``, given, or from the environment, the file, the defaults."""
     whole = dispatcher_addr or os.environ.get("COVALENT_SERVER_URL")
-    given = whole or str(get_config("dispatcher.address"))
+    settings = {} if whole and "://" in whole else _effective()
+    given = whole or str(_lookup(settings, "dispatcher.address"))
     url = given if "://" in given else f"http://{given}"
     try:
         parts = urlsplit(url)
@@ -82,7 +83,7 @@ def server_url(dispatcher_addr: str | None = None) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(f"{given!r} is not a server's address; write http://localhost:48008")
     if port is None:
-        port = {"http": 80, "https": 443}[parts.scheme] if whole and "://" in whole else _port()
+        port = {"http": 80, "https": 443}[parts.scheme] if whole and "://" in whole else _port(settings)
     host = parts.hostname
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}{parts.path.rstrip('/')}"
 
@@ -101,8 +102,8 @@ def server_token(url: str) -> str | None:
         raise ConfigError(f"the token file {path} cannot be read ({error}); set COVALENT_API_TOKEN instead") from None
 
 
-def _port() -> int:
-    value = get_config("dispatcher.port")
+def _port(settings: Mapping[str, Any]) -> int:
+    value = _lookup(settings, "dispatcher.port")
     if not str(value).isascii() or not str(value).isdigit() or not 0 < int(value) <= _MAX_PORT:
         raise ConfigError(f"{value!r} is not a port; correct COVALENT_SVC_PORT or dispatcher.port in {config_path()}")
     return int(value)

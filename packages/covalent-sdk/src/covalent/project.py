@@ -41,6 +41,8 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE: Final = 0o100000
 _UNIX: Final = 3
 _NAMED_IN_ERRORS: Final = 5
+#: On Windows these lead out of a directory; elsewhere they are letters like any other.
+_NOT_IN_NAMES: Final = "\0\\:" if os.name == "nt" else "\0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,7 @@ def pack(files: dict[PurePosixPath, Path]) -> TransportableObject | None:
     """The files as one asset, or None when there are none; equal files give equal bytes everywhere."""
     if not files:
         return None
+    _check_names(files)
     _check_size(files)
     import zipfile  # noqa: PLC0415 - needed only by workflows with modules of their own
 
@@ -184,7 +187,7 @@ def _extract_all(content: bytes, directory: Path) -> None:
 
 def _checked_parts(name: str) -> tuple[str, ...]:
     place = PurePosixPath(name)
-    if place.is_absolute() or not place.parts or ".." in place.parts or any(character in name for character in "\\:\0"):
+    if place.is_absolute() or not place.parts or ".." in place.parts or any(mark in name for mark in _NOT_IN_NAMES):
         raise ProjectError(f"the project's asset holds a file {name!r}, which lies outside of it")
     return place.parts
 
@@ -281,7 +284,7 @@ def _spec(name: str) -> ModuleSpec | None:
         return spec
     try:
         return find_spec(name)
-    except (ImportError, ValueError, AttributeError):  # a finder's way to say no
+    except (ImportError, ValueError, AttributeError, KeyError):  # a finder's way to say no
         return None
 
 
@@ -331,6 +334,19 @@ def _ships(path: Path, directory: Path, patterns: Iterable[str]) -> bool:
     return not path.name.startswith(".") and not any(
         fnmatch.fnmatch(relative, pattern) or fnmatch.fnmatch(path.name, pattern) for pattern in patterns
     )
+
+
+def _check_names(files: dict[PurePosixPath, Path]) -> None:
+    for place, path in files.items():
+        try:
+            for part in place.parts:
+                part.encode()
+        except UnicodeEncodeError:
+            pattern = part.encode("ascii", "replace").decode("ascii")  # a question mark fits any letter
+            raise ProjectError(
+                f"the file {str(path)!r} cannot be shipped, because its name is not UTF-8; rename it, "
+                f"or leave it behind by a line {pattern!r} in a file {IGNORE_FILE} in the package's directory"
+            ) from None
 
 
 def _check_size(files: dict[PurePosixPath, Path]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from typing import Any, Final
 
@@ -81,10 +82,29 @@ def find_spec(name: str) -> ModuleSpec | None:
         path = above.submodule_search_locations
     for finder in sys.meta_path:
         search = getattr(finder, "find_spec", None)
-        spec: ModuleSpec | None = search(name, path) if search is not None else None
+        try:
+            spec: ModuleSpec | None = search(name, path) if search is not None else None
+        except KeyError:  # PathFinder has found a namespace package and misses the imported package above it
+            spec = _namespace_spec(name, path or ())
         if spec is not None:
             return spec
     return None
+
+
+def _namespace_spec(name: str, path: Iterable[str]) -> ModuleSpec | None:
+    """Where a namespace package lies that is itself in a package; none of the two has to be imported."""
+    import pkgutil  # noqa: PLC0415 - slow, and seldom needed
+
+    portions: list[str] = []
+    for entry in path:
+        finder = pkgutil.get_importer(entry)
+        found = finder.find_spec(name) if finder is not None else None
+        portions += (found.submodule_search_locations or ()) if found is not None else ()
+    if not portions:
+        return None
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = portions
+    return spec
 
 
 def collect(value: Any) -> Any:

@@ -12,16 +12,20 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final
 
+from covalent.errors import ConfigError
 from covalent.wire import places
 from covalent_server.errors import SettingsError
 
 FILE_NAME: Final = "covalent.toml"
 TABLE: Final = "server"
+#: Carries the umask that the server was started with to the workers that it starts.
+WORKER_UMASK: Final = "COVALENT_WORKER_UMASK"
 _MAX_PORT: Final = 65535
+#: Others of this machine, such as 127.0.0.2, would be announced and checked under a name that leads elsewhere.
+_HOSTS: Final = ("127.0.0.1", "localhost")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -153,27 +157,38 @@ def _table(file: Path) -> Mapping[str, object]:
 def _default(name: str, values: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     match name:
         case "config_dir":
-            return places.config_dir(environ).absolute()
+            return _place(places.config_dir, environ)
         case "data_dir":
-            return places.data_dir(environ).absolute()
+            return _place(places.data_dir, environ)
         case "database_url":
-            return f"sqlite:///{values['data_dir'] / 'covalent.db'}"
+            return sqlite_url(values["data_dir"] / "covalent.db")
         case "local_slots":
             return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         case _:
             return _DEFAULTS[name]
 
 
+def _place(place: Callable[[Mapping[str, str]], Path], environ: Mapping[str, str]) -> Path:
+    try:
+        return place(environ).absolute()
+    except ConfigError as error:
+        raise SettingsError(str(error)) from None
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite database, whatever letters its path is made of."""
+    escaped = str(path)
+    for mark in "%?#":  # the percent sign first, for it comes with the others
+        escaped = escaped.replace(mark, f"%{ord(mark):02X}")
+    return f"sqlite:///{escaped}"
+
+
 def _host(found: object) -> str:
     text = _text(found)
-    try:
-        loopback = text == "localhost" or IPv4Address(text).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if text not in _HOSTS:
         raise ValueError(
-            f"{text!r} is not this machine alone; the server speaks without encryption and so listens on a loopback "
-            "address only: use 127.0.0.1, and reach it from elsewhere through an SSH tunnel"
+            f"the server cannot listen on {text!r}: it speaks without encryption, and so to this machine alone, "
+            f"at {' or '.join(_HOSTS)}; reach it from elsewhere through an SSH tunnel"
         )
     return text
 
@@ -200,7 +215,13 @@ def _database_url(found: object) -> str:
 
 
 def _path(found: object) -> Path:
-    return Path(found if isinstance(found, Path) else _text(found)).expanduser()
+    path = Path(found if isinstance(found, Path) else _text(found))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"nobody knows the home directory that {str(path)!r} begins with; write a whole path"
+        ) from None
 
 
 def _text(found: object) -> str:
@@ -257,7 +278,9 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 OPTIONS: Final = (
     Option(name="config_dir", variable="COVALENT_CONFIG_DIR", read=_path, help="Settings and tokens are kept here."),
     Option(name="data_dir", variable="COVALENT_DATA_DIR", read=_path, help="The server keeps its state here."),
-    Option(name="host", variable="COVALENT_SVC_HOST", read=_host, help="The address to listen on, a loopback one."),
+    Option(
+        name="host", variable="COVALENT_SVC_HOST", read=_host, help="The address to listen on: 127.0.0.1 or localhost."
+    ),
     Option(name="port", variable="COVALENT_SVC_PORT", read=_port, help="The port to listen on; 0 chooses a free one."),
     Option(
         name="database_url",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from covalent import deps, executors
 from covalent.deps import Calls
 from covalent.electron.bound import BoundElectron
-from covalent.electron.building import Build, Defaults, active_build, electrons_in
+from covalent.electron.building import Build, Defaults, active_build, electrons_in, missed_build
 from covalent.electron.parameters import Parameters
 from covalent.executors import Executor
 from covalent.references import FUNCTION_ATTRIBUTE
@@ -94,8 +95,21 @@ class Electron(Generic[P, R]):
         """Record a task inside a lattice; outside, call the function."""
         build = active_build()
         if build is None:
+            self._warn_if_missed()
             return self.function(*args, **kwargs)
         return cast("R", build.call(self, args, kwargs))
+
+    def _warn_if_missed(self) -> None:
+        # No error: a thread may have been started meanwhile by something that has nothing to do with the workflow.
+        missed = missed_build()
+        if missed is not None:
+            warnings.warn(
+                f"the electron {self.name} was called in a thread that was started while the workflow "
+                f"{missed.graph.name} was being built; it ran there at once and is no task of the workflow. "
+                "Call electrons in the workflow function's own thread: tasks run side by side in any case",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
     def __repr__(self) -> str:
         return f"<Electron {self.name}>"

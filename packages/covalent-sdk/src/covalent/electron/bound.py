@@ -84,6 +84,13 @@ class BoundElectron:
         return self._covalent_at(self._covalent_recorder.item_step(key))
 
     def __iter__(self) -> Iterator[BoundElectron]:
+        """As many items as the statement has names.
+
+        Only the caller's code tells how many, and it cannot tell ``a, b = e`` from an iterator written in C that gets
+        to ``e`` while it is unpacked itself: in ``a, b, c = itertools.chain(e, [x])`` the electron would give three
+        items, and Python finds too many values. Items so given are taken from a value of just that many, or the task
+        that uses them fails: nothing goes wrong unnoticed.
+        """
         count = _unpack_count(sys._getframe(1))  # noqa: SLF001 - how many names take the values only the caller's code says
         if count is None:
             raise BoundElectronError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
+import threading
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
@@ -32,6 +33,8 @@ _SEQUENCES: Final[Mapping[type, str]] = {list: "list", tuple: "tuple", set: "set
 _CONTAINERS: Final = frozenset({*_SEQUENCES, dict})
 _IMMUTABLE: Final = frozenset({str, bytes, int, float, complex})
 _active: ContextVar[Build | None] = ContextVar("covalent_build", default=None)
+#: The builds under way in this process, with the threads that were there before each.
+_underway: dict[Build, frozenset[threading.Thread]] = {}
 
 
 class Task(Protocol):
@@ -58,6 +61,14 @@ def active_build() -> Build | None:
     return _active.get()
 
 
+def missed_build() -> Build | None:
+    """A build during which the current thread was started, as by a pool in a workflow function; it knows of none."""
+    if not _underway:
+        return None
+    thread = threading.current_thread()
+    return next((build for build, before in list(_underway.items()) if thread not in before), None)
+
+
 class Build:
     """A graph in the making."""
 
@@ -75,9 +86,11 @@ class Build:
     def recording(self) -> Iterator[None]:
         """While electrons called in this context record themselves here."""
         token = _active.set(self)
+        _underway[self] = frozenset(threading.enumerate())
         try:
             yield
         finally:
+            del _underway[self]
             _active.reset(token)
 
     # -- recording tasks

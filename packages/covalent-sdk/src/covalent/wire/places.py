@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from covalent.errors import ConfigError
+
 DEFAULT_PORT: Final = 48008
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -39,12 +41,22 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
 def _directory(environ: Mapping[str, str], own: str, xdg: str, home: str, mac: str, windows: str) -> Path:
     if environ.get(own):
         return Path(environ[own])
-    base = Path(environ.get("HOME") or Path.home())
     if sys.platform == "darwin":
-        return base / mac / "covalent"
+        return _home(environ) / mac / "covalent"
     if sys.platform == "win32":
-        return Path(environ.get(windows) or base) / "covalent"
-    return Path(environ.get(xdg) or base / home) / "covalent"
+        return Path(environ.get(windows) or _home(environ)) / "covalent"
+    return Path(environ.get(xdg) or _home(environ) / home) / "covalent"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    """The account's home directory; asked for only where nothing else decides, for not every account has one."""
+    try:
+        return Path(environ.get("HOME") or Path.home())
+    except RuntimeError:
+        raise ConfigError(
+            "this account has no home directory, and HOME is not set; "
+            "say where files may be kept with COVALENT_CONFIG_DIR and COVALENT_DATA_DIR"
+        ) from None
 
 
 def token_path(config: Path, url: str) -> Path:

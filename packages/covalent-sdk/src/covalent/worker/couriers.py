@@ -10,8 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from covalent.errors import CovalentError
-
 T = TypeVar("T")
 
 
@@ -66,7 +64,7 @@ class Courier(Generic[T]):
             errand, done, failed = self._errands.get()
             try:
                 result = errand()
-            except (CovalentError, OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  an errand that is never reported would be waited for forever
                 self._report(failed, error)
             else:
                 self._report(done, result)

@@ -82,9 +82,6 @@ class Tasks(Protocol):
     def answered(self, answer: Answer) -> None:
         """There are leases to run, or to drop."""
 
-    def given_up(self, keys: Sequence[LeaseKey]) -> None:
-        """The server takes no completion of these."""
-
 
 @dataclass(slots=True)
 class _State:
@@ -204,8 +201,7 @@ class Exchange:
         def failed(error: Exception) -> None:
             self._state.released.extend(released)
             if entries and _is_final(error):
-                self._tasks.given_up(self._outbox.refused(entries, error))
-                _log.error("the server refuses a result: %s", error)
+                self._outbox.refused(entries, error)
             else:
                 self._outbox.undelivered(entries)
                 self._failed(error)

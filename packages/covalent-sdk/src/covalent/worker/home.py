@@ -6,7 +6,7 @@
     <directory>/owners/<owner>/projects/<digest>/       users' modules, unpacked
     <directory>/work/                                   where tasks run that have no directory of their own
     <directory>/workers/<worker>/lock                   locked while the worker lives
-    <directory>/workers/<worker>/instance               which server its results are for
+    <directory>/workers/<worker>/serves                 which server, and which of its pools, its results are from
     <directory>/workers/<worker>/spool/                 results that are not acknowledged
     <directory>/workers/<worker>/runners/               streams and marks of its runners
 """
@@ -38,9 +38,9 @@ class Home:
         self._lock = _locked(self.own)
         self._owners: dict[str, Path] = {}
 
-    def serves(self, instance: str) -> None:
-        """Note which server the results in the spool are for."""
-        (self.own / "instance").write_text(instance, encoding="utf-8")
+    def serves(self, instance: str, pool: str) -> None:
+        """Note where the results in the spool belong: a pool may be run under another account than the next one."""
+        (self.own / "serves").write_text(_serving(instance, pool), encoding="utf-8")
 
     def assets(self, owner: str) -> Path:
         """The asset cache of one owner."""
@@ -60,20 +60,20 @@ class Home:
             self._owners[key] = path
         return self._owners[key]
 
-    def orphans(self, instance: str) -> Iterator[Orphan]:
-        """What dead workers left for this server; what they left for nobody is removed."""
+    def orphans(self, instance: str, pool: str) -> Iterator[Orphan]:
+        """What dead workers of this pool left for this server; those that left nothing are removed."""
         for path in sorted((self.root / "workers").iterdir()):
             if path == self.own or not path.is_dir():
                 continue
             lock = _locked(path)
             if lock is None:
                 continue  # it lives
-            noted = path / "instance"
+            noted = path / "serves"
             results = any((path / "spool").glob("*.spool"))
             if not results:
                 shutil.rmtree(path, ignore_errors=True)
                 os.close(lock)
-            elif noted.exists() and noted.read_text(encoding="utf-8") == instance:
+            elif noted.exists() and noted.read_text(encoding="utf-8") == _serving(instance, pool):
                 yield Orphan(path, lock)
             else:
                 os.close(lock)
@@ -97,6 +97,10 @@ class Orphan:
         """Its results were delivered."""
         shutil.rmtree(self._path, ignore_errors=True)
         os.close(self._lock)
+
+
+def _serving(instance: str, pool: str) -> str:
+    return f"{instance}\n{pool}\n"
 
 
 def _locked(path: Path) -> int | None:

@@ -14,6 +14,12 @@ from covalent.wire.work import Outcome
 
 #: Raised when supervisors and runners of different versions cannot talk at all.
 RUNNER_PROTOCOL: Final = 1
+#: What a runner exits with when a task closed what it needs to talk to its supervisor.
+EXIT_CUT_OFF: Final = 121
+#: The longest error text, in UTF-8 bytes; of a longer one the beginning and the end are kept.
+ERROR_BYTES: Final = 64 * 1024
+_HEAD_BYTES: Final = 16 * 1024
+_TAIL_BYTES: Final = ERROR_BYTES - _HEAD_BYTES - 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +81,12 @@ class Reply:
     stderr: tuple[int, int]
     #: Why the runner must not run another task; empty when it may.
     spoiled: str = ""
+
+
+def sendable(text: str) -> str:
+    """An error text that every reader and database takes: no lone surrogates, no NUL, not without end."""
+    data = text.encode("utf-8", "backslashreplace").replace(b"\0", "\ufffd".encode())
+    if len(data) <= ERROR_BYTES:
+        return data.decode()
+    head, tail = data[:_HEAD_BYTES].decode("utf-8", "ignore"), data[-_TAIL_BYTES:].decode("utf-8", "ignore")
+    return f"{head}\n[covalent: {len(data) - _HEAD_BYTES - _TAIL_BYTES} bytes cut]\n{tail}"

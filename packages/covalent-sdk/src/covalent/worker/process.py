@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from covalent.errors import WireError
 from covalent.worker import channel, environment, processes
 from covalent.worker.home import Home
 from covalent.worker.ledger import Held
@@ -24,6 +26,8 @@ from covalent.worker.streams import STREAMS, StreamFile
 
 _CODE: Final = "from covalent.worker.runner.loop import main; main()"
 _ERROR_BYTES: Final = 4000
+#: A runner that closed its end of the socket has this long to end by itself, in seconds.
+_EXIT_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Job:
     tiny: bool = False
     #: Its number in the runner that it was sent to.
     sequence: int = 0
+    #: How many runners ended when it was their turn to begin it.
+    lost: int = 0
     #: Which files its streams are in.
     runner: Runner | None = field(default=None, repr=False)
 
@@ -56,7 +62,7 @@ class Runner:
     """A runner process, the tasks it was sent, and its streams."""
 
     def __init__(self, python: str, home: Home, environ: Mapping[str, str], processors: int) -> None:
-        """Raises OSError when the interpreter cannot be started."""
+        """Raises OSError or ValueError when the interpreter cannot be started."""
         self.python = python
         self.key: RunnerKey | None = None
         self.jobs: deque[Job] = deque()
@@ -72,7 +78,8 @@ class Runner:
         self._sequence = 0
         self._marker = secrets.token_hex(8)
         self._directory = home.runners / self._marker
-        self._directory.mkdir()
+        for path in (self._directory, home.work, home.registry):  # a task may have removed what is not its own
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.streams = {name: StreamFile(self._directory / name) for name in STREAMS}
         mark = self._directory / "mark"
         self._mark = Mark(mark)
@@ -88,8 +95,9 @@ class Runner:
                 cwd=home.work,
                 env=environment.runner_environment(environ, marker=self._marker, processors=processors),
             )
-        except OSError:
+        except (OSError, ValueError):
             ours.close()
+            self._mark.close()
             self._remove_files()
             raise
         finally:
@@ -106,22 +114,31 @@ class Runner:
         self.channel.send(channel.encode(bind))
 
     def send(self, job: Job, now: float) -> None:
-        """Hand over a task; it is run when those before it are done."""
+        """Hand over a task; it is run when those before it are done. Raises ValueError when it cannot be written."""
+        try:
+            message = channel.encode(replace(job.task, sequence=self._sequence + 1), job.blobs)
+        except (TypeError, RecursionError) as error:
+            raise ValueError(str(error)) from error
         self._sequence += 1
         job.sequence = self._sequence
         job.runner = self
         if not self.jobs:
             self.progress = now
         self.jobs.append(job)
-        self.channel.send(channel.encode(replace(job.task, sequence=job.sequence), job.blobs))
+        self.channel.send(message)
 
     def receive(self) -> Iterator[tuple[Job, Reply, list[memoryview]]]:
-        """The tasks that are done."""
+        """The tasks that are done. A runner that talks nonsense counts as one that has closed its end."""
         for frame in self.channel.receive():
-            if not self.ready:
-                self._greeted(channel.decode(Ready, frame)[0])
-                continue
-            reply, blobs = channel.decode(Reply, frame)
+            try:
+                if not self.ready:
+                    self._greeted(channel.decode(Ready, frame)[0])
+                    continue
+                reply, blobs = channel.decode(Reply, frame)
+            except WireError as error:
+                self._mismatch = f"it does not speak this worker's protocol: {error}"
+                self.channel.ended = True
+                return
             # Tasks are answered in order; those before this one were taken back.
             while self.jobs:
                 job = self.jobs.popleft()
@@ -153,19 +170,23 @@ class Runner:
             return self._mismatch
         stream = self.streams["stderr"]
         size = stream.size()
-        return stream.read(max(0, size - _ERROR_BYTES), size).decode("utf-8", "replace").strip()
+        printed = stream.read(max(0, size - _ERROR_BYTES), size).decode("utf-8", "replace").strip()
+        return printed or "it ended, or did not get ready in time, without a word"
 
-    def end(self) -> int:
-        """Kill it with everything its tasks started; returns the status that it ended with.
+    def end(self) -> int | None:
+        """Kill it with everything its tasks started; returns the status that it ended with by itself, else None.
 
         What it sent before can still be received, and its streams be read, until :meth:`remove`.
         """
+        if self.channel.ended:  # a process that ends closes its files first
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_EXIT_SECONDS)
         status = self._process.poll()
         processes.kill_tree(self.pid, self._marker)
         killed = self._process.wait()
         with suppress(FileNotFoundError):
             self._registered.unlink()
-        return killed if status is None else status
+        return (None if killed == -signal.SIGKILL else killed) if status is None else status
 
     def remove(self) -> None:
         """Close and remove all that belonged to it."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from covalent.worker.environment import RUNNER_VARIABLE
+from covalent.worker.messages import EXIT_CUT_OFF
 
 #: A process may be forking while it is looked for; what is new is found in the next round.
 _ROUNDS: Final = 10
@@ -81,8 +82,13 @@ def sweep(runners: Path) -> None:
             entry.unlink()
 
 
-def died_message(status: int) -> str:
-    """What a runner's exit status says, for the user; ``status`` is negative for a signal."""
+def died_message(status: int | None) -> str:
+    """What a runner's exit status says, for the user; negative for a signal, None when this worker had to kill it."""
+    if status is None or status == EXIT_CUT_OFF:
+        return (
+            "the process that ran the task cut its connection to the worker and was ended: the task, or a library, "
+            "closed file descriptors that it had not opened (os.closerange, for example)"
+        )
     if status >= 0:
         return (
             f"the process that ran the task ended with exit code {status}: the task called os._exit, or a library did"

@@ -14,7 +14,7 @@ from typing import Final
 from covalent.worker.home import Home
 from covalent.worker.mark import Position
 from covalent.worker.pace import AHEAD, Pace
-from covalent.worker.process import Job, Runner, RunnerKey
+from covalent.worker.process import Job, Runner, RunnerKey, interpreter_error
 from covalent.worker.settings import Patience
 
 #: A message larger than this is not sent ahead: it would wait in memory for a runner to read it.
@@ -37,9 +37,9 @@ class Slots:
         patience: Patience,
         started: Callable[[Runner], None],
         stopped: Callable[[Runner], None],
-        unstartable: Callable[[Job, OSError], None],
+        unstartable: Callable[[Job, str], None],
     ) -> None:
-        """``started`` and ``stopped`` are told of every runner, ``unstartable`` of a task whose runner cannot start."""
+        """``started`` and ``stopped`` are told of every runner, ``unstartable`` of a task that no runner can be given."""
         self.count = count
         self.runners: list[Runner] = []
         self._home = home
@@ -90,16 +90,19 @@ class Slots:
                 job.tiny = self._pace.is_tiny(job.held.lease.function)
                 try:
                     runner = self._runner_for(key, job)
-                except OSError as error:
+                except (OSError, ValueError) as error:
                     queue.popleft()
-                    self._unstartable(job, error)
+                    self._unstartable(job, interpreter_error(key.python, str(error)))
                     continue
                 if runner is None:
                     break
                 queue.popleft()
-                if runner.key is None:
-                    runner.bind(key, job.bind)
-                runner.send(job, now)
+                try:
+                    if runner.key is None:
+                        runner.bind(key, job.bind)
+                    runner.send(job, now)
+                except ValueError as error:
+                    self._unstartable(job, f"the task cannot be handed to the process that is to run it: {error}")
             if not queue:
                 del self._waiting[key]
         for runner in self.runners:
@@ -141,8 +144,8 @@ class Slots:
         long = sum(bool(runner.jobs) and now - runner.progress > self._patience.hoarding for runner in self.runners)
         return long >= self.count
 
-    def retire(self, runner: Runner) -> int:
-        """End a runner; returns the status it ended with. Its streams can still be read."""
+    def retire(self, runner: Runner) -> int | None:
+        """End a runner; returns the status it ended with, None when it was killed. Its streams can still be read."""
         self.runners.remove(runner)
         self._stopped(runner)
         return runner.end()

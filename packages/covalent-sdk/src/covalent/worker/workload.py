@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -32,6 +33,8 @@ _RESERVE_PAUSE: Final = 30.0
 #: Leases whose assets are fetched at the same time, and large results that are sent at the same time.
 _FETCHERS: Final = 2
 _UPLOADERS: Final = 2
+#: A task is failed when so many runners ended just before they began it.
+_LOST: Final = 3
 
 
 class Loop(Protocol):
@@ -84,7 +87,7 @@ class Workload:
             patience=settings.patience,
             started=loop.watch,
             stopped=loop.unwatch,
-            unstartable=lambda job, error: self._impossible(job.held, interpreter_error(job.key.python, str(error))),
+            unstartable=lambda job, reason: self._impossible(job.held, reason),
         )
         self._intake = Intake(
             server=server,
@@ -95,6 +98,7 @@ class Workload:
             later=loop.later,
             patience=settings.patience,
         )
+        self._pool = settings.pool
         self._released: list[LeaseKey] = []
         self._reserve_not_before = 0.0
         self.draining = False
@@ -135,8 +139,8 @@ class Workload:
 
     def introduced(self, welcome: Welcome) -> None:
         """The server knows this worker: take over what dead workers left for it."""
-        self._home.serves(welcome.instance)
-        for orphan in self._home.orphans(welcome.instance):
+        self._home.serves(welcome.instance, self._pool)
+        for orphan in self._home.orphans(welcome.instance, self._pool):
             for entry in spool.read(orphan.spool):
                 # A large output that is gone cannot be sent: the task is going to be run again.
                 if entry.result.file is None or Path(entry.result.file).exists():
@@ -166,11 +170,6 @@ class Workload:
                 self._intake.take(held, answer.blobs)
         if answer.work.drain:
             self.drain()
-
-    def given_up(self, keys: Sequence[LeaseKey]) -> None:
-        """The server takes no completion of these."""
-        for key in keys:
-            self._ledger.forget(key)
 
     def printed(self) -> Printed:
         """What running tasks have printed that the server does not have."""
@@ -239,12 +238,24 @@ class Workload:
         if not runner.ready:
             self._could_not_start(runner)
         else:
-            begun = runner.position().begun
-            self.slots.add([job for job in runner.jobs if job.sequence > begun], first=True)
-            for job in runner.jobs:
-                if job.sequence <= begun:
-                    self._died(runner, job, processes.died_message(status))
+            self._share_out(runner, processes.died_message(status))
         runner.remove()
+
+    def _share_out(self, runner: Runner, message: str) -> None:
+        """Of the tasks of a dead runner, fail the one that it had begun; the others go to another runner."""
+        begun = runner.position().begun
+        jobs, runner.jobs = list(runner.jobs), deque()
+        if jobs and jobs[0].sequence > begun:
+            jobs[0].lost += 1
+            if jobs[0].lost >= _LOST:
+                last = "" if begun else f"\n{runner.startup_error()}"
+                self._impossible(
+                    jobs.pop(0).held, f"{_LOST} times, before the task began, {message}; see the worker's log{last}"
+                )
+        self.slots.add([job for job in jobs if job.sequence > begun], first=True)
+        for job in jobs:
+            if job.sequence <= begun:
+                self._died(runner, job, message)
 
     def drain(self) -> None:
         """Finish what has begun, give back the rest."""

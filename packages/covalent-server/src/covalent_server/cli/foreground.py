@@ -23,7 +23,7 @@ from covalent_server.cli import directory, lock, log_lines, options, processes, 
 from covalent_server.cli.listening import check_port, port_error
 from covalent_server.cli.readiness import Reporter
 from covalent_server.errors import CovalentServerError, GuardError, MigrationError, NewerDataError
-from covalent_server.settings import Origin, Settings
+from covalent_server.settings import WORKER_UMASK, Origin, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ def run(start: Start, reporter: Reporter) -> None:
 
 def _run(start: Start, reporter: Reporter) -> None:
     settings = start.settings
+    # Nothing that the server makes is for other accounts; what tasks make is theirs to decide.
+    os.environ[WORKER_UMASK] = f"{os.umask(0o077):03o}"
     log_lines.write_to_stderr(settings.log_level)
     if guard.status() != "armed" and not start.allow_late_guard:
         raise GuardError(

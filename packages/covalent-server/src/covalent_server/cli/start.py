@@ -12,7 +12,7 @@ import click
 from covalent.wire import places
 from covalent_server.cli import options, output, readiness, record
 from covalent_server.cli.launch import Order, launch
-from covalent_server.settings import Settings
+from covalent_server.settings import Origin, Settings
 
 
 @click.command()
@@ -49,7 +49,7 @@ def tell(known: record.ServerRecord, settings: Settings, *, as_json: bool) -> No
         f"Covalent is running at {known.url} (pid {known.pid})",
         f"Its API token is in {token}, where the SDK of this account finds it",
     ]
-    if not _found_by_clients(known.url):
+    if not _found_by_clients(known.url, settings):
         lines.append(f"Tell clients where it is: export COVALENT_SERVER_URL={known.url}")
     if known.guard != "armed":
         lines.append(f"The guard against unpickling is {known.guard}: pickle was loaded before it")
@@ -57,9 +57,13 @@ def tell(known: record.ServerRecord, settings: Settings, *, as_json: bool) -> No
     output.show("\n".join(lines), facts | {"token_file": str(token)}, as_json=as_json)
 
 
-def _found_by_clients(url: str) -> bool:
+def _found_by_clients(url: str, settings: Settings) -> bool:
     """Whether a client with this environment looks for its server there."""
     expected = os.environ.get("COVALENT_SERVER_URL")
     if expected:
         return expected.rstrip("/") == url
-    return str(urlsplit(url).port) == (os.environ.get("COVALENT_SVC_PORT") or str(places.DEFAULT_PORT))
+    port = str(urlsplit(url).port)
+    if settings.sources["port"].origin is Origin.FILE and "COVALENT_DISPATCHER_ADDR" not in os.environ:
+        # clients read the same table, unless a flag led the server to another file
+        return port == str(settings.port) and settings.sources["config_dir"].origin is not Origin.FLAG
+    return port == (os.environ.get("COVALENT_SVC_PORT") or str(places.DEFAULT_PORT))

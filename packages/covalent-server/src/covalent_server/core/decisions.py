@@ -1,17 +1,17 @@
 """What follows for a node from an event: the rules of leases, attempts and losses in one place.
 
-``attempt`` only fences. Policy counts *failures* (the user's error, a dead runner) against ``retries`` and *losses*
-(a lease that expired after the task was reported started) against ``max_losses``. A lease that expired before its
-task began costs nothing.
+``attempt`` only fences. Policy counts *failures* (the user's error, a dead runner) against ``retries`` and *losses* (a
+lease that expired after its task was reported started, or whose worker died) against ``max_losses``. A lease that
+expired before its task began costs nothing, nor does one that was given back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from covalent.wire.work import Acknowledgement, Outcome
-from covalent_server.core.events import Finished, Leased, LeaseExpired, NodeEvent, PoolFailed, Started
+from covalent_server.core.events import Finished, Leased, LeaseEnd, LeaseEnded, NodeEvent, PoolFailed, Started
 from covalent_server.core.states import NodeState
 
 
@@ -21,8 +21,12 @@ class Policy:
 
     #: How many failed attempts are followed by another.
     retries: int = 0
-    #: How many times a task that had begun may be lost with its worker.
+    #: How many times a task may be lost with its worker.
     max_losses: int = 3
+
+
+#: From this many losses on a task is leased alone: if it is the one that takes workers down, it takes no other along.
+ALONE_AFTER: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +65,10 @@ def decide(node: NodeView, event: NodeEvent, policy: Policy) -> Decision:
             return _become(node, NodeState.RUNNING)
         case Finished():
             return _finish(node, event, policy)
-        case LeaseExpired(attempt=attempt):
+        case LeaseEnded(attempt=attempt, how=how):
             if not node.state.leased or attempt != node.attempt:
                 return _unchanged(node)
-            return _lose(node, policy)
+            return _lose(node, how, policy)
         case PoolFailed(reason=reason):
             if node.state is not NodeState.READY:
                 return _unchanged(node)
@@ -91,8 +95,10 @@ def _finish(node: NodeView, event: Finished, policy: Policy) -> Decision:
     return Decision(node=failed, error=event.error or "the task failed without saying why")
 
 
-def _lose(node: NodeView, policy: Policy) -> Decision:
-    if node.state is NodeState.LEASED:
+def _lose(node: NodeView, how: LeaseEnd, policy: Policy) -> Decision:
+    # A task may take its worker down before anybody heard that it began.
+    free = how is LeaseEnd.RETURNED or (how is LeaseEnd.EXPIRED and node.state is NodeState.LEASED)
+    if free:
         return _become(node, NodeState.READY)
     losses = node.losses + 1
     if losses <= policy.max_losses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from covalent.wire.work import Outcome
 
@@ -28,11 +29,23 @@ class Finished:
     error: str | None = None
 
 
+class LeaseEnd(StrEnum):
+    """How a lease ended without a completion."""
+
+    #: No heartbeat named it for longer than its time to live.
+    EXPIRED = "expired"
+    #: Its worker died with it.
+    DIED = "died"
+    #: It was given back, or taken back on purpose.
+    RETURNED = "returned"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseExpired:
-    """No heartbeat named the lease for longer than its time to live, or its worker is known to be dead."""
+class LeaseEnded:
+    """A lease is over without a completion."""
 
     attempt: int
+    how: LeaseEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,4 +55,4 @@ class PoolFailed:
     reason: str
 
 
-NodeEvent = Leased | Started | Finished | LeaseExpired | PoolFailed
+NodeEvent = Leased | Started | Finished | LeaseEnded | PoolFailed

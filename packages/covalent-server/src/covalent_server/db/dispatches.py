@@ -42,7 +42,7 @@ class NewNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLink:
-    """A pair of parent and child, by number, with the uses between them as JSON."""
+    """A pair of parent and child, by their places in the list of nodes, with the uses between them as JSON."""
 
     parent: int
     child: int
@@ -92,7 +92,10 @@ _ADD_LINK = Prepared(insert_ignore(link, "parent", "child", "uses"))
 def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
     """Write the dispatch's row and reserve its nodes' keys; the same request again finds the same dispatch."""
     earlier = _earlier(connection, new)
-    if earlier is not None:
+    if earlier is not None and not earlier.complete:
+        # Its writing failed half way: nobody was told of it, and nobody writes it any more.
+        _discard(connection, [earlier.key])
+    elif earlier is not None:
         return Begun(id=earlier.id, key=earlier.key, first=0, repeated=True)
     assets.store(connection, new.owner, new.assets)
     absent = assets.missing(connection, new.owner, new.mentions)
@@ -127,7 +130,7 @@ def _earlier(connection: Connection, new: NewDispatch) -> AnyRow | None:
     if new.idempotency_key is None:
         return None
     row = connection.execute(
-        select(dispatch.c.key, dispatch.c.id, dispatch.c.body_digest).where(
+        select(dispatch.c.key, dispatch.c.id, dispatch.c.body_digest, dispatch.c.complete).where(
             dispatch.c.owner == new.owner, dispatch.c.idempotency_key == new.idempotency_key
         )
     ).one_or_none()
@@ -173,10 +176,9 @@ def add_links(connection: Connection, begun: Begun, new: NewDispatch, start: int
     piece = new.links[start:stop]
     if not piece:
         return
-    keys = {item.number: begun.first + index for index, item in enumerate(new.nodes)}
     _ADD_LINK.many(
         connection,
-        [{"parent": keys[item.parent], "child": keys[item.child], "uses": item.uses} for item in piece],
+        [{"parent": begun.first + item.parent, "child": begun.first + item.child, "uses": item.uses} for item in piece],
     )
 
 
@@ -216,9 +218,13 @@ def release(connection: Connection, begun: Begun, now: float) -> Effects:
 def discard_incomplete(connection: Connection) -> int:
     """Remove dispatches whose writing was cut off; nobody was told of them."""
     keys = connection.execute(select(dispatch.c.key).where(dispatch.c.complete == 0)).scalars().all()
+    _discard(connection, keys)
+    return len(keys)
+
+
+def _discard(connection: Connection, keys: Sequence[int]) -> None:
     if keys:
         nodes = select(node.c.key).where(node.c.dispatch.in_(keys))
         connection.execute(delete(link).where(link.c.child.in_(nodes)))
         connection.execute(delete(node).where(node.c.dispatch.in_(keys)))
         connection.execute(delete(dispatch).where(dispatch.c.key.in_(keys)))
-    return len(keys)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
-from covalent_server.core.states import NodeState
-from covalent_server.db.dialect import insert_ignore
+from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import IS_LEASED, IS_READY, node, pool, setting, token, worker
 
@@ -57,6 +57,9 @@ class HeldLease:
 _ADD_FACT = Prepared(insert_ignore(setting, "name", "value"))
 _ADD_TOKEN = Prepared(insert_ignore(token, "digest", "owner", "scope", "created_at"))
 _ADD_WORKER = Prepared(insert_ignore(worker, "id", "pool", "host", "pid", "features", "started_at"))
+
+
+_OPEN = Prepared(select(node.c.key, node.c.fenced).where(Within(node.c.key, "keys"), or_(IS_READY, IS_LEASED)))
 
 
 def fact(connection: Connection, name: str, default: str) -> str:
@@ -137,12 +140,7 @@ def held_leases(connection: Connection) -> list[HeldLease]:
     return [HeldLease(node=row.key, attempt=row.attempt, worker=row.worker) for row in rows]
 
 
-def may_finish(connection: Connection, nodes: list[int]) -> dict[int, int]:
+def may_finish(connection: Connection, nodes: Collection[int]) -> dict[int, int]:
     """Those of the nodes that have not ended, each with the latest attempt that is fenced off."""
-    rows = connection.execute(
-        select(node.c.key, node.c.fenced).where(
-            node.c.key.in_(nodes),
-            node.c.state.in_([NodeState.READY, NodeState.LEASED, NodeState.RUNNING]),
-        )
-    )
+    rows = _OPEN.one(connection, {"keys": many(connection, nodes)})
     return {row.key: row.fenced for row in rows}

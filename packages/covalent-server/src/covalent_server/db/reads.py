@@ -196,18 +196,20 @@ def graph(connection: Connection, owner: str, dispatch_id: str) -> str:
         for use in json.loads(text)
     ]
     links.sort(key=lambda item: order(from_json(Link, item)))
-    head["links"] = links
-    head["nodes"] = []
-    text = _canonical(head)
-    return text.replace('"nodes":[]', f'"nodes":[{",".join(item.record for item in records)}]', 1)
+    return _with(head, links=_canonical(links), nodes=f"[{','.join(item.record for item in records)}]")
 
 
 def manifest(connection: Connection, owner: str, dispatch_id: str) -> str:
     """A dispatch's manifest, as JSON."""
     row = _dispatch_row(connection, owner, dispatch_id)
     head = json.loads(row.manifest)
-    head["graph"] = None
-    return _canonical(head).replace('"graph":null', f'"graph":{graph(connection, owner, dispatch_id)}', 1)
+    return _with(head, graph=graph(connection, owner, dispatch_id))
+
+
+def _with(head: dict[str, Any], **texts: str) -> str:
+    """The canonical text of an object with some members that are text already."""
+    members = {name: _canonical(value) for name, value in head.items()} | texts
+    return f"{{{','.join(f'{_canonical(name)}:{text}' for name, text in sorted(members.items()))}}}"
 
 
 def _canonical(plain: Any) -> str:

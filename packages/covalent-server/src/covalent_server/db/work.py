@@ -6,19 +6,24 @@ import functools
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
 
 from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
-from covalent_server.core.decisions import Decision, Policy, decide
-from covalent_server.core.events import Finished, Leased, LeaseExpired, PoolFailed, Started
+from covalent_server.core.decisions import ALONE_AFTER, Decision, Policy, decide
+from covalent_server.core.events import Finished, Leased, LeaseEnd, LeaseEnded, PoolFailed, Started
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, assets
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.moves import Effects, Move, apply, view
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import IS_READY, dispatch, link, node, stream
+
+#: Characters of an error that are kept; workers keep to less.
+_MAX_ERROR: Final = 256 * 1024
+#: The year 5000.
+_LATEST: Final = 95_617_584_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,8 @@ class Report:
     owner: str
     pool: int
     want: int
+    #: Whether the worker holds nothing, so that it may be given a task that has to be alone.
+    idle: bool = True
     #: Features of this server that the worker does not have.
     lacks: frozenset[str] = frozenset()
     assets: Sequence[assets.NewAsset] = ()
@@ -61,6 +68,8 @@ class LeasedNode:
     requires: tuple[str, ...]
     #: Each parent's output, by the parent's number.
     outputs: dict[int, str]
+    #: Whether its worker is to hold nothing else meanwhile.
+    alone: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,7 +137,7 @@ def report(connection: Connection, incoming: Report, policy: Policy, now: float)
         _complete(connection, incoming, rows, policy, now, outcome)
     if incoming.released:
         keys = [(key.node, key.attempt) for key in incoming.released]
-        outcome.effects.include(expire(connection, keys, policy, now))
+        outcome.effects.include(end_leases(connection, keys, LeaseEnd.RETURNED, policy, now))
     if incoming.want > 0:
         outcome.leased = lease(connection, incoming, now)
     return outcome
@@ -200,33 +209,39 @@ def _complete(
         outcome.acknowledgements.append(decision.acknowledgement)
         # A report may name one node twice: the second is judged by what the first brought about.
         views[item.key.node] = decision.node
-        moves.append(_completion_move(rows[item.key.node], item, before, decision))
+        moves.append(_completion_move(rows[item.key.node], item, before, decision, now))
     outcome.effects.include(apply(connection, moves, now))
 
 
 def _judge(before: Any, item: Completion, absent: Collection[str], policy: Policy) -> Decision:
-    outcome, error = item.outcome, item.error
+    outcome, error = item.outcome, item.error and item.error[:_MAX_ERROR]
     if outcome is Outcome.COMPLETED and (item.output is None or item.output in absent):
         outcome = Outcome.FAILED
         error = "its worker reported a value but never sent it; run the workflow again"
     return decide(before, Finished(attempt=item.key.attempt, outcome=outcome, error=error), policy)
 
 
-def _completion_move(row: AnyRow, item: Completion, before: Any, decision: Decision) -> Move:
+def _completion_move(row: AnyRow, item: Completion, before: Any, decision: Decision, now: float) -> Move:
     return Move(
         key=row.key,
         dispatch=row.dispatch,
         before=before,
         decision=decision,
         output=item.output,
-        started_at=item.started_at or row.started_at,
-        ended_at=item.ended_at,
+        started_at=_time(item.started_at, row.started_at or now),
+        ended_at=_time(item.ended_at, now),
     )
+
+
+def _time(claimed: float, otherwise: float) -> float:
+    """A worker's clock is for people to read: what is no time of this epoch is not kept."""
+    return claimed if 0 < claimed < _LATEST else otherwise
 
 
 def lease(connection: Connection, incoming: Report, now: float) -> list[LeasedNode]:
     """Give a worker the nodes of its pool that have waited longest."""
     rows = _ready(incoming.lacks).one(connection, {"pool": incoming.pool, "limit": incoming.want}).all()
+    rows = _together(rows, idle=incoming.idle)
     if not rows:
         return []
     moves = []
@@ -237,6 +252,13 @@ def lease(connection: Connection, incoming: Report, now: float) -> list[LeasedNo
     apply(connection, moves, now)
     attempts = {move.key: move.decision.node.attempt for move in moves}
     return _leased(connection, rows, attempts)
+
+
+def _together(rows: Sequence[AnyRow], *, idle: bool) -> Sequence[AnyRow]:
+    """Those of the rows that one worker may hold at a time."""
+    if rows and rows[0].losses >= ALONE_AFTER and idle:
+        return rows[:1]
+    return [row for row in rows if row.losses < ALONE_AFTER]
 
 
 def again(connection: Connection, keys: Sequence[int]) -> list[LeasedNode]:
@@ -260,18 +282,21 @@ def _leased(connection: Connection, rows: Sequence[AnyRow], attempts: dict[int, 
             project=row.project,
             requires=tuple(json.loads(row.requires)),
             outputs=outputs[row.key],
+            alone=row.losses >= ALONE_AFTER,
         )
         for row in rows
     ]
 
 
-def expire(connection: Connection, leases: Sequence[tuple[int, int]], policy: Policy, now: float) -> Effects:
-    """Take back leases, given as (node key, attempt)."""
+def end_leases(
+    connection: Connection, leases: Sequence[tuple[int, int]], how: LeaseEnd, policy: Policy, now: float
+) -> Effects:
+    """End leases without a completion, given as (node key, attempt)."""
     attempts = dict(leases)
     moves = []
     for row in _STATES.one(connection, {"keys": many(connection, attempts)}):
         before = view(row)
-        decision = decide(before, LeaseExpired(attempt=attempts[row.key]), policy)
+        decision = decide(before, LeaseEnded(attempt=attempts[row.key], how=how), policy)
         moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, ended_at=now))
     return apply(connection, moves, now)
 

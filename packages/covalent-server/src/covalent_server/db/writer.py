@@ -57,7 +57,10 @@ class Writer:
                     return
                 batch = [first]
                 last = self._drain_into(batch)
-                self._commit(connection, batch)
+                # From here on nobody can withdraw an operation; what was withdrawn before is not done.
+                wanted = [item for item in batch if item[1].set_running_or_notify_cancel()]
+                if wanted:
+                    self._commit(connection, wanted)
                 if last:
                     return
 

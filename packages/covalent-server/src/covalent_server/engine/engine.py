@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from covalent.wire import INLINE_ASSET_BYTES
 from covalent_server.core.errors import UnknownAssetError
+from covalent_server.core.events import LeaseEnd
 from covalent_server.db import assets, dispatches, identity, reads
 from covalent_server.db import work as rows
 from covalent_server.engine import intake, recovery
@@ -24,7 +25,7 @@ from covalent_server.engine.submission import Submission, prepare
 from covalent_server.engine.workplace import Workplace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from covalent.wire.records import DispatchRecord
     from covalent.wire.work import Hello, Welcome
@@ -62,7 +63,12 @@ class Engine:
         self.shared = shared
         self.workplace = Workplace(shared)
         self._provisioning = Provisioning(
-            shared.settings, url=url, mint=self._mint, fail=self._fail_pool, lost=self._worker_lost
+            shared.settings,
+            url=url,
+            mint=self._mint,
+            fail=self._fail_pool,
+            lost=self._worker_lost,
+            silent=self.workplace.silent,
         )
         self._callers: dict[str, Caller] = {}
         self._submitting: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
@@ -92,11 +98,11 @@ class Engine:
         token = secrets.token_urlsafe(32)
         return token, await self.admit(token, Caller(owner=owner, scope="worker"))
 
-    async def _worker_lost(self, worker: str | None, token_digest: str) -> None:
+    async def _worker_lost(self, worker: str | None, token_digest: str, how: LeaseEnd) -> None:
         if self._callers.pop(token_digest, None) is not None:
             await self.shared.write(lambda session: identity.revoke_token(session, token_digest, now()))
         if worker is not None:
-            await self.workplace.lost(worker)
+            await self.workplace.lost(worker, how)
         self.shared.understaffed.set()
 
     # Dispatches.
@@ -183,22 +189,26 @@ class Engine:
         """Take back expired leases; wake the staffing now and then, whatever was missed."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            expired = self.shared.ledger.expired(monotonic())
-            if expired:
-                log.warning("leases expired: %s", len(expired))
-                await self._take_back(expired)
+            await _surviving(self._take_back_expired)
             self.shared.understaffed.set()
 
-    async def _take_back(self, leases: Sequence[tuple[int, int]]) -> None:
-        policy = self.shared.policy
-        self.shared.tell(await self.shared.write(lambda session: rows.expire(session, leases, policy, now())))
+    async def _take_back_expired(self) -> None:
+        leases = self.shared.ledger.expired(monotonic())
+        if leases:
+            log.warning("leases expired: %s", len(leases))
+            policy, how = self.shared.policy, LeaseEnd.EXPIRED
+            effects = await self.shared.write(lambda session: rows.end_leases(session, leases, how, policy, now()))
+            self.shared.tell(effects)
 
     async def _staff(self) -> None:
         """Start workers where tasks wait."""
         while True:
             await self.shared.understaffed.wait()
             self.shared.understaffed.clear()
-            await self._provisioning.ensure(await self.shared.read(identity.ready_pools))
+            await _surviving(self._staff_pools)
+
+    async def _staff_pools(self) -> None:
+        await self._provisioning.ensure(await self.shared.read(identity.ready_pools))
 
     async def recover(self) -> None:
         """Know again who may call and which workers are there."""
@@ -213,7 +223,7 @@ class Engine:
             else:
                 gone.add(worker.id)
         for lost in gone:
-            await self.workplace.lost(lost)
+            await self.workplace.lost(lost, LeaseEnd.DIED)
         await self._provisioning.adopt_unintroduced(await self.shared.read(identity.pools))
         self.shared.understaffed.set()
 
@@ -222,6 +232,14 @@ class Engine:
         self.workplace.closed = True
         self.shared.bell.ring_all()
         await self._provisioning.close(keep_workers=keep_workers)
+
+
+async def _surviving(step: Callable[[], Awaitable[None]]) -> None:
+    """One step of a watch, which must not end because the disk was full for a moment."""
+    try:
+        await step()
+    except Exception:
+        log.exception("a watch failed and goes on")
 
 
 @asynccontextmanager
@@ -251,13 +269,9 @@ def _write_whole(session: Session, new: dispatches.NewDispatch) -> tuple[dispatc
 
 
 def _finish_upload(upload: Upload, digest: str) -> assets.NewAsset:
-    path = upload.finish()
-    try:
-        if upload.size > INLINE_ASSET_BYTES:
-            return intake.from_file(path, digest, upload.size)
-        small = intake.from_bytes(memoryview(path.read_bytes()))
-    except Exception:
-        path.unlink()
-        raise
-    path.unlink()
-    return small
+    if upload.size <= INLINE_ASSET_BYTES:
+        return intake.from_bytes(memoryview(upload.small()))
+    # Read before it is in its place: what is no asset never gets there.
+    new = intake.from_file(upload.path, digest, upload.size)
+    upload.finish()
+    return new

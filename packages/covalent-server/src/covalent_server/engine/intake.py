@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from covalent.errors import WireError
-from covalent.wire import container
+from covalent.wire import INLINE_ASSET_BYTES, container
 from covalent_server.core.errors import AssetMismatchError
 from covalent_server.db.assets import NewAsset
 
@@ -22,6 +22,11 @@ _READ: Final = container.PREFIX_BYTES + container.MAX_HEADER_BYTES
 
 def from_bytes(data: memoryview, digest: str | None = None) -> NewAsset:
     """A small asset that came inside a message; its digest is checked when the sender named it."""
+    if len(data) > INLINE_ASSET_BYTES:
+        raise AssetMismatchError(
+            f"an asset of {len(data)} bytes came inline; "
+            f"what exceeds {INLINE_ASSET_BYTES} bytes is uploaded by itself, with PUT"
+        )
     found = hashlib.sha256(data).hexdigest()
     if digest is not None and found != digest:
         raise AssetMismatchError(

@@ -23,6 +23,8 @@ class Held:
     attempt: int
     granted: float
     deadline: float
+    #: Whether its worker is to hold nothing else meanwhile.
+    alone: bool
 
 
 class Ledger:
@@ -36,11 +38,11 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._leases)
 
-    def grant(self, worker: str, leases: Iterable[tuple[int, int]], now: float) -> None:
+    def grant(self, worker: str, leases: Iterable[tuple[int, int]], now: float, *, alone: bool = False) -> None:
         """Note leases, given as (node, attempt)."""
         for node, attempt in leases:
             self.release(node)
-            self._leases[node] = Held(worker, attempt, now, now + self._ttl)
+            self._leases[node] = Held(worker, attempt, now, now + self._ttl, alone)
             self._by_worker.setdefault(worker, set()).add(node)
 
     def release(self, node: int) -> None:
@@ -87,6 +89,14 @@ class Ledger:
         for node, _ in over:
             self.release(node)
         return over
+
+    def holds_any(self, worker: str) -> bool:
+        """Whether a worker holds a lease."""
+        return worker in self._by_worker
+
+    def holds_alone(self, worker: str) -> bool:
+        """Whether a worker holds a lease beside which it is to have no other."""
+        return any(self._leases[node].alone for node in self._by_worker.get(worker, ()))
 
     def workers(self) -> list[str]:
         """Who holds leases."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from covalent_server.core.events import LeaseEnd
 from covalent_server.db import identity
 from covalent_server.executors import local, registry
 
@@ -28,6 +30,24 @@ MAX_FAILED_STARTS: Final = 2
 #: Seconds that workers have to finish what they run when the server stops, and then to be killed.
 DRAIN_SECONDS: Final = 5.0
 KILL_SECONDS: Final = 3.0
+#: A worker that lived for so many seconds did not die of its start; the next one is started at once.
+STEADY_SECONDS: Final = 30.0
+#: Seconds before the next start, doubled with every worker that died young.
+BACK_OFF_SECONDS: Final = 0.1
+MAX_BACK_OFF_SECONDS: Final = 10.0
+#: What the operating system says when it is the interpreter that cannot be run.
+_INTERPRETERS_FAULT: Final = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EISDIR,
+        errno.ENOEXEC,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+    }
+)
 
 
 @dataclass(slots=True)
@@ -37,6 +57,7 @@ class _Local:
     token_digest: str
     #: The worker's id, once it has introduced itself.
     worker: str | None = None
+    started: float = field(default_factory=time.monotonic)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -50,12 +71,14 @@ class Provisioning:
         url: str,
         mint: Callable[[str], Awaitable[tuple[str, str]]],
         fail: Callable[[PoolRow, str], Awaitable[None]],
-        lost: Callable[[str | None, str], Awaitable[None]],
+        lost: Callable[[str | None, str, LeaseEnd], Awaitable[None]],
+        silent: Callable[[str], bool],
     ) -> None:
         """Staff pools for a server at ``url``.
 
         ``mint(owner)`` makes a worker token and its digest; ``fail(pool, reason)`` ends a pool's waiting tasks;
-        ``lost(worker, token digest)`` takes back what a worker held that has gone.
+        ``lost(worker, token digest, how)`` takes back what a worker held that has gone; ``silent(worker)`` tells
+        whether one has not been heard of for too long.
         """
         self._settings = settings
         self._directory = settings.data_dir / "workers"
@@ -63,8 +86,12 @@ class Provisioning:
         self._mint = mint
         self._fail = fail
         self._lost = lost
+        self._silent = silent
         self._workers: dict[int, _Local] = {}
         self._failed_starts: dict[int, int] = {}
+        #: Workers of a pool that died in a row, and when the next one may be started.
+        self._deaths: dict[int, int] = {}
+        self._not_before: dict[int, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: set[int] = set()
         #: Held while a process is started and not yet watched.
@@ -99,16 +126,28 @@ class Provisioning:
 
     async def ensure(self, pools: list[PoolRow]) -> None:
         """Start a worker for each pool that has waiting tasks and none."""
-        served = {item.pool.id for item in self._workers.values()} | self._starting
+        # A worker that has been stopped (SIGSTOP, a debugger) serves nobody; if it goes on, there are two of them.
+        served = {
+            item.pool.id for item in self._workers.values() if item.worker is None or not self._silent(item.worker)
+        }
         for pool in pools:
             if pool.executor not in registry.KNOWN:
                 await self._fail(pool, registry.unknown_reason(pool.executor))
-            elif pool.id not in served and not self._closing:
+            elif pool.id not in served | self._starting and not self._closing and self._may_start(pool):
                 self._starting.add(pool.id)
                 try:
                     await self._start(pool)
                 finally:
                     self._starting.discard(pool.id)
+
+    def _may_start(self, pool: PoolRow) -> bool:
+        return self._not_before.get(pool.id, 0.0) <= time.monotonic()
+
+    def _back_off(self, pool: PoolRow) -> None:
+        """Wait longer before each start that follows another death."""
+        deaths = self._deaths.get(pool.id, 0) + 1
+        self._deaths[pool.id] = deaths
+        self._not_before[pool.id] = time.monotonic() + min(BACK_OFF_SECONDS * 2**deaths, MAX_BACK_OFF_SECONDS)
 
     async def _start(self, pool: PoolRow) -> None:
         token, digest = await self._mint(pool.owner)
@@ -127,7 +166,11 @@ class Provisioning:
             try:
                 process = await asyncio.to_thread(local.start, order, os.environ)
             except OSError as error:
-                await self._fail(pool, f"the interpreter {pool.place} cannot be run: {error}")
+                if error.errno in _INTERPRETERS_FAULT:
+                    await self._fail(pool, f"the interpreter {pool.place} cannot be run: {error}")
+                else:  # out of processes, files, memory or disk: tried again
+                    log.warning("could not start a worker pool=%s: %s", pool.id, error)
+                    self._back_off(pool)
                 return
             log.info("started a worker pid=%s pool=%s python=%s", process.pid, pool.id, pool.place)
             self._watch(_Local(process, pool, digest))
@@ -149,13 +192,19 @@ class Provisioning:
         del self._workers[item.process.pid]
         item.gone.set()
         log.info("a worker ended pid=%s pool=%s", item.process.pid, item.pool.id)
+        if item.started + STEADY_SECONDS < time.monotonic():
+            self._deaths.pop(item.pool.id, None)
+        else:
+            self._back_off(item.pool)
         if item.worker is None:
             failures = self._failed_starts.get(item.pool.id, 0) + 1
             self._failed_starts[item.pool.id] = failures
             if failures >= MAX_FAILED_STARTS and not self._closing:
                 self._failed_starts.pop(item.pool.id)
                 await self._fail(item.pool, _start_failure(item.pool.place, words))
-        await self._lost(item.worker, item.token_digest)
+        # Whoever is told to stop has not failed.
+        how = LeaseEnd.RETURNED if self._closing else LeaseEnd.DIED
+        await self._lost(item.worker, item.token_digest, how)
 
     async def close(self, *, keep_workers: bool) -> None:
         """Let local workers finish and go, within a bounded time; or leave them to the next server."""

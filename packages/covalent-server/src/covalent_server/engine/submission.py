@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from covalent.errors import FeatureError, WireError
 from covalent.wire import FEATURES, PROTOCOL
@@ -16,6 +17,9 @@ from covalent_server.core.planning import Plan, plan
 from covalent_server.db.assets import NewAsset
 from covalent_server.db.dispatches import NewDispatch, NewLink, NewNode, Place
 from covalent_server.executors.registry import place_of
+
+#: Where an integer beyond 64 bits may be: looked for in the text first, because that is fast.
+_LONG_NUMBER: Final = re.compile(r"\d{19}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         output_node=planned.output_node,
         result=planned.constant,
         nodes=_nodes(manifest, nodes, planned, host),
-        links=_links(submission.plain["graph"]),
+        links=_links(submission.plain["graph"], manifest),
         mentions=dict(planned.assets),
         assets=submission.assets,
         idempotency_key=submission.idempotency_key,
@@ -88,19 +92,36 @@ def _nodes(manifest: Manifest, plain: Sequence[Any], planned: Plan, host: str) -
     ]
 
 
-def _links(graph: dict[str, Any]) -> list[NewLink]:
+def _links(graph: dict[str, Any], manifest: Manifest) -> list[NewLink]:
+    places = {node.id: index for index, node in enumerate(manifest.graph.nodes)}
     uses: dict[tuple[int, int], list[Any]] = {}
     for link in graph.get("links", []):
         use = {name: value for name, value in link.items() if name not in ("source", "target")}
         uses.setdefault((link["source"], link["target"]), []).append(use)
     return [
-        NewLink(parent=parent, child=child, uses=_text(items, "graph.links")) for (parent, child), items in uses.items()
+        NewLink(parent=places[parent], child=places[child], uses=_text(items, "graph.links"))
+        for (parent, child), items in uses.items()
     ]
+
+
+def _check_integers(plain: Any, path: str) -> None:
+    """Refuse integers that JSON's other readers would garble; strings of digits are none of them."""
+    stack = [(plain, path)]
+    while stack:
+        item, where = stack.pop()
+        if isinstance(item, dict):
+            stack += [(value, f"{where}.{name}") for name, value in item.items()]
+        elif isinstance(item, list):
+            stack += [(value, f"{where}[{index}]") for index, value in enumerate(item)]
+        elif isinstance(item, int) and not -(2**63) <= item < 2**63:
+            raise WireError("an integer beyond 64 bits", path=where)
 
 
 def _text(plain: Any, path: str) -> str:
     """Canonical JSON that any database can hold."""
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if _LONG_NUMBER.search(text):
+        _check_integers(plain, path)
     if not text.isascii():
         try:
             text.encode()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
 
+from covalent.errors import WireError
 from covalent.wire import FEATURES, INLINE_MESSAGE_BYTES, template
 from covalent.wire.manifest import Node
 from covalent.wire.work import Acknowledgement, Hello, Lease, LeaseKey, Poll, Welcome, Work
 from covalent_server.core.errors import AssetMismatchError, UnknownWorkerError
+from covalent_server.core.events import LeaseEnd
+from covalent_server.core.planning import check_text
 from covalent_server.db import assets, identity
 from covalent_server.db import work as rows
 from covalent_server.engine import intake
@@ -24,6 +28,8 @@ from covalent_server.engine.submission import check_protocol
 MAX_LEASES: Final = 256
 #: Seconds that an answer is held back at most.
 MAX_WAIT: Final = 30.0
+#: How far a stream of one attempt is kept, in bytes; workers cut theirs before.
+MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
 #: Small assets kept at hand, in bytes altogether: what one task just brought, the next mostly needs.
 _AT_HAND_BYTES: Final = 2 * 1024 * 1024
 #: Digests remembered per worker as sent.
@@ -39,6 +45,9 @@ class Seat:
     pool: int
     #: Features of this server that the worker does not have.
     lacks: frozenset[str]
+    #: When it was last heard of, by the monotonic clock, and how many of its polls wait here.
+    heard: float
+    waiting: int = 0
     #: What was sent to it already and need not be sent again.
     sent: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
@@ -58,14 +67,25 @@ class Workplace:
         """Let a worker report that introduced itself, now or to an earlier server."""
         if worker not in self._seats:
             self._shared.staff[pool] += 1
-        self._seats[worker] = Seat(worker=worker, owner=owner, pool=pool, lacks=FEATURES.difference(features))
+        self._seats[worker] = Seat(
+            worker=worker, owner=owner, pool=pool, lacks=FEATURES.difference(features), heard=monotonic()
+        )
+
+    def silent(self, worker: str) -> bool:
+        """Whether a worker has not been heard of for longer than its leases live."""
+        seat = self._seats.get(worker)
+        if seat is None:
+            return True
+        return not seat.waiting and seat.heard + self._shared.settings.lease_ttl < monotonic()
 
     async def hello(self, owner: str, hello: Hello) -> tuple[Welcome, identity.WorkerRow, identity.PoolRow]:
         """A worker introduces itself; what it is told, and what is known of it and its pool."""
         check_protocol(hello.protocol, ())
+        _check_hello(hello)
         pools = await self._shared.read(identity.pools)
         pool = next((item for item in pools if str(item.id) == hello.pool and item.owner == owner), None)
-        if pool is None:
+        known = self._seats.get(hello.worker)
+        if pool is None or (known is not None and (known.owner, known.pool) != (owner, pool.id)):
             raise UnknownWorkerError(hello.worker)
         row = identity.WorkerRow(id=hello.worker, pool=pool.id, host=hello.host, pid=hello.pid, features=hello.features)
         await self._shared.write(lambda session: identity.add_worker(session, row, now()))
@@ -75,22 +95,22 @@ class Workplace:
     async def bye(self, owner: str, worker: str) -> None:
         """A worker goes; what it held goes back."""
         self._seated(worker, owner)
-        await self.lost(worker)
+        await self.lost(worker, LeaseEnd.RETURNED)
 
-    async def lost(self, worker: str) -> None:
+    async def lost(self, worker: str, how: LeaseEnd) -> None:
         """A worker is gone: take back its leases at once."""
         seat = self._seats.pop(worker, None)
         if seat is not None:
             self._shared.staff[seat.pool] -= 1
         await self._shared.write(lambda session: identity.end_worker(session, worker, now()))
-        await self._take_back(worker)
+        await self._take_back(worker, how)
         self._shared.understaffed.set()
 
-    async def _take_back(self, worker: str) -> None:
+    async def _take_back(self, worker: str, how: LeaseEnd) -> None:
         leases = self._shared.ledger.of_worker(worker)
         if leases:
             policy = self._shared.policy
-            effects = await self._shared.write(lambda session: rows.expire(session, leases, policy, now()))
+            effects = await self._shared.write(lambda session: rows.end_leases(session, leases, how, policy, now()))
             self._shared.tell(effects)
 
     def _is_seated(self, seat: Seat) -> bool:
@@ -106,6 +126,7 @@ class Workplace:
         """Results in, leases out: in one commit, or, for an idle worker, as soon as there is a lease."""
         seat = self._seated(poll.worker, owner)
         check_protocol(poll.protocol, ())
+        seat.heard = monotonic()
         report, forged = self._report(seat, poll, blobs)
         drop = await self._renew(seat, poll)
         # Judged by what the worker held when it asked, not when it is answered.
@@ -114,7 +135,7 @@ class Workplace:
         deadline = monotonic() + min(poll.wait, MAX_WAIT)
         told = report.completions or report.assets or report.streams or report.started or report.released
         idle = not (told or leased)
-        with self._shared.bell.listen(("pool", seat.pool)) as event:
+        with self._present(seat), self._shared.bell.listen(("pool", seat.pool)) as event:
             # A worker that died may have left a poll that waits here: it must not take what others could run.
             while not idle or (report.want and self._is_seated(seat)):
                 event.clear()
@@ -123,7 +144,7 @@ class Workplace:
                 acknowledgements += outcome.acknowledgements
                 self._settle(seat, report, outcome)
                 if not self._is_seated(seat):  # it was lost while this was written
-                    await self._take_back(seat.worker)
+                    await self._take_back(seat.worker, LeaseEnd.RETURNED)
                 if not idle or leased or self.closed or not await heard(event, deadline - monotonic()):
                     break
         leases, blobs_out = await self._leases(seat, leased)
@@ -136,8 +157,22 @@ class Workplace:
         )
         return work, list(blobs_out.values())
 
+    @contextmanager
+    def _present(self, seat: Seat) -> Iterator[None]:
+        """Count a poll of a worker that waits here."""
+        seat.waiting += 1
+        try:
+            yield
+        finally:
+            seat.waiting -= 1
+            seat.heard = monotonic()
+
     async def _write(self, report: rows.Report) -> rows.ReportOutcome:
-        policy, at = self._shared.policy, now()
+        policy, at, ledger = self._shared.policy, now(), self._shared.ledger
+        if report.want and ledger.holds_alone(report.worker):
+            report = replace(report, want=0)
+        elif report.want:
+            report = replace(report, idle=not ledger.holds_any(report.worker))
         return await self._shared.write(lambda session: rows.report(session, report, policy, at))
 
     def _report(self, seat: Seat, poll: Poll, blobs: Sequence[memoryview]) -> tuple[rows.Report, list[int]]:
@@ -166,7 +201,8 @@ class Workplace:
     async def _renew(self, seat: Seat, poll: Poll) -> tuple[LeaseKey, ...]:
         """Extend what the worker holds; the answer is what it is to drop."""
         ending = {item.key for item in poll.completions}
-        strangers = [key for key in self._shared.ledger.renew(seat.worker, poll.held, monotonic()) if key not in ending]
+        held = [key for key in poll.held if self._shared.fencing.genuine(key)]
+        strangers = [key for key in self._shared.ledger.renew(seat.worker, held, monotonic()) if key not in ending]
         if not strangers:
             return ()
         # A lease that was lost may still bring the first result: it goes on until its node has ended.
@@ -185,7 +221,8 @@ class Workplace:
         for key in report.released:
             if ledger.holds(seat.worker, key):
                 ledger.release(key.node)
-        ledger.grant(seat.worker, [(item.key, item.attempt) for item in outcome.leased], monotonic())
+        for given in outcome.leased:
+            ledger.grant(seat.worker, [(given.key, given.attempt)], monotonic(), alone=given.alone)
         if not seat.lacks and len(outcome.leased) < report.want:
             # It was given all there was: nobody else need look into this pool for what has just become ready.
             outcome.effects.pools.discard(seat.pool)
@@ -258,6 +295,18 @@ class Workplace:
                 self._at_hand_bytes -= len(self._at_hand.popitem(last=False)[1])
 
 
+def _check_hello(hello: Hello) -> None:
+    """Refuse what cannot be stored."""
+    for name, text in (("worker", hello.worker), ("pool", hello.pool), ("host", hello.host), *_features(hello)):
+        check_text(text, name)
+    if not 0 <= hello.pid < 2**31:
+        raise WireError("expected the number of a process", path="pid")
+
+
+def _features(hello: Hello) -> Iterator[tuple[str, str]]:
+    return (("features", feature) for feature in hello.features)
+
+
 def _remember(sent: OrderedDict[str, None], digest: str) -> None:
     sent[digest] = None
     if len(sent) > _MAX_SENT:
@@ -283,7 +332,7 @@ def _pieces(poll: Poll, blobs: Sequence[memoryview], genuine: Callable[[LeaseKey
         if genuine(item.key)
         and 0 <= item.blob < len(blobs)
         and item.stream in ("stdout", "stderr")
-        and item.offset >= 0
+        and 0 <= item.offset <= MAX_STREAM_BYTES
     ]
 
 

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from covalent_server.settings import WORKER_UMASK
+
 #: What a worker must not inherit from the server: its secrets, and what would bend the worker's imports.
 _WITHHELD: Final = ("COVALENT_", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
 _TAIL_BYTES: Final = 4000
+_KEPT_LOGS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +86,16 @@ class LocalWorker:
 
 def start(order: Start, environ: Mapping[str, str]) -> LocalWorker:
     """Start a worker; raises OSError when the interpreter cannot be run."""
-    order.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    order.directory.parent.mkdir(mode=0o700, exist_ok=True)
+    order.directory.mkdir(mode=0o700, exist_ok=True)
+    _drop_old_logs(order.directory)
     name = secrets.token_hex(4)
     token_file = order.directory / f"token-{name}"
     descriptor = os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(order.token)
     log = order.directory / f"worker-{name}.log"
-    command = [order.python, "-m", "covalent.worker", "--server", order.url, "--pool", order.pool]
+    command = [order.python, "-P", "-m", "covalent.worker", "--server", order.url, "--pool", order.pool]
     command += ["--slots", str(order.slots), "--token-file", str(token_file)]
     command += ["--directory", str(order.directory), "--max-idle", str(order.max_idle)]
     try:
@@ -103,11 +108,20 @@ def start(order: Start, environ: Mapping[str, str]) -> LocalWorker:
                 cwd=order.directory,
                 env=environment(environ),
                 start_new_session=True,
+                umask=int(environ.get(WORKER_UMASK, "-1"), 8),
             )
     except OSError:
         token_file.unlink()
+        log.unlink(missing_ok=True)
         raise
     return LocalWorker(process.pid, process=process, log=log, token_file=token_file)
+
+
+def _drop_old_logs(directory: Path) -> None:
+    """Keep the logs of the latest workers."""
+    logs = sorted(directory.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)
+    for old in logs[:-_KEPT_LOGS]:
+        old.unlink()
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from covalent_server.core.errors import ExecutorRefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from covalent.wire.manifest import Metadata
 
 LOCAL: Final = "local"
@@ -34,7 +36,18 @@ def place_of(metadata: Metadata, path: str, host: str) -> str:
             "the local executor needs the absolute path of a Python interpreter, LocalExecutor(python=...)",
             f"{path}.executor_data.python",
         )
+    _check_directories(data, f"{path}.executor_data")
     return python
+
+
+def _check_directories(data: Mapping[str, Any], path: str) -> None:
+    workdir, unique = data.get("workdir"), data.get("create_unique_workdir", False)
+    if workdir is not None and not (
+        isinstance(workdir, str) and PurePath(workdir).is_absolute() and "\0" not in workdir
+    ):
+        raise ExecutorRefusedError("the working directory has to be an absolute path", f"{path}.workdir")
+    if not isinstance(unique, bool):
+        raise ExecutorRefusedError("expected true or false", f"{path}.create_unique_workdir")
 
 
 def unknown_reason(executor: str) -> str:

@@ -20,15 +20,16 @@ class Upload:
     def __init__(self, store: FileStore, digest: str) -> None:
         self._store = store
         self._digest = digest
-        self._path = store.incoming / secrets.token_hex(16)
-        self._file = self._path.open("xb", buffering=0)
+        #: Where the bytes are until they are finished.
+        self.path = store.incoming / secrets.token_hex(16)
+        self._file = self.path.open("xb", buffering=0)
         self._sha = hashlib.sha256()
         self.size = 0
 
     def close(self) -> None:
         """Let go of the file; what was not finished leaves nothing."""
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes."""
@@ -38,21 +39,29 @@ class Upload:
             view = view[self._file.write(view) :]
         self.size += len(data)
 
+    def small(self) -> bytes:
+        """The bytes, checked, of an asset that is not to become a file."""
+        self._check()
+        return self.path.read_bytes()
+
     def finish(self) -> Path:
         """Check the digest, put the bytes on the disk and the file in its place."""
-        found = self._sha.hexdigest()
-        if found != self._digest:
-            raise AssetMismatchError(
-                f"the bytes have the digest {found}, not {self._digest}: they were damaged on the way, send them again"
-            )
+        self._check()
         os.fsync(self._file.fileno())
         target = self._store.path(self._digest)
         if not target.parent.is_dir():
             target.parent.mkdir(mode=0o700, exist_ok=True)
             _sync_directory(target.parent.parent)
-        self._path.rename(target)
+        self.path.rename(target)
         _sync_directory(target.parent)
         return target
+
+    def _check(self) -> None:
+        found = self._sha.hexdigest()
+        if found != self._digest:
+            raise AssetMismatchError(
+                f"the bytes have the digest {found}, not {self._digest}: they were damaged on the way, send them again"
+            )
 
 
 class FileStore:

@@ -35,6 +35,7 @@ def build(settings: Settings) -> web.Application:
 async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Who asks, from where, and what is said when it goes wrong."""
     try:
+        _check_encoding(request)
         scope = _SCOPES.get(request.match_info.handler, Scope.BOTH)
         if scope is not Scope.ANYONE:
             _check_host(request)
@@ -52,12 +53,17 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     return response
 
 
+def _check_encoding(request: web.Request) -> None:
+    if hdrs.CONTENT_ENCODING in request.headers:
+        raise RefusedError(415, "send bodies as they are, without a Content-Encoding")
+
+
 def _check_host(request: web.Request) -> None:
     """Refuse what a page of another site could send: a foreign Host, a foreign Origin."""
     if _host_name(request.headers.get(hdrs.HOST, "")) not in _LOOPBACK:
         raise RefusedError(421, "this server answers to localhost only")
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and urlsplit(origin).netloc != request.headers.get(hdrs.HOST):
+    if origin is not None and origin.partition("://")[2] != request.headers.get(hdrs.HOST):
         raise RefusedError(403, "requests from other sites are not taken")
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise RefusedError(403, "requests from other sites are not taken")

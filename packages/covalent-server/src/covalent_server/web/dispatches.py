@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -23,26 +26,34 @@ from covalent_server.web.validation import body, decode, framed, json_answer, nu
 
 _MAX_LIST: Final = 1000
 _MAX_KEY: Final = 200
+#: From so many bytes on, reading a manifest takes longer than going to a thread and back.
+_LARGE: Final = 128 * 1024
 
 
 async def submit(request: web.Request) -> web.Response:
     """Take in a manifest; answered after it is committed."""
     text, blobs = await framed(request)
-    manifest = decode(Manifest, text)
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not 0 < len(key) <= _MAX_KEY:
-        raise WireError(f"expected 1 to {_MAX_KEY} characters", path="headers.Idempotency-Key")
-    dispatch_id = await request.app[ENGINE].submit(
-        Submission(
-            owner=request[CALLER].owner,
-            manifest=manifest,
-            plain=msgspec.json.decode(text),
-            assets=[intake.from_bytes(blob) for blob in blobs],
-            idempotency_key=key,
-            body_digest=hashlib.sha256(await body(request)).hexdigest(),
-        )
-    )
+    if key is not None and not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
+        raise WireError(f"expected 1 to {_MAX_KEY} printable ASCII characters", path="headers.Idempotency-Key")
+    read = partial(_submission, text, blobs, request[CALLER].owner, key, await body(request))
+    # What is large is read where it does not hold up everybody else.
+    submission = await asyncio.to_thread(read) if len(text) + len(blobs) * 1024 > _LARGE else read()
+    dispatch_id = await request.app[ENGINE].submit(submission)
     return json_answer(Accepted(dispatch_id=dispatch_id, instance=request.app[INFO].instance), status=201)
+
+
+def _submission(
+    text: memoryview, blobs: Sequence[memoryview], owner: str, key: str | None, whole_body: bytes
+) -> Submission:
+    return Submission(
+        owner=owner,
+        manifest=decode(Manifest, text),
+        plain=msgspec.json.decode(text),
+        assets=[intake.from_bytes(blob) for blob in blobs],
+        idempotency_key=key,
+        body_digest=hashlib.sha256(whole_body).hexdigest(),
+    )
 
 
 async def listing(request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final
 
 from covalent.errors import CovalentError
+from covalent.worker.messages import sendable
 
 #: The directory of the whole package: frames from here are ours.
 _OURS: Final = str(Path(__file__).resolve().parents[2])
@@ -19,6 +20,13 @@ class TaskFailedError(Exception):
 
 def describe(error: BaseException) -> str:
     """The text for the node's ``error`` and its stderr."""
+    try:
+        return sendable(_told(error))
+    except Exception as other:  # noqa: BLE001  an error whose own text cannot be made is still told
+        return sendable(f"{type(error).__qualname__} (its text cannot be shown: {type(other).__qualname__})")
+
+
+def _told(error: BaseException) -> str:
     if isinstance(error, TaskFailedError):
         return str(error)
     if isinstance(error, SystemExit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import fcntl
 import gc
 import os
 import socket
@@ -19,8 +20,9 @@ from covalent.wire import container
 from covalent.wire.work import Outcome
 from covalent.worker import channel
 from covalent.worker.mark import Mark
-from covalent.worker.messages import Bind, Ready, Reply, Task
+from covalent.worker.messages import EXIT_CUT_OFF, Bind, Ready, Reply, Task
 from covalent.worker.runner import execution, failures, survival
+from covalent.worker.runner.outputs import Outputs
 from covalent.worker.runner.surroundings import Surroundings
 
 
@@ -46,10 +48,14 @@ def main() -> None:
         os._exit(0)
     bound, _ = channel.decode(Bind, frame)
     runner = Runner(bound, Mark(Path(mark_path)))
-    while (frame := channel.read_blocking(incoming)) is not None:
-        reply = runner.run(frame)
-        if reply is not None:
-            connection.sendall(reply)
+    try:
+        while (frame := channel.read_blocking(incoming)) is not None:
+            reply = runner.run(frame)
+            if reply is not None:
+                connection.sendall(reply)
+    except OSError:
+        # The task closed descriptors that were not its own, or the supervisor has gone.
+        os._exit(EXIT_CUT_OFF)
     # Threads that a task left behind must not keep the process.
     os._exit(0)
 
@@ -59,28 +65,30 @@ class Runner:
 
     def __init__(self, bound: Bind, mark: Mark) -> None:
         if bound.project is not None:
+            _hold(bound.project)
             sys.path.insert(0, bound.project)
-        Path(bound.directory).mkdir(parents=True, exist_ok=True)
-        os.chdir(bound.directory)
         self._mark = mark
         self._cache = Path(bound.cache)
         self._functions = execution.Functions()
-        self._surroundings = Surroundings(os.getcwd())  # noqa: PTH109
+        self._outputs = Outputs()
+        self._surroundings = Surroundings(bound.directory, self._outputs)
         self._spoiled = ""
 
     def run(self, frame: bytes) -> bytes | None:
         """The reply to one task, None when it was taken back or must not be run here any more."""
         task, blobs = channel.decode(Task, frame)
-        begins = _stream_ends()
+        begins = self._outputs.ends()
         if self._spoiled or not self._mark.begin(task.sequence, *begins):
             return None
         started_at, clock = time.time(), time.perf_counter()
         end = self._attempt(task, blobs)
         ended_at, elapsed = time.time(), time.perf_counter() - clock
         self._spoiled = self._surroundings.leave()
+        if end.error is not None:
+            self._outputs.tell(f"{end.error}\n")
         if task.directory is not None and end.error is None:
             _remove_if_empty(task.directory)
-        ends = _stream_ends()
+        ends = self._outputs.ends()
         reply = Reply(
             sequence=task.sequence,
             outcome=Outcome.COMPLETED if end.error is None else Outcome.FAILED,
@@ -104,10 +112,7 @@ class Runner:
             assets = execution.Assets(dict(zip(task.inline, blobs, strict=True)), task.files)
             return self._write(execution.run(task, assets, self._functions))
         except BaseException as error:  # noqa: BLE001  the boundary to the user's code: sys.exit fails the task alone
-            text = failures.describe(error)
-            self._surroundings.flush()
-            sys.stderr.write(f"{text}\n")
-            return _End(error=text)
+            return _End(error=failures.describe(error))
 
     def _write(self, value: object) -> _End:
         output = execution.written(value)
@@ -130,8 +135,10 @@ class _End:
     blobs: tuple[bytes, ...] = ()
 
 
-def _stream_ends() -> tuple[int, int]:
-    return os.fstat(1).st_size, os.fstat(2).st_size
+def _hold(project: str) -> None:
+    """Keep a project from being removed from the cache for as long as this process lives."""
+    with suppress(OSError):
+        fcntl.flock(os.open(project, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), fcntl.LOCK_SH)
 
 
 def _remove_if_empty(directory: str) -> None:

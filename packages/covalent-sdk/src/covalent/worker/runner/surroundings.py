@@ -1,7 +1,8 @@
 """What a task must leave as it found it: directory, environment variables, streams, import path, limits, processes.
 
-Directory, variables and streams are put back. What cannot be undone with certainty (threads, child processes, a
-changed ``sys.path``, lowered limits, other signal handlers) spoils the runner: it is replaced before the next task.
+Directory, variables, umask and streams are put back. What cannot be undone with certainty (threads, child processes,
+other descriptors 1 and 2, a changed ``sys.path``, lowered limits, other signal handlers) spoils the runner: it is
+replaced before the next task.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import resource
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from covalent.worker.runner import survival
+from covalent.worker.runner.failures import TaskFailedError
+from covalent.worker.runner.outputs import Outputs
 
 #: What Python programs limit or handle; looking at everything would cost as much as a tiny task.
 _LIMITS: Final = (
@@ -26,13 +30,21 @@ _LIMITS: Final = (
     resource.RLIMIT_STACK,
 )
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD)
+#: The thread that writes a value's preview on the clock; it may outlive its task, and prints nothing.
+_OUR_THREAD: Final = "covalent-preview"
 
 
 class Surroundings:
     """The state that every task of a runner starts in."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, outputs: Outputs) -> None:
+        """``directory`` is where tasks run that have none of their own; it is made when it is needed."""
         self._directory = directory
+        #: The same as the system names it, once the runner has been there.
+        self._here: str | None = None
+        self._outputs = outputs
+        self._umask = os.umask(0o077)
+        os.umask(self._umask)
         self._variables = os.environ.copy()
         # Comparing what os.environ keeps inside costs 2 us a task, comparing decoded copies ten times that.
         self._encoded = dict(vars(os.environ).get("_data", {}))
@@ -43,24 +55,40 @@ class Surroundings:
         self._handlers = _handlers()
 
     def enter(self, directory: str | None) -> None:
-        """Go to the task's own directory, or to the runner's."""
+        """Go to the task's own directory, or to the runner's; raises TaskFailedError when that cannot be."""
+        if not self._is_here():
+            _go_to(self._directory)
+            self._here = os.getcwd()  # noqa: PTH109
         if directory is not None:
-            Path(directory).mkdir(parents=True, exist_ok=True)
-        if directory is not None or not self._is_here():
-            os.chdir(directory or self._directory)
+            _go_to(directory)
 
     def leave(self) -> str:
         """Put back what can be; says what cannot."""
         if os.getpid() != self._process:
             # The task forked and its child returned out of the user's function: it must not go on as a second runner.
             os._exit(0)
+        try:
+            return self._put_back() or self._left_behind()
+        except BaseException as error:  # noqa: BLE001  a signal's handler, for one, may raise anything here
+            return f"what the task changed cannot be put back: {type(error).__name__}: {error}"
+
+    def _put_back(self) -> str:
         self.flush()
+        intact = self._outputs.put_back()
         self._put_back_variables()
-        if not self._is_here():
-            os.chdir(self._directory)
+        os.umask(self._umask)
+        if self._here is not None and not self._is_here():
+            with suppress(OSError):  # the task removed it; the next one makes it again
+                os.chdir(self._here)
+        if not intact:
+            return "the task closed or replaced file descriptor 1 or 2"
+        return "the task closed sys.stdout or sys.stderr" if any(stream.closed for stream in self._streams) else ""
+
+    def _left_behind(self) -> str:
         if sys.path != self._path:
             return "the task changed sys.path"
-        if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+        main = threading.main_thread()
+        if any(thread is not main and thread.name != _OUR_THREAD for thread in threading.enumerate()):
             return "the task left a thread behind"
         if _limits() != self._limits:
             return "the task changed its resource limits"
@@ -82,8 +110,8 @@ class Surroundings:
 
     def _is_here(self) -> bool:
         try:
-            return os.getcwd() == self._directory  # noqa: PTH109  a string comparison for every task
-        except FileNotFoundError:
+            return os.getcwd() == self._here  # noqa: PTH109  a string comparison for every task
+        except OSError:
             return False
 
     def _put_back_variables(self) -> None:
@@ -94,6 +122,19 @@ class Surroundings:
         for name, value in self._variables.items():
             if os.environ.get(name) != value:
                 os.environ[name] = value
+
+
+def _go_to(directory: str) -> None:
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        os.chdir(directory)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = (
+            f"the task cannot run in the directory {directory!r}: {reason}; "
+            "give its executor a `workdir` that can be made and entered on the worker's machine"
+        )
+        raise TaskFailedError(message) from error
 
 
 def _limits() -> list[tuple[int, int]]:
