@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -49,6 +50,36 @@ def test_start_says_where_the_server_is_and_how_clients_find_it(house: House) ->
     assert f"running at {status['url']} (pid {status['pid']})" in said
     assert f"export COVALENT_SERVER_URL={status['url']}" in said
     assert str(places.token_path(house.config, status["url"])) in said
+
+
+def test_clients_that_find_the_server_by_themselves_are_told_nothing(house: House) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    house.config.mkdir()
+    (house.config / "covalent.toml").write_text(f"[server]\nport = {port}\n")
+    first = house.run("start", COVALENT_SVC_PORT="")
+    assert f":{port} (pid" in first.stdout, first.stderr
+    assert "export" not in first.stdout
+    (house.config / "covalent.toml").write_text(f"[server]\nport = {port}\n[dispatcher]\nport = 1\n")
+    assert f"export COVALENT_SERVER_URL=http://localhost:{port}" in house.run("restart", COVALENT_SVC_PORT="").stdout
+    assert "export" not in house.run("restart", COVALENT_SVC_PORT=str(port)).stdout
+    assert "export" in house.run("restart", COVALENT_SVC_PORT=str(port), COVALENT_DISPATCHER_ADDR="far").stdout
+
+
+def test_nothing_that_a_server_makes_is_open_to_others_wherever_it_lies(house: House) -> None:
+    data = house.root / "data? 100%#1"
+    before = os.umask(0o022)
+    try:
+        database = house.root / "elsewhere.db"
+        for more in ({}, {"COVALENT_DATABASE_URL": f"sqlite:///{database}"}):
+            house.json("start", "--data-dir", str(data), **more)
+            house.json("stop", "--data-dir", str(data))
+    finally:
+        os.umask(before)
+    files = [path for path in [database, *data.rglob("*")] if path.is_file()]
+    assert data / "covalent.db" in files
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert sorted(path.name for path in house.root.iterdir()) == ["config", data.name, database.name]
 
 
 def test_status_tells_pid_url_and_guard_of_a_server_that_answers(house: House) -> None:

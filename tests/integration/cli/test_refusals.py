@@ -88,6 +88,24 @@ def test_an_address_beyond_this_machine(house: House, foreground: list[str]) -> 
 
 
 @EVERYWHERE
+def test_another_address_of_this_machine(house: House, foreground: list[str]) -> None:
+    assert "127.0.0.1 or localhost" in refused(house, errors.SettingsError, "--host", "127.0.0.2", *foreground)
+
+
+@EVERYWHERE
+def test_an_account_without_a_home(house: House, foreground: list[str]) -> None:
+    early = house.root / "early"
+    early.mkdir()
+    (early / "sitecustomize.py").write_text(
+        "import os, pwd\nos.environ.pop('HOME')\ndel pwd.getpwuid\n"
+        "def unknown(uid):\n    raise KeyError(uid)\npwd.getpwuid = unknown\n"
+    )
+    homeless = {"PYTHONPATH": str(early), "COVALENT_DATA_DIR": ""}
+    said = refused(house, errors.SettingsError, *foreground, **homeless)
+    assert "COVALENT_CONFIG_DIR and COVALENT_DATA_DIR" in said
+
+
+@EVERYWHERE
 def test_a_guard_that_came_late_unless_it_is_accepted(house: House, foreground: list[str]) -> None:
     early = house.root / "early"
     early.mkdir()

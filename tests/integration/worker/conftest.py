@@ -29,7 +29,7 @@ class Workers:
         self, *, slots: int = 2, environ: dict[str, str] | None = None, wait: bool = True
     ) -> subprocess.Popen[bytes]:
         count = len(self.fake.hellos)
-        command = [sys.executable, "-m", "covalent.worker", "--server", self.fake.url, "--pool", "local"]
+        command = [sys.executable, "-P", "-m", "covalent.worker", "--server", self.fake.url, "--pool", "local"]
         command += ["--slots", str(slots), "--token-file", str(self._token), "--directory", str(self.directory)]
         process = subprocess.Popen(command, env={**os.environ, **(environ or {})}, start_new_session=True)
         self._started.append(process)

@@ -202,6 +202,8 @@ class FakeServer:
 
     def _take_assets(self, poll: Poll, blobs: Sequence[memoryview]) -> None:
         for digest, blob in zip(poll.assets, blobs, strict=False):
+            if len(blob) > INLINE_ASSET_BYTES:
+                raise RefusalError(422, "too large to be inline")
             assert hashlib.sha256(blob).hexdigest() == digest
             self.assets[digest] = bytes(blob)
 
@@ -331,7 +333,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._problem(self.fake.refused or 401, "no")
             return
         text, blobs = frames.unpack(data) if self.headers["Content-Type"] == FRAMES_CONTENT_TYPE else (data, [])
-        plain = loads(text)
+        try:
+            plain = loads(bytes(text).decode())  # strictly UTF-8, as the real one wants it
+        except UnicodeDecodeError:
+            self._problem(400, "not UTF-8")
+            return
+        if b"\\u0000" in bytes(text):
+            self._problem(400, "databases take no NUL")
+            return
         match self.path.removeprefix("/api/v1"):
             case "/worker/hello":
                 with self.fake.changed:

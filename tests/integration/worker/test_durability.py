@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from covalent.wire.work import Acknowledgement, Outcome
+from covalent.wire.work import Acknowledgement, Completion, Outcome
 from tests.integration.worker.conftest import Workers, eventually, is_alive, kill
 from tests.integration.worker.fake_server import DEADLINE, FakeServer, RefusalError, by_value
 
@@ -68,7 +68,7 @@ def test_results_for_another_server_stay_where_they_are(fake: FakeServer, worker
     left = workers.directory / "workers" / "dead" / "spool"
     left.mkdir(parents=True)
     (left / "000001.spool").write_bytes(b"results")
-    (left.parent / "instance").write_text("another server")
+    (left.parent / "serves").write_text("another server\nlocal\n")
     workers.start()
     assert fake.value(fake.submit(lambda: 1)) == 1
     assert (left / "000001.spool").exists()
@@ -289,3 +289,27 @@ def test_a_result_that_the_server_refuses_becomes_a_failure(fake: FakeServer, wo
     completion = fake.outcome(fake.submit(lambda: 1))
     assert completion.outcome is Outcome.FAILED
     assert "the server did not take its result: too strange" in (completion.error or "")
+
+
+def test_a_result_that_the_server_refuses_twice_is_told_without_a_word_of_the_task(
+    fake: FakeServer, workers: Workers
+) -> None:
+    workers.start(slots=1)
+    take = fake._complete
+    refused: list[str] = []
+
+    def stubborn(completion: Completion) -> Acknowledgement:
+        if len(refused) < 3:
+            refused.append(completion.error or "")
+            raise RefusalError(422, "too strange")
+        return take(completion)
+
+    def fail() -> None:
+        raise ValueError("of the task")
+
+    fake._complete = stubborn  # type: ignore[method-assign]
+    task = fake.submit(fail)
+    error = fake.outcome(task).error or ""
+    assert ["of the task" in text for text in [*refused, error]] == [True, True, False, False]
+    assert error.isascii()
+    assert task.leased == 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from covalent.wire.work import Completion, Outcome
+from covalent.worker.messages import ERROR_BYTES
 from tests.integration.worker.conftest import Workers, eventually, is_alive, kill
 from tests.integration.worker.fake_server import FakeServer, by_value
 
@@ -35,6 +37,154 @@ def test_an_error_shows_the_users_traceback_and_none_of_our_frames(fake: FakeSer
     assert completion.error.endswith("ValueError: that went wrong")
     assert "covalent/worker" not in completion.error
     assert task.text("stderr") == completion.error + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("bad \ud800 name", r"bad \ud800 name"), ("a\0b", "a\ufffdb"), ("€" * 100_000, "bytes cut]")]
+)
+def test_an_error_with_a_text_that_no_database_takes_is_told_at_once(
+    fake: FakeServer, tmp_path: Path, text: str, shown: str
+) -> None:
+    def fail() -> None:
+        with open("text", encoding="utf-8", errors="surrogatepass", newline="") as file:  # noqa: PTH123
+            raise ValueError(file.read())
+
+    (tmp_path / "text").write_bytes(text.encode("utf-8", "surrogatepass"))
+    task = fake.submit(fail, executor={"workdir": str(tmp_path)})
+    error = fake.outcome(task).error or ""
+    assert shown in error
+    assert "the server did not take its result" not in error
+    assert error.startswith("Traceback")
+    assert len(error.encode()) <= ERROR_BYTES
+    assert task.leased == 1
+
+
+@pytest.mark.parametrize("workdir", ["/proc/nope", "/tmp/with\0nul", "/etc/hostname/below"])  # noqa: S108 - never made
+@pytest.mark.parametrize("unique", [False, True])
+def test_a_workdir_that_cannot_be_used_fails_its_tasks_and_says_why(
+    fake: FakeServer, workdir: str, unique: bool
+) -> None:
+    executor = {"workdir": workdir, "create_unique_workdir": unique}
+    tasks = [fake.submit(lambda: 1, executor=executor) for _ in range(3)]
+    for task in tasks:
+        completion = fake.outcome(task)
+        assert completion.outcome is Outcome.FAILED
+        assert completion.error is not None
+        assert completion.error.startswith("the task cannot run in the directory ")
+        assert "give its executor a `workdir`" in completion.error
+    assert fake.value(fake.submit(lambda: "well")) == "well"
+
+
+def test_a_task_may_remove_its_working_directory(fake: FakeServer, workers: Workers) -> None:
+    def remove() -> str:
+        import os
+        import shutil
+
+        shutil.rmtree(os.getcwd())  # noqa: PTH109
+        return "done"
+
+    for executor in ({}, {"workdir": str(workers.directory / "w")}):
+        for _ in range(2):
+            task = fake.submit(remove, executor=executor)
+            assert fake.value(task) == "done"
+            assert task.text("stderr") == ""
+
+
+def test_closing_stderr_is_no_death(fake: FakeServer) -> None:
+    def close() -> str:
+        import os
+
+        os.close(2)
+        return "done"
+
+    assert fake.value(fake.submit(close)) == "done"
+
+
+@pytest.mark.parametrize("seconds", [0, 600])
+def test_a_task_that_closes_its_runners_descriptors_is_told_so_and_not_that_memory_ran_out(
+    fake: FakeServer, seconds: int
+) -> None:
+    def close(seconds: int) -> None:
+        import os
+        import time
+
+        os.closerange(3, 1000)
+        time.sleep(seconds)
+
+    completion = fake.outcome(fake.submit(close, seconds))
+    assert completion.outcome is Outcome.DIED
+    assert "closed file descriptors that it had not opened" in (completion.error or "")
+    assert fake.value(fake.submit(lambda: "well")) == "well"
+
+
+def test_a_task_whose_runners_always_end_before_it_begins_is_given_up(fake: FakeServer, workers: Workers) -> None:
+    python = workers.directory.parent / "python"
+    python.write_text(
+        f"#!{sys.executable}\n"
+        "import socket, sys\n"
+        "from covalent.worker import channel\n"
+        "from covalent.worker.messages import Ready\n"
+        "connection = socket.socket(fileno=int(sys.argv[-3]))\n"
+        "connection.sendall(channel.encode(Ready()))\n"
+        "connection.recv(1)\n"
+        "sys.exit('no, thank you')\n"
+    )
+    python.chmod(0o755)
+    completion = fake.outcome(fake.submit(lambda: 1, executor={"python": str(python)}))
+    assert completion.outcome is Outcome.FAILED
+    assert "3 times, before the task began" in (completion.error or "")
+    assert "no, thank you" in (completion.error or "")
+    assert fake.value(fake.submit(lambda: "well")) == "well"
+
+
+def test_a_runner_that_talks_nonsense_takes_only_its_task_along(fake: FakeServer) -> None:
+    def babble() -> None:
+        import os
+        import stat
+        import time
+
+        for number in range(3, 100):
+            try:
+                if stat.S_ISSOCK(os.fstat(number).st_mode):
+                    os.write(number, bytes(7) + b"\x05hello")
+            except OSError:
+                continue
+        time.sleep(600)
+
+    assert fake.outcome(fake.submit(babble)).outcome is Outcome.DIED
+    assert fake.value(fake.submit(lambda: "well")) == "well"
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [
+        {"workdir": 5},
+        {"workdir": ["a"]},
+        {"workdir": "~nobody-of-this-name/x"},
+        {"python": 5},
+        {"python": "/nul\0/python"},
+        {"python": "/\ud800/python"},
+    ],
+)
+def test_a_lease_that_makes_no_sense_fails_its_task_alone(fake: FakeServer, executor: dict[str, object]) -> None:
+    completion = fake.outcome(fake.submit(lambda: 1, executor=executor))
+    assert completion.outcome is Outcome.FAILED
+    assert "run" in (completion.error or "")
+    assert fake.value(fake.submit(lambda: "well")) == "well"
+    assert len(fake.hellos) == 1
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"list": 5}, {"asset": "../../token"}, {"node": 1, "path": 7}, {}],
+    ids=["list", "asset", "path", "empty"],
+)
+def test_a_template_that_makes_no_sense_fails_its_task_alone(fake: FakeServer, argument: dict[str, object]) -> None:
+    fake.inline = False
+    completion = fake.outcome(fake.submit(lambda x: x, argument, outputs={"1": fake.put(1)}))
+    assert completion.outcome is Outcome.FAILED
+    assert fake.value(fake.submit(lambda: "well")) == "well"
+    assert len(fake.hellos) == 1
 
 
 def test_sys_exit_fails_the_task_and_says_so(fake: FakeServer) -> None:

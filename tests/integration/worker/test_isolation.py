@@ -53,7 +53,9 @@ def test_directory_and_variables_are_put_back(fake: FakeServer) -> None:
     assert before[:2] == (None, os.environ.get("HOME"))
 
 
-@pytest.mark.parametrize("trace", ["thread", "child", "path", "limit", "signal"])
+@pytest.mark.parametrize(
+    "trace", ["thread", "daemon", "child", "path", "limit", "signal", "replaced 1", "closed 1", "closed 2", "closed"]
+)
 def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, workers: Workers, trace: str) -> None:
     workers.start(slots=1)
 
@@ -68,6 +70,14 @@ def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, wo
 
         if trace == "thread":
             threading.Thread(target=time.sleep, args=(600,)).start()
+        elif trace == "daemon":
+            threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+        elif trace == "replaced 1":
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        elif trace in ("closed 1", "closed 2"):
+            os.close(int(trace[-1]))
+        elif trace == "closed":
+            sys.stdout.close()
         elif trace == "child":
             subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         elif trace == "path":
@@ -84,6 +94,42 @@ def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, wo
     assert spoiled == first
     assert fake.value(fake.submit(leave, "")) != first
     eventually(lambda: not is_alive(first))
+
+
+def test_what_is_printed_after_descriptors_were_replaced_is_the_next_tasks_own(
+    fake: FakeServer, workers: Workers
+) -> None:
+    workers.start(slots=1)
+
+    def redirect() -> None:
+        import os
+
+        print("before", flush=True)
+        for number in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        print("astray", flush=True)
+        raise ValueError("told all the same")
+
+    def say() -> None:
+        print("after")
+
+    first, second = fake.submit(redirect), fake.submit(say)
+    assert "told all the same" in (fake.outcome(first).error or "")
+    fake.value(second)
+    assert (first.text(), second.text()) == ("before\n", "after\n")
+    assert first.text("stderr").endswith("ValueError: told all the same\n")
+
+
+def test_the_file_mode_mask_is_put_back(fake: FakeServer, workers: Workers) -> None:
+    workers.start(slots=1)
+
+    def mask(new: int) -> tuple[int, int]:
+        import os
+
+        return os.getpid(), os.umask(new)
+
+    first = fake.value(fake.submit(mask, 0o007))
+    assert fake.value(fake.submit(mask, 0o007)) == first
 
 
 def test_no_secret_of_the_worker_is_in_a_tasks_environment(fake: FakeServer, workers: Workers) -> None:

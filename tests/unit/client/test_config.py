@@ -183,3 +183,23 @@ def test_a_token_file_that_cannot_be_read_is_named(config_dir: Path) -> None:
     (config_dir / "tokens" / "localhost_48008").mkdir(parents=True)
     with pytest.raises(ConfigError, match="localhost_48008 cannot be read"):
         server_token("http://localhost:48008")
+
+
+def test_an_account_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert server_url() == "http://localhost:48008"
+    for name in ("COVALENT_CONFIG_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="COVALENT_CONFIG_DIR"):
+        server_url()
+    assert server_url("http://far:1") == "http://far:1"
+
+
+def test_a_section_that_is_a_value_is_no_address() -> None:
+    _write("dispatcher = 1\n")
+    with pytest.raises(KeyError, match=r"'dispatcher\.address' is not set"):
+        server_url()

@@ -124,7 +124,7 @@ def test_iterators_written_in_c_that_get_to_an_electron_while_they_are_unpacked_
         a, b = map(list, [same((1, 2, 3)), same((4, 5, 6))])
         return [a, b]
 
-    with pytest.raises(ValueError, match="unpack"):
+    with pytest.raises(AssertionError):  # the evaluation insists on the number, as workers do
         evaluated(too_long)
 
 
@@ -132,8 +132,8 @@ def test_iterators_written_in_c_that_get_to_an_electron_while_they_are_unpacked_
     "use",
     [
         lambda e: tuple(itertools.islice(e, 2)), lambda e: list(zip(e, [1, 2], strict=False)), lambda e: (*e,),
-        lambda e: print(*e), lambda e: list(itertools.chain(e)), lambda e: list(map(str, e)), lambda e: set(e),
-        lambda e: {**dict(e)}, lambda e: [x for x in e], lambda e: next(x for x in e), lambda e: max(e),
+        lambda e: print(*e), lambda e: list(itertools.chain(e)), lambda e: {*e}, set,
+        lambda e: [*map(str, e)], lambda e: next(x for x in e), max, sorted, itertools.cycle, enumerate,
     ],
 )  # fmt: skip
 def test_iterating_is_refused_unless_it_is_unpacking(use: Any) -> None:

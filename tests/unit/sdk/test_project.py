@@ -139,7 +139,7 @@ def test_installed_namespace_packages_in_one_another_stay_behind(home: Path) -> 
 
 def test_a_finder_that_fails_says_no(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Forgetful:
-        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        def find_spec(self, name: str, *_: object) -> None:
             raise KeyError(name)
 
     written(home, mine="import somewhere.else_\nimport other\n", other="")
@@ -272,9 +272,9 @@ def test_names_that_only_windows_refuses_are_shipped(home: Path, tmp_path: Path)
     assert asset is not None
     project.extract(asset.serialize(), tmp_path / "unpacked")
     unpacked = {path.name: path.read_text() for path in (tmp_path / "unpacked" / "pack").iterdir()}
-    assert unpacked == {
-        name: name for name in ("2024-01-01T10:00.csv", "a\\b.txt", "größe.txt", "two\nlines")
-    } | {"__init__.py": ""}
+    assert unpacked == {name: name for name in ("2024-01-01T10:00.csv", "a\\b.txt", "größe.txt", "two\nlines")} | {
+        "__init__.py": ""
+    }
 
 
 def test_a_name_that_has_no_unicode_is_refused_with_a_way_out_that_works(home: Path) -> None:

@@ -159,7 +159,9 @@ def test_every_field_of_the_settings_is_an_option() -> None:
     assert len({option.variable for option in settings.OPTIONS}) == len(settings.OPTIONS)
 
 
-@pytest.mark.parametrize("name", ["plain", "what?", "#1", "100%", "%3F?#%", "a b", "ü", "@:[x]", "?mode=memory", "a&b=c"])
+@pytest.mark.parametrize(
+    "name", ["plain", "what?", "#1", "100%", "%3F?#%", "a b", "ü", "@:[x]", "?mode=memory", "a&b=c"]
+)
 def test_the_database_lies_in_the_data_directory_whatever_that_is_called(name: str, tmp_path: Path) -> None:
     data = tmp_path / name
     data.mkdir()
@@ -173,10 +175,11 @@ def test_the_database_lies_in_the_data_directory_whatever_that_is_called(name: s
     assert "covalent.db" in {path.name for path in data.iterdir()}
 
 
-def test_an_account_without_a_home_is_told_what_to_set(homeless: None, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("homeless")
+def test_an_account_without_a_home_is_told_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="COVALENT_CONFIG_DIR and COVALENT_DATA_DIR"):
         settings.load({}, {})
-    with pytest.raises(SettingsError, match="--data-dir: .*~/state"):
+    with pytest.raises(SettingsError, match=r"--data-dir: .*~/state"):
         settings.load({"config_dir": str(tmp_path), "data_dir": "~/state"}, {})
     given = {"COVALENT_CONFIG_DIR": str(tmp_path / "c"), "COVALENT_DATA_DIR": str(tmp_path / "d")}
     assert settings.load({}, given).data_dir == tmp_path / "d"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from covalent.worker.messages import EXIT_CUT_OFF
 from covalent.worker.processes import died_message
 
 
@@ -15,7 +16,9 @@ from covalent.worker.processes import died_message
         (-9, "signal 9 (SIGKILL): probably the machine or its memory limit ran out of memory"),
         (-15, "signal 15 (SIGTERM)"),
         (-99, "signal 99 (unknown)"),
+        (None, "closed file descriptors that it had not opened"),
+        (EXIT_CUT_OFF, "closed file descriptors that it had not opened"),
     ],
 )
-def test_a_status_is_told_in_words(status: int, words: str) -> None:
+def test_a_status_is_told_in_words(status: int | None, words: str) -> None:
     assert words in died_message(status)

@@ -339,10 +339,10 @@ def _ships(path: Path, directory: Path, patterns: Iterable[str]) -> bool:
 def _check_names(files: dict[PurePosixPath, Path]) -> None:
     for place, path in files.items():
         try:
-            for part in place.parts:
-                part.encode()
-        except UnicodeEncodeError:
-            pattern = part.encode("ascii", "replace").decode("ascii")  # a question mark fits any letter
+            str(place).encode()
+        except UnicodeEncodeError as error:
+            part = str(place)[: error.end].count("/")
+            pattern = place.parts[part].encode("ascii", "replace").decode("ascii")  # a question mark fits any letter
             raise ProjectError(
                 f"the file {str(path)!r} cannot be shipped, because its name is not UTF-8; rename it, "
                 f"or leave it behind by a line {pattern!r} in a file {IGNORE_FILE} in the package's directory"

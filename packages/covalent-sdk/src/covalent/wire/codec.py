@@ -26,7 +26,7 @@ _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 def to_json(value: Any) -> Any:
     """A record as plain JSON data; fields that are None are left out."""
-    cls = type(value)
+    cls: type = type(value)
     if cls in _SCALARS:  # most values are
         return value
     if _getters(cls) is not None:
@@ -61,9 +61,10 @@ def from_json(cls: type[T], plain: Any, *, path: str = "$") -> T:
 
 def _fields(record: Any) -> dict[str, Any]:
     """The fields of a record that are not None, as they are; whoever encodes them comes back for what lies inside."""
-    getters = _getters(type(record))
+    cls: type = type(record)
+    getters = _getters(cls)
     if getters is None:
-        raise TypeError(f"{type(record).__name__} has no form in JSON")
+        raise TypeError(f"{cls.__name__} has no form in JSON")
     return {name: item for name, get in getters if (item := get(record)) is not None}
 
 

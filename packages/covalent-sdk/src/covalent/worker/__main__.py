@@ -12,7 +12,6 @@ from pathlib import Path
 from covalent.errors import CovalentError, WorkerError
 from covalent.wire import places
 from covalent.worker.settings import WorkerSettings
-from covalent.worker.supervisor import Supervisor
 
 _TOKEN_VARIABLE = "COVALENT_WORKER_TOKEN"  # noqa: S105 - the variable's name
 
@@ -23,11 +22,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=parsed.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    reason = unsupported(sys.platform)
+    if reason is not None:
+        sys.stderr.write(f"covalent-worker: {reason}\n")
+        return 1
+    from covalent.worker.supervisor import Supervisor  # noqa: PLC0415  it cannot be imported elsewhere than on Linux
+
     try:
         return Supervisor(_settings(parsed), dict(os.environ)).run()
     except (CovalentError, OSError) as error:
         sys.stderr.write(f"covalent-worker: {error}\n")
         return 1
+
+
+def unsupported(platform: str) -> str | None:
+    """Why no worker can run on a platform, None where one can."""
+    if platform == "linux":
+        return None
+    return f"workers need Linux for now, this is {platform}; start the worker on a Linux machine, in WSL or a container"
 
 
 def _parser() -> argparse.ArgumentParser:

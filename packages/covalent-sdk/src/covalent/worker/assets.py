@@ -5,8 +5,11 @@ Nothing crosses owners: each has entries and a directory of their own.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import secrets
+import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -14,11 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from covalent.errors import ServerError
+from covalent.errors import ServerError, WorkerError
 from covalent.http import Server
 from covalent.wire import INLINE_ASSET_BYTES, INLINE_MESSAGE_BYTES
 from covalent.wire.codec import from_json
 from covalent.wire.manifest import Digests
+from covalent.wire.template import is_digest
 from covalent.worker.home import Home
 
 _MEMORY_BYTES: Final = 64 << 20
@@ -26,6 +30,10 @@ _MEMORY_BYTES: Final = 64 << 20
 _DISK_BYTES: Final = 20 << 30
 #: … and what was used in the last hour is kept even then: a task may be about to open it.
 _SPARED_SECONDS: Final = 3600.0
+#: Unpacked projects kept of each owner; those that a runner serves are kept beyond that.
+_PROJECTS: Final = 100
+#: What is left of earlier boots of the machine is removed when it was not touched for so long.
+_FORMER_BOOT_SECONDS: Final = 7 * 86400.0
 
 
 class Assets:
@@ -51,17 +59,32 @@ class Assets:
         if data is not None:
             self._small.move_to_end((owner, digest))
             return data
-        path = self._home.assets(owner) / digest
-        try:
-            os.utime(path)
-        except FileNotFoundError:
-            return None
-        return path
+        path = _inside(self._home.assets(owner), digest)
+        return path if _used(path) else None
 
     def project(self, owner: str, digest: str) -> Path | None:
         """Where a project lies unpacked, None when it has to be fetched."""
-        path = self._home.projects(owner) / digest
-        return path if path.is_dir() else None
+        path = self.project_place(owner, digest)
+        return path if _used(path) else None
+
+    def project_place(self, owner: str, digest: str) -> Path:
+        """Where a project is to be unpacked."""
+        return _inside(self._home.projects(owner), digest)
+
+
+def _inside(directory: Path, digest: str) -> Path:
+    if not is_digest(digest):
+        raise WorkerError(f"{digest!r:.100} is not the digest of an asset")
+    return directory / digest
+
+
+def _used(path: Path) -> bool:
+    """Note that something in the cache is about to be used; whether it is there."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def fetch(server: Server, directory: Path, digests: Iterable[str]) -> dict[str, bytes]:
@@ -92,10 +115,15 @@ def unpack_project(data: bytes, path: Path) -> None:
     from covalent import project  # noqa: PLC0415 - only workers of workflows with modules of their own need it
 
     project.extract(data, path)
+    trim_projects(path.parent, time.time())
 
 
 def trim(directory: Path, now: float) -> None:
-    """Remove what was not used for longest until the cache is within its bounds."""
+    """Remove what was not used for longest until the cache is within its bounds, and what former boots left."""
+    for former in directory.parent.glob("assets-*"):
+        with suppress(FileNotFoundError):
+            if former != directory and now - former.stat().st_mtime > _FORMER_BOOT_SECONDS:
+                shutil.rmtree(former, ignore_errors=True)
     files = []
     for path in directory.iterdir():
         with suppress(FileNotFoundError):
@@ -107,3 +135,27 @@ def trim(directory: Path, now: float) -> None:
             return
         path.unlink(missing_ok=True)
         total -= size
+
+
+def trim_projects(directory: Path, now: float) -> None:
+    """Remove the projects that were not used for longest until few are left, and what dead workers unpacked by half."""
+    found = []
+    for path in directory.iterdir():
+        with suppress(FileNotFoundError):
+            found.append((path.stat().st_mtime, path))
+    for used, path in sorted(found)[: max(0, len(found) - _PROJECTS)]:
+        if now - used < _SPARED_SECONDS:
+            return
+        with suppress(OSError):  # another worker is removing it, too
+            _remove_unless_held(path)
+
+
+def _remove_unless_held(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # runners hold the projects that they serve
+        hidden = path.with_name(f".{secrets.token_hex(8)}")
+        path.rename(hidden)  # so that nobody finds half of it
+        shutil.rmtree(hidden, ignore_errors=True)
+    finally:
+        os.close(descriptor)

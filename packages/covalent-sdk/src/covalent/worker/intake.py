@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from covalent.errors import ServerError, ServerUnreachableError
+from covalent.errors import ServerError, ServerUnreachableError, WorkerError
 from covalent.http import Server
 from covalent.wire import FEATURES, template
 from covalent.wire.work import Lease
@@ -23,6 +23,8 @@ Buffer = bytes | bytearray | memoryview
 
 #: Statuses that say "not now"; every other refusal is final.
 _PASSING: Final = frozenset({0, 408, 409, 429})
+#: Descriptions of runners that are kept; a worker may live long and see many projects.
+_KEPT_BINDINGS: Final = 256
 
 
 class Intake:
@@ -63,24 +65,33 @@ class Intake:
     def take(self, held: Held, blobs: Mapping[str, Buffer]) -> None:
         """Start to make a job of a lease that came with some of its assets."""
         lease = held.lease
-        needed = _needed(lease)
-        for digest in blobs.keys() & needed.keys():
-            self._assets.keep(lease.owner, digest, bytes(blobs[digest]))
-        unknown = set(lease.requires) - FEATURES
-        if unknown:
-            self._impossible(
-                held,
-                f"the task needs {', '.join(sorted(unknown))}, which this worker's covalent-sdk cannot do: upgrade it",
-            )
-            return
         self._waiting[lease.key.token] = held
-        self._continue(held, needed, self._patience.first_pause)
+        try:
+            _check_features(lease)
+            needed = _needed(lease)
+            for digest in blobs.keys() & needed.keys():
+                self._assets.keep(lease.owner, digest, bytes(blobs[digest]))
+        except Exception as error:  # noqa: BLE001  as in _continue
+            self._refuse(held, error)
+        else:
+            self._continue(held, needed, self._patience.first_pause)
 
     def _continue(self, held: Held, needed: Iterable[str], pause: float) -> None:
         """Hand over the job when everything is here; fetch what is not."""
-        lease = held.lease
-        if lease.key.token not in self._waiting:
+        if held.lease.key.token not in self._waiting:
             return
+        try:
+            self._advance(held, needed, pause)
+        except Exception as error:  # noqa: BLE001  whatever is wrong with a lease fails its task, never the worker
+            self._refuse(held, error)
+
+    def _refuse(self, held: Held, error: Exception) -> None:
+        self._waiting.pop(held.lease.key.token, None)
+        reason = str(error) if isinstance(error, WorkerError) else f"{type(error).__name__}: {error}"
+        self._impossible(held, f"this worker cannot run the task: {reason}")
+
+    def _advance(self, held: Held, needed: Iterable[str], pause: float) -> None:
+        lease = held.lease
         blobs: dict[str, bytes] = {}
         files: dict[str, str] = {}
         missing: list[str] = []
@@ -92,12 +103,13 @@ class Intake:
                 files[digest] = str(found)
             else:
                 blobs[digest] = found
-        project = self._home.projects(lease.owner) / lease.project if lease.project else None
-        if missing or (project is not None and not project.is_dir()):
+        project = self._assets.project_place(lease.owner, lease.project) if lease.project else None
+        if missing or (lease.project and self._assets.project(lease.owner, lease.project) is None):
             self._fetch(held, needed, missing, project, pause)
             return
+        job = self._job(held, blobs, files, project)
         self._waiting.pop(lease.key.token, None)
-        self._ready(self._job(held, blobs, files, project))
+        self._ready(job)
 
     def _fetch(self, held: Held, needed: Iterable[str], missing: list[str], project: Path | None, pause: float) -> None:
         directory = self._home.assets(held.lease.owner)
@@ -147,12 +159,15 @@ class Intake:
     def _binding(self, lease: Lease, project: Path | None) -> tuple[RunnerKey, Bind]:
         """Which runner a task needs; the same objects again for the same needs."""
         data = lease.executor_data
-        needs = (lease.owner, data.get("python"), lease.project, data.get("workdir"))
+        python, workdir = _text(data, "python"), _text(data, "workdir")
+        needs = (lease.owner, python, lease.project, workdir)
         if needs not in self._bindings:
-            directory = str(Path(data.get("workdir") or self._home.work).expanduser())
+            if len(self._bindings) >= _KEPT_BINDINGS:
+                self._bindings.clear()
+            directory = _expanded(workdir) if workdir else str(self._home.work)
             key = RunnerKey(
                 owner=lease.owner,
-                python=data.get("python") or sys.executable,
+                python=python or sys.executable,
                 project=lease.project,
                 directory=directory,
             )
@@ -163,6 +178,26 @@ class Intake:
             )
             self._bindings[needs] = (key, bind)
         return self._bindings[needs]
+
+
+def _check_features(lease: Lease) -> None:
+    unknown = set(lease.requires) - FEATURES
+    if unknown:
+        raise WorkerError(f"it needs {', '.join(sorted(unknown))}; upgrade covalent-sdk in the worker's environment")
+
+
+def _text(data: Mapping[str, Any], name: str) -> str | None:
+    value = data.get(name)
+    if value is not None and not isinstance(value, str):
+        raise WorkerError(f"its executor's `{name}` is to be a string, not {value!r:.100}")
+    return value
+
+
+def _expanded(workdir: str) -> str:
+    try:
+        return str(Path(workdir).expanduser())
+    except RuntimeError as error:
+        raise WorkerError(f"its executor's `workdir` {workdir!r} names no directory here: {error}") from error
 
 
 def _needed(lease: Lease) -> dict[str, None]:

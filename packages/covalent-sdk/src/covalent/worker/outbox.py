@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import mmap
+import os
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,17 +16,25 @@ from typing import Final
 from covalent.errors import AuthenticationError, ServerError
 from covalent.http import Server
 from covalent.wire.work import Completion, LeaseKey, Outcome, Poll, StreamChunk
+from covalent.worker.assets import trim
 from covalent.worker.couriers import Courier
+from covalent.worker.messages import sendable
 from covalent.worker.settings import Patience
 from covalent.worker.spool import Entry, Result, Spool
 
 Buffer = bytes | bytearray | memoryview
 
+_log = logging.getLogger("covalent.worker")
 #: Printed output up to this size travels with its completion; more is sent before it.
 _LIGHT_STREAM_BYTES: Final = 64 * 1024
 _BATCH_ENTRIES: Final = 256
 _BATCH_BYTES: Final = 1 << 20
-_ERROR_CHARACTERS: Final = 20_000
+#: Statuses that say "not now" of an upload; 404 is for a worker that has to introduce itself again.
+_PASSING: Final = frozenset({404, 408, 409, 429})
+#: Other things that are said of a refused result: why it was refused, then _LAST_WORDS.
+_REPLACEMENTS: Final = 2
+#: What is said of a result when the server has refused everything else; nothing of the task is in it.
+_LAST_WORDS: Final = "the server refused the result of this task twice; the worker's log says why"
 
 
 def entry(
@@ -80,6 +92,7 @@ class Outbox:
     def add(self, item: Entry, *, spooled: bool = False) -> None:
         """A new result; it goes to the spool with the next :meth:`flush` unless it is ``spooled``."""
         self.unfinished += 1
+        item = replace(item, result=replace(item.result, completion=_sendable(item.result.completion)))
         if spooled:
             self._upload_or_ready(item)
         else:
@@ -116,19 +129,22 @@ class Outbox:
         """Nobody answered; these are to be sent again."""
         self._ready.extendleft(reversed(items))
 
-    def refused(self, items: Sequence[Entry], error: ServerError) -> list[LeaseKey]:
-        """The server does not take these; returns the leases of those that were given up."""
+    def refused(self, items: Sequence[Entry], error: ServerError) -> None:
+        """The server does not take these: the one that it means is told as a failure instead.
+
+        No lease is forgotten: it would expire and its task be run again, with the same end.
+        """
         if len(items) > 1:
             self._singly = True
             self.undelivered(items)
-            return []
-        (item,) = items
-        key = item.result.completion.key
-        if item.replaced:
-            self.acknowledged(items)
-            return [key]
-        self.undelivered([_replacement(item, error)])
-        return []
+            return
+        key = items[0].result.completion.key
+        _log.error("the server refuses the result of node=%s attempt=%s: %s", key.node, key.attempt, error)
+        item = _replacement(items[0], error)
+        if item.refusals > _REPLACEMENTS:
+            self._later(self._patience.longest_pause, lambda: self._ready.append(item))
+        else:
+            self.undelivered([item])
 
     def _upload_or_ready(self, item: Entry) -> None:
         if is_heavy(item):
@@ -141,9 +157,12 @@ class Outbox:
             self._ready.append(_lightened(item))
 
         def failed(error: Exception) -> None:
-            final = isinstance(error, ServerError) and 400 <= error.status < 500 and error.status not in {408, 409, 429}
+            final = isinstance(error, ServerError) and 400 <= error.status < 500 and error.status not in _PASSING
             if isinstance(error, AuthenticationError) or not (final or isinstance(error, FileNotFoundError)):
                 longer = min(self._patience.longest_pause, pause * 2)
+                if item.result.file is not None:  # in use: the cache is not to let go of it
+                    with suppress(OSError):
+                        os.utime(item.result.file)
                 self._later(pause, lambda: self._upload(item, longer))
             else:
                 self._ready.append(_replacement(item, error))
@@ -163,6 +182,7 @@ class Outbox:
             with Path(result.file).open("rb") as file:
                 content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
             self._server.put_asset(result.completion.output, [content], len(content))
+            trim(Path(result.file).parent, time.time())
 
 
 def _lightened(item: Entry) -> Entry:
@@ -176,5 +196,11 @@ def _replacement(item: Entry, error: Exception) -> Entry:
     before = item.result.completion
     text = f"the task ended ({before.outcome}), but the server did not take its result: {error}"
     text += f"\n{before.error}" if before.error else ""
-    completion = replace(before, outcome=Outcome.FAILED, output=None, error=text[:_ERROR_CHARACTERS])
-    return replace(item, result=Result(completion=completion), blobs=(), replaced=True)
+    if item.refusals:
+        text = _LAST_WORDS
+    completion = replace(before, outcome=Outcome.FAILED, output=None, error=text)
+    return replace(item, result=Result(completion=_sendable(completion)), blobs=(), refusals=item.refusals + 1)
+
+
+def _sendable(completion: Completion) -> Completion:
+    return completion if completion.error is None else replace(completion, error=sendable(completion.error))

@@ -39,7 +39,7 @@ class Slots:
         stopped: Callable[[Runner], None],
         unstartable: Callable[[Job, str], None],
     ) -> None:
-        """``started`` and ``stopped`` are told of every runner, ``unstartable`` of a task that no runner can be given."""
+        """``started`` and ``stopped`` are told of every runner, ``unstartable`` of a task that none can be given."""
         self.count = count
         self.runners: list[Runner] = []
         self._home = home

@@ -50,8 +50,8 @@ class Entry:
     result: Result
     blobs: Sequence[Buffer]
     segment: Segment | None = field(default=None, repr=False)
-    #: The server refused it as it was; this is what it is told instead.
-    replaced: bool = False
+    #: How often the server refused it; after the first time it is told something else instead.
+    refusals: int = 0
 
 
 class Spool:

@@ -18,7 +18,7 @@ from covalent.worker.exchange import Answer, Printed
 from covalent.worker.home import Home
 from covalent.worker.intake import Intake
 from covalent.worker.ledger import Held, Ledger
-from covalent.worker.messages import Reply
+from covalent.worker.messages import Reply, sendable
 from covalent.worker.outbox import Outbox
 from covalent.worker.pace import Pace
 from covalent.worker.process import Job, Runner, interpreter_error
@@ -312,7 +312,7 @@ class Workload:
 
     def _impossible(self, held: Held, message: str) -> None:
         """The task cannot be run at all."""
-        now = time.time()
+        message, now = sendable(message), time.time()
         completion = Completion(key=held.lease.key, outcome=Outcome.FAILED, error=message, started_at=now, ended_at=now)
         self._complete(held, completion, None, [("stderr", 0, f"{message}\n".encode())], None)
 

@@ -84,6 +84,7 @@ def _spawn(order: Order, place: directory.DataDirectory, pipe: int) -> subproces
     command = [sys.executable, "-P", "-m", "covalent_server", "start", "--foreground", "--ready-fd", str(pipe)]
     command += options.as_arguments(_whole_paths(shown, order.settings))
     command += ["--allow-late-guard"] if order.allow_late_guard else []
+    place.log.touch(mode=0o600)
     with place.log.open("ab") as log:
         return subprocess.Popen(
             command,

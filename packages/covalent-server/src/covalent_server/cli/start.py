@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import click
 
+from covalent.errors import ConfigError
 from covalent.wire import places
 from covalent_server.cli import options, output, readiness, record
 from covalent_server.cli.launch import Order, launch
-from covalent_server.settings import Origin, Settings
+from covalent_server.settings import FILE_NAME, Settings
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1"})
 
 
 @click.command()
@@ -49,7 +54,7 @@ def tell(known: record.ServerRecord, settings: Settings, *, as_json: bool) -> No
         f"Covalent is running at {known.url} (pid {known.pid})",
         f"Its API token is in {token}, where the SDK of this account finds it",
     ]
-    if not _found_by_clients(known.url, settings):
+    if not _found_by_clients(known.url):
         lines.append(f"Tell clients where it is: export COVALENT_SERVER_URL={known.url}")
     if known.guard != "armed":
         lines.append(f"The guard against unpickling is {known.guard}: pickle was loaded before it")
@@ -57,13 +62,22 @@ def tell(known: record.ServerRecord, settings: Settings, *, as_json: bool) -> No
     output.show("\n".join(lines), facts | {"token_file": str(token)}, as_json=as_json)
 
 
-def _found_by_clients(url: str, settings: Settings) -> bool:
+def _found_by_clients(url: str) -> bool:
     """Whether a client with this environment looks for its server there."""
-    expected = os.environ.get("COVALENT_SERVER_URL")
-    if expected:
-        return expected.rstrip("/") == url
-    port = str(urlsplit(url).port)
-    if settings.sources["port"].origin is Origin.FILE and "COVALENT_DISPATCHER_ADDR" not in os.environ:
-        # clients read the same table, unless a flag led the server to another file
-        return port == str(settings.port) and settings.sources["config_dir"].origin is not Origin.FLAG
-    return port == (os.environ.get("COVALENT_SVC_PORT") or str(places.DEFAULT_PORT))
+    whole = os.environ.get("COVALENT_SERVER_URL")
+    if whole:
+        return whole.rstrip("/") == url
+    tables = _tables_of_clients()
+    dispatcher, server = tables.get("dispatcher", {}), tables.get("server", {})
+    address = os.environ.get("COVALENT_DISPATCHER_ADDR") or dispatcher.get("address", "localhost")
+    given = os.environ.get("COVALENT_SVC_PORT") or dispatcher.get("port") or server.get("port")
+    return address in _LOOPBACK and str(urlsplit(url).port) == str(given or places.DEFAULT_PORT)
+
+
+def _tables_of_clients() -> Mapping[str, Mapping[str, Any]]:
+    """The settings of scripts; flags may have led the server to another file."""
+    try:
+        file = tomllib.loads((places.config_dir(os.environ) / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, ConfigError):  # clients will say what is wrong with it
+        return {}
+    return {name: table for name, table in file.items() if isinstance(table, dict)}
