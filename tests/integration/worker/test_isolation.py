@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -32,6 +33,16 @@ def packed(fake: FakeServer, directory: Path, files: dict[str, str]) -> str:
     return fake.put_bytes(made.serialize())
 
 
+def assert_replaced(fake: FakeServer, leave: Callable[[str], int], trace: str) -> None:
+    """A runner, of which ``leave`` tells the process id, serves one task after the other until one leaves a trace."""
+    first, second = fake.value(fake.submit(leave, "")), fake.value(fake.submit(leave, ""))
+    assert first == second
+    spoiled = fake.value(fake.submit(leave, trace))
+    assert spoiled == first
+    assert fake.value(fake.submit(leave, "")) != first
+    eventually(lambda: not is_alive(first))
+
+
 @pytest.mark.usefixtures("worker")
 def test_directory_and_variables_are_put_back(fake: FakeServer) -> None:
     def change() -> None:
@@ -53,9 +64,7 @@ def test_directory_and_variables_are_put_back(fake: FakeServer) -> None:
     assert before[:2] == (None, os.environ.get("HOME"))
 
 
-@pytest.mark.parametrize(
-    "trace", ["thread", "daemon", "child", "path", "limit", "signal", "replaced 1", "closed 1", "closed 2", "closed"]
-)
+@pytest.mark.parametrize("trace", ["thread", "daemon", "child", "path", "limit", "signal"])
 def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, workers: Workers, trace: str) -> None:
     workers.start(slots=1)
 
@@ -72,12 +81,6 @@ def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, wo
             threading.Thread(target=time.sleep, args=(600,)).start()
         elif trace == "daemon":
             threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
-        elif trace == "replaced 1":
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        elif trace in ("closed 1", "closed 2"):
-            os.close(int(trace[-1]))
-        elif trace == "closed":
-            sys.stdout.close()
         elif trace == "child":
             subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         elif trace == "path":
@@ -88,12 +91,30 @@ def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, wo
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return os.getpid()
 
-    first, second = fake.value(fake.submit(leave, "")), fake.value(fake.submit(leave, ""))
-    assert first == second
-    spoiled = fake.value(fake.submit(leave, trace))
-    assert spoiled == first
-    assert fake.value(fake.submit(leave, "")) != first
-    eventually(lambda: not is_alive(first))
+    assert_replaced(fake, leave, trace)
+
+
+@pytest.mark.parametrize("trace", ["replaced", "closed stdout", "closed stderr", "closed object"])
+def test_a_task_that_takes_its_streams_away_gets_its_runner_replaced(
+    fake: FakeServer, workers: Workers, trace: str
+) -> None:
+    workers.start(slots=1)
+
+    def leave(trace: str) -> int:
+        import os
+        import sys
+
+        if trace == "replaced":
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        elif trace == "closed stdout":
+            os.close(1)
+        elif trace == "closed stderr":
+            os.close(2)
+        elif trace == "closed object":
+            sys.stdout.close()
+        return os.getpid()
+
+    assert_replaced(fake, leave, trace)
 
 
 def test_what_is_printed_after_descriptors_were_replaced_is_the_next_tasks_own(

@@ -98,6 +98,17 @@ def test_a_large_array_goes_by_file_and_arrives_writable(fake: FakeServer) -> No
     assert [fake.value(task) for task in tasks] == [1_000_004.0, 1_000_004.0]
 
 
+def test_an_output_travels_inline_exactly_as_long_as_the_whole_of_it_is_small(fake: FakeServer) -> None:
+    tasks = [fake.submit(bytes, size) for size in range(INLINE_ASSET_BYTES - 24_000, INLINE_ASSET_BYTES, 400)]
+    uploaded = set()
+    for task in tasks:
+        digest = fake.outcome(task).output or ""
+        large = len(fake.assets[digest]) > INLINE_ASSET_BYTES
+        assert (f"PUT /api/v1/assets/{digest}" in fake.requests) is large
+        uploaded.add(large)
+    assert uploaded == {True, False}
+
+
 def test_assets_that_do_not_come_along_are_fetched_small_ones_at_once(fake: FakeServer) -> None:
     fake.inline = False
     small, large = fake.put("small"), fake.put(bytes(200_000))

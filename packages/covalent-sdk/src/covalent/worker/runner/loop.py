@@ -88,7 +88,8 @@ class Runner:
             self._outputs.tell(f"{end.error}\n")
         if task.directory is not None and end.error is None:
             _remove_if_empty(task.directory)
-        ends = self._outputs.ends()
+        # Looked at just now by leave(), unless something was printed since.
+        ends = self._outputs.ends() if end.error is not None or self._spoiled else self._outputs.at
         reply = Reply(
             sequence=task.sequence,
             outcome=Outcome.COMPLETED if end.error is None else Outcome.FAILED,

@@ -18,7 +18,9 @@ class Outputs:
 
     def __init__(self) -> None:
         self._copies = tuple(os.dup(number) for number in _NUMBERS)
-        self._files = tuple(_file(copy) for copy in self._copies)
+        self._files = _identities(*map(os.fstat, _NUMBERS))
+        #: Where the next byte of each would be written when :meth:`put_back` was called and found them intact.
+        self.at = (0, 0)
 
     def ends(self) -> tuple[int, int]:
         """Where the next byte of each will be written."""
@@ -27,12 +29,14 @@ class Outputs:
 
     def put_back(self) -> bool:
         """Make 1 and 2 what they were; whether they were so already."""
-        intact = True
-        for number, copy, file in zip(_NUMBERS, self._copies, self._files, strict=True):
-            if _file(number) != file:
-                os.dup2(copy, number)
-                intact = False
-        return intact
+        with suppress(OSError):  # one of them is closed
+            stdout, stderr = os.fstat(1), os.fstat(2)
+            if _identities(stdout, stderr) == self._files:
+                self.at = (stdout.st_size, stderr.st_size)
+                return True
+        for number, copy in zip(_NUMBERS, self._copies, strict=True):
+            os.dup2(copy, number)
+        return False
 
     def tell(self, text: str) -> None:
         """Write to stderr, whatever has become of ``sys.stderr``."""
@@ -42,9 +46,5 @@ class Outputs:
                 left = left[os.write(self._copies[1], left) :]
 
 
-def _file(descriptor: int) -> tuple[int, int] | None:
-    try:
-        status = os.fstat(descriptor)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+def _identities(stdout: os.stat_result, stderr: os.stat_result) -> tuple[int, ...]:
+    return stdout.st_dev, stdout.st_ino, stderr.st_dev, stderr.st_ino
