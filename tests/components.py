@@ -44,7 +44,8 @@ class Python:
     def _candidates(self) -> Iterator[Path]:
         if on_path := shutil.which(self.name):
             yield Path(on_path)
-        yield from sorted(Path.home().glob(f".pyenv/versions/{self.version}.*/bin/{self.name}"), reverse=True)
+        for root in _pyenv_roots():
+            yield from sorted(root.glob(f"versions/{self.version}.*/bin/{self.name}"), reverse=True)
         # Where `uv python install` puts it.
         directory = os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local" / "share" / "uv" / "python"
         yield from sorted(Path(directory).glob(f"cpython-{self.version}.*/bin/{self.name}"), reverse=True)
@@ -77,6 +78,13 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write("CI=true, so a missing component is a failure\n")
         return 1
     return 0
+
+
+def _pyenv_roots() -> list[Path]:
+    """Where pyenv keeps its versions: as it says itself, beside its shims on the path, or where it is by default."""
+    shims = (Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if Path(entry).name == "shims")
+    said = [Path(root)] if (root := os.environ.get("PYENV_ROOT")) else []
+    return [*said, *(entry.parent for entry in shims), Path.home() / ".pyenv"]
 
 
 def _answers(path: Path, version: str) -> bool:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import msgspec
-
 from covalent.errors import WireError
-from covalent.wire import FEATURES, INLINE_MESSAGE_BYTES, template
-from covalent.wire.manifest import Node
-from covalent.wire.work import Acknowledgement, Hello, Lease, LeaseKey, Poll, Welcome, Work
+from covalent.wire import FEATURES
+from covalent.wire.work import Acknowledgement, Hello, LeaseKey, Poll, Welcome, Work
 from covalent_server.core.errors import AssetMismatchError, UnknownWorkerError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.planning import check_text
-from covalent_server.db import assets, identity
+from covalent_server.db import identity
 from covalent_server.db import work as rows
 from covalent_server.engine import intake
 from covalent_server.engine.bell import heard
+from covalent_server.engine.parcels import Parcels
 from covalent_server.engine.shared import Shared, monotonic, now
 from covalent_server.engine.submission import check_protocol
 
@@ -30,10 +28,6 @@ MAX_LEASES: Final = 256
 MAX_WAIT: Final = 30.0
 #: How far a stream of one attempt is kept, in bytes; workers cut theirs before.
 MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
-#: Small assets kept at hand, in bytes altogether: what one task just brought, the next mostly needs.
-_AT_HAND_BYTES: Final = 2 * 1024 * 1024
-#: Digests remembered per worker as sent.
-_MAX_SENT: Final = 4096
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,8 +52,7 @@ class Workplace:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._seats: dict[str, Seat] = {}
-        self._at_hand: OrderedDict[tuple[str, str], bytes] = OrderedDict()
-        self._at_hand_bytes = 0
+        self._parcels = Parcels(shared)
         #: True once no more leases are given out: the server is about to stop.
         self.closed = False
 
@@ -147,7 +140,7 @@ class Workplace:
                     await self._take_back(seat.worker, LeaseEnd.RETURNED)
                 if not idle or leased or self.closed or not await heard(event, deadline - monotonic()):
                     break
-        leases, blobs_out = await self._leases(seat, leased)
+        leases, blobs_out = await self._parcels.pack(leased, seat.owner, seat.sent)
         work = Work(
             instance=self._shared.instance,
             acknowledgements=_merge(acknowledgements, forged, len(poll.completions)),
@@ -181,7 +174,7 @@ class Workplace:
             raise AssetMismatchError(f"{len(poll.assets)} assets are named, but {len(blobs)} blobs came along")
         incoming = [intake.from_bytes(blob, digest) for digest, blob in zip(poll.assets, blobs, strict=False)]
         for item in incoming:
-            self._keep(seat.owner, item.digest, item.data or b"")
+            self._parcels.keep(seat.owner, item.digest, item.data or b"")
         genuine = self._shared.fencing.genuine
         forged = [index for index, item in enumerate(poll.completions) if not genuine(item.key)]
         report = rows.Report(
@@ -239,61 +232,6 @@ class Workplace:
         self._shared.ledger.delivered(nodes, monotonic())
         return await self._shared.read(lambda session: rows.again(session, nodes))
 
-    async def _leases(
-        self, seat: Seat, leased: Sequence[rows.LeasedNode]
-    ) -> tuple[tuple[Lease, ...], dict[str, bytes]]:
-        """The leases, and the small assets that go with them."""
-        if not leased:
-            return (), {}
-        leases = tuple(self._lease(seat, item) for item in leased)
-        wanted = [digest for lease in leases for digest in _needs(lease) if digest not in seat.sent]
-        return leases, await self._inline(seat, list(dict.fromkeys(wanted)))
-
-    def _lease(self, seat: Seat, item: rows.LeasedNode) -> Lease:
-        node = msgspec.json.decode(item.record, type=Node)
-        used = {number for part in (*node.args, *node.kwargs.values()) for number in template.nodes(part)}
-        return Lease(
-            key=self._shared.fencing.key(item.key, item.attempt),
-            dispatch_id=item.dispatch_id,
-            node_id=item.number,
-            name=node.name,
-            owner=seat.owner,
-            function=node.function,
-            args=node.args,
-            kwargs=node.kwargs,
-            hooks=node.metadata.hooks,
-            executor_data=node.metadata.executor_data,
-            project=item.project,
-            requires=item.requires,
-            outputs={str(number): item.outputs[number] for number in used},
-        )
-
-    async def _inline(self, seat: Seat, wanted: Sequence[str]) -> dict[str, bytes]:
-        """The bytes of small assets, as many as one message may carry; the worker asks for the rest."""
-        absent = [digest for digest in wanted if (seat.owner, digest) not in self._at_hand]
-        fetched: Mapping[str, bytes] = {}
-        if absent:
-            found = await self._shared.read(lambda session: assets.fetch(session, seat.owner, absent))
-            fetched = {item.digest: item.data for item in found if item.data is not None}
-        inline: dict[str, bytes] = {}
-        room = INLINE_MESSAGE_BYTES
-        for digest in wanted:
-            data = fetched.get(digest) or self._at_hand.get((seat.owner, digest))
-            if data is not None and len(data) <= room:
-                room -= len(data)
-                inline[digest] = data
-                self._keep(seat.owner, digest, data)
-                _remember(seat.sent, digest)
-        return inline
-
-    def _keep(self, owner: str, digest: str, data: bytes) -> None:
-        key = (owner, digest)
-        if key not in self._at_hand:
-            self._at_hand[key] = data
-            self._at_hand_bytes += len(data)
-            while self._at_hand_bytes > _AT_HAND_BYTES:
-                self._at_hand_bytes -= len(self._at_hand.popitem(last=False)[1])
-
 
 def _check_hello(hello: Hello) -> None:
     """Refuse what cannot be stored."""
@@ -305,24 +243,6 @@ def _check_hello(hello: Hello) -> None:
 
 def _features(hello: Hello) -> Iterator[tuple[str, str]]:
     return (("features", feature) for feature in hello.features)
-
-
-def _remember(sent: OrderedDict[str, None], digest: str) -> None:
-    sent[digest] = None
-    if len(sent) > _MAX_SENT:
-        sent.popitem(last=False)
-
-
-def _needs(lease: Lease) -> Iterable[str]:
-    """Every digest that a lease's task opens."""
-    yield lease.function
-    if lease.project is not None:
-        yield lease.project
-    yield from lease.hooks.call_before
-    yield from lease.hooks.call_after
-    yield from lease.outputs.values()
-    for part in (*lease.args, *lease.kwargs.values()):
-        yield from template.assets(part)
 
 
 def _pieces(poll: Poll, blobs: Sequence[memoryview], genuine: Callable[[LeaseKey], bool]) -> list[rows.StreamPiece]:

@@ -1,0 +1,106 @@
+"""What a worker is sent: leases, and the small assets that it has not been sent before."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from covalent.wire import INLINE_MESSAGE_BYTES, template
+from covalent.wire.manifest import Node
+from covalent.wire.work import Lease
+from covalent_server.db import assets
+from covalent_server.db import work as rows
+from covalent_server.engine.shared import Shared
+
+#: Small assets kept at hand, in bytes altogether: what one task just brought, the next mostly needs.
+_AT_HAND_BYTES: Final = 2 * 1024 * 1024
+#: Digests remembered per worker as sent.
+_MAX_SENT: Final = 4096
+
+
+class Parcels:
+    """Makes leases of leased nodes and adds the bytes that they need."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._at_hand: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._at_hand_bytes = 0
+
+    async def pack(
+        self, leased: Sequence[rows.LeasedNode], owner: str, sent: OrderedDict[str, None]
+    ) -> tuple[tuple[Lease, ...], dict[str, bytes]]:
+        """The leases, and the small assets that go with them: those that were not ``sent`` to that worker before."""
+        if not leased:
+            return (), {}
+        leases = tuple(self._lease(item, owner) for item in leased)
+        wanted = [digest for lease in leases for digest in _needs(lease) if digest not in sent]
+        inline = await self._inline(owner, list(dict.fromkeys(wanted)))
+        for digest in inline:
+            _remember(sent, digest)
+        return leases, inline
+
+    def _lease(self, item: rows.LeasedNode, owner: str) -> Lease:
+        node = msgspec.json.decode(item.record, type=Node)
+        used = {number for part in (*node.args, *node.kwargs.values()) for number in template.nodes(part)}
+        return Lease(
+            key=self._shared.fencing.key(item.key, item.attempt),
+            dispatch_id=item.dispatch_id,
+            node_id=item.number,
+            name=node.name,
+            owner=owner,
+            function=node.function,
+            args=node.args,
+            kwargs=node.kwargs,
+            hooks=node.metadata.hooks,
+            executor_data=node.metadata.executor_data,
+            project=item.project,
+            requires=item.requires,
+            outputs={str(number): item.outputs[number] for number in used},
+        )
+
+    async def _inline(self, owner: str, wanted: Sequence[str]) -> dict[str, bytes]:
+        """The bytes of small assets, as many as one message may carry; the worker asks for the rest."""
+        absent = [digest for digest in wanted if (owner, digest) not in self._at_hand]
+        fetched: Mapping[str, bytes] = {}
+        if absent:
+            found = await self._shared.read(lambda session: assets.fetch(session, owner, absent))
+            fetched = {item.digest: item.data for item in found if item.data is not None}
+        inline: dict[str, bytes] = {}
+        room = INLINE_MESSAGE_BYTES
+        for digest in wanted:
+            data = fetched.get(digest) or self._at_hand.get((owner, digest))
+            if data is not None and len(data) <= room:
+                room -= len(data)
+                inline[digest] = data
+                self.keep(owner, digest, data)
+        return inline
+
+    def keep(self, owner: str, digest: str, data: bytes) -> None:
+        """Have a small asset at hand for the leases that need it next."""
+        key = (owner, digest)
+        if key not in self._at_hand:
+            self._at_hand[key] = data
+            self._at_hand_bytes += len(data)
+            while self._at_hand_bytes > _AT_HAND_BYTES:
+                self._at_hand_bytes -= len(self._at_hand.popitem(last=False)[1])
+
+
+def _remember(sent: OrderedDict[str, None], digest: str) -> None:
+    sent[digest] = None
+    if len(sent) > _MAX_SENT:
+        sent.popitem(last=False)
+
+
+def _needs(lease: Lease) -> Iterable[str]:
+    """Every digest that a lease's task opens."""
+    yield lease.function
+    if lease.project is not None:
+        yield lease.project
+    yield from lease.hooks.call_before
+    yield from lease.hooks.call_after
+    yield from lease.outputs.values()
+    for part in (*lease.args, *lease.kwargs.values()):
+        yield from template.assets(part)
