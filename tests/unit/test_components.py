@@ -22,15 +22,26 @@ def test_an_interpreter_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest
 def test_a_command_that_only_pretends_to_be_an_interpreter_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shim = tmp_path / "shims" / f"python{HERE}"
-    real = tmp_path / ".pyenv" / "versions" / f"{HERE}.1" / "bin" / f"python{HERE}"
+    shim = tmp_path / "pyenv" / "shims" / f"python{HERE}"
+    real = tmp_path / "pyenv" / "versions" / f"{HERE}.1" / "bin" / f"python{HERE}"
     for directory in (shim.parent, real.parent):
         directory.mkdir(parents=True)
     shim.write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
     shim.chmod(0o755)
     real.symlink_to(sys.executable)
+    monkeypatch.delenv("PYENV_ROOT", raising=False)
     monkeypatch.setenv("PATH", str(shim.parent))
     monkeypatch.setenv("HOME", str(tmp_path))
+    assert Python(version=HERE).find() == real
+
+
+def test_pyenv_says_itself_where_it_keeps_its_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = tmp_path / "versions" / f"{HERE}.1" / "bin" / f"python{HERE}"
+    real.parent.mkdir(parents=True)
+    real.symlink_to(sys.executable)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("HOME", "/nowhere")
     assert Python(version=HERE).find() == real
 
 
