@@ -62,6 +62,11 @@ class StandIn:
         answer = self.post("/worker/hello", codec.dumps(hello), "application/json")
         assert answer.status == 200, answer
 
+    @property
+    def token(self) -> str:
+        """The token that the worker was given."""
+        return self._token
+
     def poll(self, poll: Poll, blobs: Sequence[bytes] = ()) -> tuple[Work, list[bytes]]:
         """Results in, leases out."""
         answer = self.post("/worker/poll", frames.pack(codec.dumps(poll), blobs))
