@@ -27,7 +27,9 @@ def hold(path: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not _locked(descriptor, _PATIENCE):
-            raise AlreadyRunningError(f"a server is running on {path.parent}; run: covalent status")
+            raise AlreadyRunningError(
+                f"Covalent is already running on {path.parent}; look with: covalent status, or stop it with: covalent stop"
+            )
         me = processes.this()
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{me.pid} {me.started}\n".encode(), 0)

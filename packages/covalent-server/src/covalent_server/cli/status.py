@@ -47,7 +47,7 @@ def _text(known: record.ServerRecord, *, answering: bool) -> str:
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(known.started_at))
     state = "running" if answering else "running, but it does not answer; see: covalent logs"
     rows = [
-        ("Covalent is", state),
+        ("state", state),
         ("url", known.url),
         ("pid", str(known.pid)),
         ("guard", known.guard),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from covalent_server.errors import NotAnsweringError, StopError
 
 #: Seconds for the answer to the request to stop; the stopping itself takes its own time.
 _ANSWER: Final = 3.0
+#: Seconds after which the user is told what is being waited for.
+_MOMENT: Final = 1.0
 #: Seconds that the system may take to clear a killed process away.
 _DYING: Final = 10.0
 
@@ -48,7 +51,7 @@ class Stopped:
 def stop(*, keep_workers: bool, timeout: float, as_json: bool, **flags: Any) -> None:
     """Stop the server, and with it its local workers when they have finished what they hold."""
     given = options.load(flags)
-    stopped = end(given, keep_workers=keep_workers, seconds=timeout)
+    stopped = end(given, keep_workers=keep_workers, seconds=timeout, wait=None if as_json else _wait)
     text = f"Covalent has stopped (pid {stopped.pid})" if stopped.by else f"No server was running on {given.data_dir}"
     if stopped.by == "SIGKILL":
         text += "; it had to be killed, and its local workers may go on for a while"
@@ -88,10 +91,17 @@ def _again(before: record.ServerRecord, given: options.Flags) -> Order:
     return Order(flags=flags, settings=known, environ=environ, allow_late_guard=before.guard == "late")
 
 
-def end(given: settings.Settings, *, keep_workers: bool, seconds: float) -> Stopped:
+def _wait() -> None:
+    click.echo("Waiting for running tasks; what does not end within seconds runs again after the next start", err=True)
+
+
+def end(
+    given: settings.Settings, *, keep_workers: bool, seconds: float, wait: Callable[[], None] | None = None
+) -> Stopped:
     """Bring the server of a data directory to its end: ask it, then signal it, then kill it.
 
-    Returns when the lock is free. Raises :class:`StopError` when even that did not help.
+    ``wait`` is called when that takes longer than a moment. Returns when the lock is free. Raises :class:`StopError`
+    when even that did not help.
     """
     place = DataDirectory(path=given.data_dir)
     found = record.look(place)
@@ -103,7 +113,11 @@ def end(given: settings.Settings, *, keep_workers: bool, seconds: float) -> Stop
     asked = found.record is not None and _asked(found.record, given, keep_workers=keep_workers)
     if not asked:
         _signal(found.process, signal.SIGTERM)
-    if release.wait(seconds):
+    moment = min(_MOMENT, seconds)
+    ended = release.wait(moment)
+    if not ended and wait is not None:
+        wait()
+    if ended or release.wait(seconds - moment):
         return Stopped(pid=found.process.pid, by="asked" if asked else "SIGTERM")
     _signal(found.process, signal.SIGKILL)
     if release.wait(_DYING):

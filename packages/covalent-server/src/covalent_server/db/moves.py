@@ -23,6 +23,9 @@ from covalent_server.db.tables import dispatch, event, link, node
 
 #: How many failed tasks a dispatch's error tells of in full.
 _TOLD_FAILURES = 5
+#: Characters of each one's error.
+_TOLD_HEAD = 1000
+_TOLD_TAIL = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +242,16 @@ def _failures(connection: Connection, row: AnyRow) -> str:
         .order_by(node.c.position)
         .limit(_TOLD_FAILURES)
     ).all()
-    told = [f"{json.loads(item.record)['name']}({item.number}): {item.error}" for item in rows]
+    told = [f"{json.loads(item.record)['name']}({item.number}): {_shortened(item.error)}" for item in rows]
     if row.failed > len(rows):
-        told.append(f"… and {row.failed - len(rows)} more failed tasks")
+        more = row.failed - len(rows)
+        told.append(f"… and {more} more failed task{'s' if more > 1 else ''}")
     return "\n\n".join(told)
+
+
+def _shortened(error: str) -> str:
+    """A task's error, short enough to stand beside others; the node has all of it."""
+    if len(error) <= _TOLD_HEAD + _TOLD_TAIL:
+        return error
+    cut = len(error) - _TOLD_HEAD - _TOLD_TAIL
+    return f"{error[:_TOLD_HEAD]}\n[… {cut} characters …]\n{error[-_TOLD_TAIL:]}"

@@ -124,6 +124,8 @@ class Engine:
             if not begun.repeated:
                 await self._write_pieces(begun, new, pieces)
             effects = await self.shared.write(lambda session: dispatches.release(session, begun, now()))
+        if not begun.repeated:
+            log.info("accepted a dispatch", extra={"dispatch": begun.id, "workflow": new.name, "nodes": len(new.nodes)})
         self.shared.tell(effects)
         return begun.id
 

@@ -241,6 +241,8 @@ async def _token_digest(process: local.LocalWorker) -> str:
 
 
 def _start_failure(python: str, words: str) -> str:
+    if "Unknown option: -P" in words:  # Python 3.10 and older do not know it
+        return f"{python} is older than Python 3.11, which Covalent needs; give the executor a newer interpreter"
     return (
         f"no worker could be started with {python}: it ended before it reported for work. If the environment lacks "
         f"the SDK, run: {python} -m pip install covalent-sdk\nIts last words were:\n{words or '(none)'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from covalent_server.storage.files import FileStore
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,8 @@ class Shared:
             self.bell.ring(("pool", pool) for pool in effects.pools)
             if any(not self.staff[pool] for pool in effects.pools):
                 self.understaffed.set()
+        for dispatch in effects.ended:
+            log.info("a dispatch ended", extra={"dispatch": dispatch})
         self.bell.ring(("dispatch", dispatch) for dispatch in effects.ended)
 
 
