@@ -163,6 +163,28 @@ def test_what_is_leased_alone_stays_alone(start: AsyncEngine) -> None:
     asyncio.run(scenario())
 
 
+def test_a_poll_that_waits_hears_when_its_worker_may_have_what_was_withheld(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0), node(1)])))
+            for _ in range(2):
+                worker = FakeWorker(engine)
+                await worker.hello()
+                await worker.take()
+                await engine.workplace.lost(worker.id, LeaseEnd.DIED)
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (first,) = await worker.take()
+            # As real workers do: one line waits for leases while another brings results.
+            waiting = asyncio.create_task(worker.poll(want=1, wait=30.0))
+            await asyncio.sleep(0)
+            await worker.poll(outputs=[(first, 1)])
+            async with asyncio.timeout(10):
+                assert len((await waiting).leases) == 1
+
+    asyncio.run(scenario())
+
+
 def test_a_forged_lease_that_is_named_tells_nothing(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:

@@ -28,7 +28,7 @@ def hold(path: Path) -> Iterator[None]:
     try:
         if not _locked(descriptor, _PATIENCE):
             raise AlreadyRunningError(
-                f"Covalent is already running on {path.parent}; look with: covalent status, or stop it with: covalent stop"
+                f"Covalent is already running on {path.parent}; see: covalent status, or stop it with: covalent stop"
             )
         me = processes.this()
         os.ftruncate(descriptor, 0)

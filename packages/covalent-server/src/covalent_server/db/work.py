@@ -78,6 +78,8 @@ class ReportOutcome:
 
     acknowledgements: list[Acknowledgement] = field(default_factory=list)
     leased: list[LeasedNode] = field(default_factory=list)
+    #: Whether there were nodes that the worker may have only later, when it holds nothing else.
+    withheld: bool = False
     effects: Effects = field(default_factory=Effects)
 
 
@@ -139,7 +141,7 @@ def report(connection: Connection, incoming: Report, policy: Policy, now: float)
         keys = [(key.node, key.attempt) for key in incoming.released]
         outcome.effects.include(end_leases(connection, keys, LeaseEnd.RETURNED, policy, now))
     if incoming.want > 0:
-        outcome.leased = lease(connection, incoming, now)
+        lease(connection, incoming, now, outcome)
     return outcome
 
 
@@ -238,12 +240,13 @@ def _time(claimed: float, otherwise: float) -> float:
     return claimed if 0 < claimed < _LATEST else otherwise
 
 
-def lease(connection: Connection, incoming: Report, now: float) -> list[LeasedNode]:
+def lease(connection: Connection, incoming: Report, now: float, outcome: ReportOutcome) -> None:
     """Give a worker the nodes of its pool that have waited longest."""
-    rows = _ready(incoming.lacks).one(connection, {"pool": incoming.pool, "limit": incoming.want}).all()
-    rows = _together(rows, idle=incoming.idle)
+    waiting = _ready(incoming.lacks).one(connection, {"pool": incoming.pool, "limit": incoming.want}).all()
+    rows = _together(waiting, idle=incoming.idle)
+    outcome.withheld = len(rows) < len(waiting)
     if not rows:
-        return []
+        return
     moves = []
     for row in rows:
         before = view(row)
@@ -251,7 +254,7 @@ def lease(connection: Connection, incoming: Report, now: float) -> list[LeasedNo
         moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, worker=incoming.worker))
     apply(connection, moves, now)
     attempts = {move.key: move.decision.node.attempt for move in moves}
-    return _leased(connection, rows, attempts)
+    outcome.leased = _leased(connection, rows, attempts)
 
 
 def _together(rows: Sequence[AnyRow], *, idle: bool) -> Sequence[AnyRow]:

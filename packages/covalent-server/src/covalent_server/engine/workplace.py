@@ -42,6 +42,8 @@ class Seat:
     #: When it was last heard of, by the monotonic clock, and how many of its polls wait here.
     heard: float
     waiting: int = 0
+    #: Whether it was refused a task for holding another: it is to ask again once it holds nothing.
+    withheld: bool = False
     #: What was sent to it already and need not be sent again.
     sent: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
@@ -132,7 +134,7 @@ class Workplace:
             # A worker that died may have left a poll that waits here: it must not take what others could run.
             while not idle or (report.want and self._is_seated(seat)):
                 event.clear()
-                outcome = await self._write(report)
+                outcome = await self._write(seat, report)
                 leased += outcome.leased
                 acknowledgements += outcome.acknowledgements
                 self._settle(seat, report, outcome)
@@ -160,9 +162,10 @@ class Workplace:
             seat.waiting -= 1
             seat.heard = monotonic()
 
-    async def _write(self, report: rows.Report) -> rows.ReportOutcome:
+    async def _write(self, seat: Seat, report: rows.Report) -> rows.ReportOutcome:
         policy, at, ledger = self._shared.policy, now(), self._shared.ledger
         if report.want and ledger.holds_alone(report.worker):
+            seat.withheld = True
             report = replace(report, want=0)
         elif report.want:
             report = replace(report, idle=not ledger.holds_any(report.worker))
@@ -216,9 +219,13 @@ class Workplace:
                 ledger.release(key.node)
         for given in outcome.leased:
             ledger.grant(seat.worker, [(given.key, given.attempt)], monotonic(), alone=given.alone)
-        if not seat.lacks and len(outcome.leased) < report.want:
+        if not seat.lacks and not outcome.withheld and len(outcome.leased) < report.want:
             # It was given all there was: nobody else need look into this pool for what has just become ready.
             outcome.effects.pools.discard(seat.pool)
+        seat.withheld |= outcome.withheld
+        if seat.withheld and not ledger.holds_any(seat.worker):
+            seat.withheld = False
+            outcome.effects.pools.add(seat.pool)
         self._shared.tell(outcome.effects)
 
     async def _again(self, seat: Seat, poll: Poll) -> list[rows.LeasedNode]:
