@@ -73,6 +73,7 @@ def run_a_task(directory: Path) -> None:
         runner.send(Job(held=Held(lease=lease), key=key, bind=bind, task=task, blobs=blobs), 0.0)
         done: list[Any] = []
         while not done:
+            runner.channel.flush()
             readable, _, _ = select.select([runner.channel], [], [], PATIENCE)
             assert readable, runner.startup_error()
             done = list(runner.receive())

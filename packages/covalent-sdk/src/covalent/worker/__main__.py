@@ -13,6 +13,12 @@ from covalent.errors import CovalentError, WorkerError
 from covalent.wire import places
 from covalent.worker.settings import WorkerSettings
 
+_EPILOG = """\
+The server starts the workers of its own machine by itself: after `covalent start`, nothing more is needed to run
+tasks there. Start one by hand only to run tasks of another pool, under another account or on another machine. It has
+to reach the server at its URL, and it needs a worker's token of that server. Its tasks run in the executor's
+interpreter, else in the one that it is started with.
+"""
 _TOKEN_VARIABLE = "COVALENT_WORKER_TOKEN"  # noqa: S105 - the variable's name
 
 
@@ -43,7 +49,12 @@ def unsupported(platform: str) -> str | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="covalent-worker", description="Run tasks for a Covalent server.")
+    parser = argparse.ArgumentParser(
+        prog="covalent-worker",
+        description="Run tasks for a Covalent server.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--server", required=True, metavar="URL", help="the server's address")
     parser.add_argument("--pool", default="default", metavar="NAME", help="the pool whose tasks to run")
     parser.add_argument("--slots", type=_positive, default=os.cpu_count() or 1, metavar="N", help="tasks at once")

@@ -146,6 +146,7 @@ class Intake:
         task = Task(
             sequence=0,
             function=lease.function,
+            name=lease.name,
             args=lease.args,
             kwargs=lease.kwargs,
             hooks=lease.hooks,

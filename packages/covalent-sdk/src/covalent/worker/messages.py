@@ -17,8 +17,8 @@ RUNNER_PROTOCOL: Final = 1
 #: What a runner exits with when a task closed what it needs to talk to its supervisor.
 EXIT_CUT_OFF: Final = 121
 #: The longest error text, in UTF-8 bytes; of a longer one the beginning and the end are kept.
-ERROR_BYTES: Final = 64 * 1024
-_HEAD_BYTES: Final = 16 * 1024
+ERROR_BYTES: Final = 16 * 1024
+_HEAD_BYTES: Final = 6 * 1024
 _TAIL_BYTES: Final = ERROR_BYTES - _HEAD_BYTES - 100
 
 
@@ -27,6 +27,8 @@ class Ready:
     """A runner has started and waits."""
 
     protocol: int = RUNNER_PROTOCOL
+    #: When each of its site directories was modified, as it found them; empty from versions that do not say.
+    site: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class Task:
     #: Grows by one for every task that a runner is sent.
     sequence: int
     function: str
+    #: What the user calls it, for messages.
+    name: str = ""
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)

@@ -74,6 +74,8 @@ class Runner:
         #: Whether it is being sent tasks ahead until it has enough.
         self.filling = False
         self.started_at = time.monotonic()
+        #: Its site directories, and when they were modified, as it found them when it started.
+        self.site: dict[str, int] = {}
         self._mismatch = ""
         self._sequence = 0
         self._marker = secrets.token_hex(8)
@@ -149,6 +151,7 @@ class Runner:
 
     def _greeted(self, ready: Ready) -> None:
         self.ready = ready.protocol == RUNNER_PROTOCOL
+        self.site = ready.site
         if not self.ready:
             self._mismatch = f"its covalent-sdk speaks runner protocol {ready.protocol}, this worker {RUNNER_PROTOCOL}"
             self.channel.ended = True

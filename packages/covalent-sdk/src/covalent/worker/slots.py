@@ -2,6 +2,7 @@
 
 A blank runner (started, not yet bound to anything) is kept in reserve, so that the first task of a new kind does not
 wait for an interpreter. Tiny tasks are sent ahead; when the one before them turns out to be long they are taken back.
+A runner, bound or blank, gets no task that arrives after a change of what is installed for its interpreter.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from covalent.worker import installed
 from covalent.worker.home import Home
 from covalent.worker.mark import Position
 from covalent.worker.pace import AHEAD, Pace
@@ -51,9 +53,12 @@ class Slots:
         self._stopped = stopped
         self._unstartable = unstartable
         self._waiting: dict[RunnerKey, deque[Job]] = {}
+        #: Whether tasks have arrived since the site directories were looked at.
+        self._arrived = False
 
     def add(self, jobs: Iterable[Job], *, first: bool = False) -> None:
         """Tasks that wait for a runner; ``first`` for those that have waited before."""
+        self._arrived = self._arrived or not first
         for job in reversed(list(jobs)) if first else jobs:
             queue = self._waiting.setdefault(job.key, deque())
             (queue.appendleft if first else queue.append)(job)
@@ -84,6 +89,9 @@ class Slots:
 
     def schedule(self, now: float) -> None:
         """Send every waiting task that a runner has room for."""
+        if self._arrived:
+            self._arrived = False
+            self._part_with_outdated()
         for key, queue in list(self._waiting.items()):
             while queue:
                 job = queue[0]
@@ -171,6 +179,19 @@ class Slots:
             idle = min((runner for runner in bound if not runner.jobs), key=lambda runner: runner.progress)
             self.retire(idle)
             idle.remove()
+
+    def _part_with_outdated(self) -> None:
+        """No more tasks for runners whose packages were changed since they started; the idle ones end."""
+        now: dict[str, int] = {}
+        for runner in list(self.runners):
+            now |= installed.stamps(runner.site.keys() - now.keys())
+            if runner.spoiled or all(now[directory] == then for directory, then in runner.site.items()):
+                continue
+            runner.spoiled = "packages were installed, upgraded or removed"
+            self.add(runner.take_back(), first=True)
+            if not runner.jobs:
+                self.retire(runner)
+                runner.remove()
 
     def _blank(self, python: str) -> Runner:
         blank = [runner for runner in self.runners if runner.key is None and runner.python == python]

@@ -220,10 +220,11 @@ class Workload:
         if runner.channel.ended:
             self.ended(runner)
         elif runner.spoiled:
-            _log.info("replacing a runner: %s", runner.spoiled)
             self.slots.add(runner.take_back(), first=True)
-            self.slots.retire(runner)
-            runner.remove()
+            if not runner.jobs:  # else it is to finish what it has begun
+                _log.info("replacing a runner: %s", runner.spoiled)
+                self.slots.retire(runner)
+                runner.remove()
         elif not runner.jobs:
             for file in runner.streams.values():
                 file.empty_if_large()

@@ -13,10 +13,11 @@ from types import AsyncGeneratorType, BuiltinFunctionType, CoroutineType, Functi
 from typing import Any, Final
 
 from covalent import transportable
+from covalent.errors import TransportError
 from covalent.transportable import TransportableObject
 from covalent.wire import INLINE_ASSET_BYTES, container
 from covalent.worker.messages import Task
-from covalent.worker.runner.failures import TaskFailedError
+from covalent.worker.runner.failures import NotedError, TaskFailedError, while_opening
 from covalent.worker.runner.inputs import Inputs
 
 Buffer = bytes | bytearray | memoryview
@@ -84,33 +85,76 @@ class Assets:
 
 def run(task: Task, assets: Assets, functions: Functions) -> Any:
     """The value of a task; raises whatever the user's code does."""
-    injected = _call_before([assets.open(digest) for digest in task.hooks.call_before])
+    injected = _call_before(task, assets) if task.hooks.call_before else {}
     function = functions.get(task.function)
     if function is None:
-        data = assets.data(task.function)
-        function = transportable.load(data, zero_copy=True)
-        functions.keep(task.function, function, by_name=container.read_header(data).codec == "reference")
+        function = _function(task, assets, functions)
     inputs = Inputs(task.outputs, assets.open)
-    args = [inputs.value(template) for template in task.args]
-    kwargs = {name: inputs.value(template) for name, template in task.kwargs.items()}
+    args = [_argument(function, inputs, template, place) for place, template in enumerate(task.args)]
+    kwargs = {name: _argument(function, inputs, template, name) for name, template in task.kwargs.items()}
     value = _settled(function(*args, **(kwargs | injected)))
-    for digest in task.hooks.call_after:
-        _called(assets.open(digest))
+    if task.hooks.call_after:
+        _call_after(task, assets)
     return value
 
 
-def _call_before(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _function(task: Task, assets: Assets, functions: Functions) -> Any:
+    data = assets.data(task.function)
+    try:
+        function = transportable.load(data, zero_copy=True)
+    except (ImportError, TransportError) as error:
+        raise NotedError(while_opening("the function", error)) from error
+    functions.keep(task.function, function, by_name=container.read_header(data).codec == "reference")
+    return function
+
+
+def _argument(function: Any, inputs: Inputs, template: Mapping[str, Any], place: int | str) -> Any:
+    try:
+        return inputs.value(template)
+    except (ImportError, TransportError) as error:
+        raise NotedError(while_opening(f"the argument {_parameter(function, place)}", error)) from error
+
+
+def _parameter(function: Any, place: int | str) -> str:
+    """The parameter's name where it is known, else the number of the argument, from one."""
+    if isinstance(place, int) and isinstance(function, FunctionType) and place < function.__code__.co_argcount:
+        place = function.__code__.co_varnames[place]
+    return repr(place) if isinstance(place, str) else str(place + 1)
+
+
+def _call_before(task: Task, assets: Assets) -> dict[str, Any]:
     """Make the calls; what some of them return is for the function's keyword arguments."""
     returned: dict[str, list[Any]] = {}
-    for call in calls:
-        value = _called(call)
+    where = f"in call_before of {task.name}"
+    for call in [_hook(digest, assets, where) for digest in task.hooks.call_before]:
+        value = _called(call, where)
         if call["retval_keyword"]:
             returned.setdefault(call["retval_keyword"], []).append(value)
     return {name: values if len(values) > 1 else values[0] for name, values in returned.items()}
 
 
-def _called(call: Mapping[str, Any]) -> Any:
-    return _settled(call["function"](*call["args"], **call["kwargs"]))
+def _call_after(task: Task, assets: Assets) -> None:
+    where = f"in call_after of {task.name}"
+    for digest in task.hooks.call_after:
+        _called(_hook(digest, assets, where), where)
+
+
+def _hook(digest: str, assets: Assets, where: str) -> Mapping[str, Any]:
+    """A call as it was given to ``ct.DepsCall``."""
+    try:
+        call: Mapping[str, Any] = assets.open(digest)
+    except (ImportError, TransportError) as error:
+        raise NotedError(while_opening(f"a function {where}", error)) from error
+    except Exception as error:
+        raise NotedError(where) from error
+    return call
+
+
+def _called(call: Mapping[str, Any], where: str) -> Any:
+    try:
+        return _settled(call["function"](*call["args"], **call["kwargs"]))
+    except BaseException as error:
+        raise NotedError(where) from error
 
 
 def _settled(value: Any) -> Any:

@@ -1,21 +1,61 @@
-"""What went wrong, told in the user's terms: their traceback without our frames, or a sentence."""
+"""What went wrong, told in the user's terms: their traceback without our frames, or a sentence, and what helps."""
 
 from __future__ import annotations
 
+import os
+import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
+from traceback import StackSummary, TracebackException
 from typing import Final
 
-from covalent.errors import CovalentError
+from covalent.errors import CovalentError, TransportError
+from covalent.worker.installed import site_directories
 from covalent.worker.messages import sendable
 
 #: The directory of the whole package: frames from here are ours.
-_OURS: Final = str(Path(__file__).resolve().parents[2])
+_OURS: Final = f"{Path(__file__).resolve().parents[2]}{os.sep}"
+#: It opens functions for us.
+_OPENS: Final = str(Path("cloudpickle", "cloudpickle.py"))
+#: What well-known packages are installed by, where that is not what they are imported by.
+_INSTALLED_BY: Final = {
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "dateutil": "python-dateutil",
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 
 
 class TaskFailedError(Exception):
     """A task failed in a way that a sentence tells better than a traceback."""
+
+
+class NotedError(Exception):
+    """Says where its cause happened, or what helps against it.
+
+    A note added to the cause itself would still be on it when a later task raises the same object again.
+    """
+
+
+def while_opening(what: str, error: ImportError | TransportError) -> str:
+    """What was being opened, where, and the command that mends it."""
+    text = f"while opening {what} in {sys.executable}"
+    cause = error if isinstance(error, ImportError) else error.__cause__
+    if not isinstance(cause, ImportError) or not cause.name:
+        return text
+    package, _, inside = cause.name.partition(".")
+    if isinstance(cause, ModuleNotFoundError) and not (inside and _is_there(package)):
+        return f"{text}; {_install(package)}"
+    if not _is_installed(package):
+        return text
+    upgrade = f"{sys.executable} -m pip install --upgrade {_INSTALLED_BY.get(package, package)}"
+    return f"{text}, where {package} may have another version than where you dispatched from; run: {upgrade}"
 
 
 def describe(error: BaseException) -> str:
@@ -27,6 +67,14 @@ def describe(error: BaseException) -> str:
 
 
 def _told(error: BaseException) -> str:
+    notes: list[str] = []
+    while isinstance(error, NotedError) and error.__cause__ is not None:
+        notes.insert(0, str(error))
+        error = error.__cause__
+    return "\n".join([_alone(error), *_hints(error, explained=any("while opening" in note for note in notes)), *notes])
+
+
+def _alone(error: BaseException) -> str:
     if isinstance(error, TaskFailedError):
         return str(error)
     if isinstance(error, SystemExit):
@@ -37,16 +85,57 @@ def _told(error: BaseException) -> str:
     return _traceback(error).rstrip("\n")
 
 
+def _hints(error: BaseException, *, explained: bool) -> Iterator[str]:
+    """What helps against errors that come of where the task ran."""
+    match error:
+        case FileNotFoundError(filename=str(name)) if not Path(name).is_absolute() and not _is_of_a_command(error):
+            with suppress(OSError):  # the task may have removed its directory
+                directory = os.getcwd()  # noqa: PTH109
+                yield f"the task ran in {directory}; use an absolute path, or give its executor a workdir"
+        case ModuleNotFoundError(name=str(name)) if not explained and not _is_there(name.partition(".")[0]):
+            yield f"the task ran in {sys.executable}; {_install(name.partition('.')[0])}"
+
+
+def _is_of_a_command(error: BaseException) -> bool:
+    """Whether no file was looked for, but a program to run."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_globals.get("__name__") == "subprocess"
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return package in sys.modules or find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _is_installed(package: str) -> bool:
+    """Whether a package is one that pip has put there, not the user's own."""
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return isinstance(file, str) and file.startswith(tuple(site_directories()))
+
+
+def _install(package: str) -> str:
+    return f"install it there: {sys.executable} -m pip install {_INSTALLED_BY.get(package, package)}"
+
+
 def _traceback(error: BaseException) -> str:
+    told = TracebackException(type(error), error, error.__traceback__, compact=True)
+    _leave_out_ours(told)
     # A CovalentError is ours: where in our code it was raised tells the user nothing.
-    place = None if isinstance(error, CovalentError) else _users_part(error.__traceback__)
-    if place is None:
-        return "".join(traceback.format_exception_only(error))
-    return "".join(traceback.TracebackException(type(error), error, place, compact=True).format())
+    only = isinstance(error, CovalentError) or not told.stack
+    return "".join(told.format_exception_only() if only else told.format())
 
 
-def _users_part(place: TracebackType | None) -> TracebackType | None:
-    """The traceback from the first frame that is not ours."""
-    while place is not None and place.tb_frame.f_code.co_filename.startswith(_OURS):
-        place = place.tb_next
-    return place
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_OURS) or filename.endswith(_OPENS)
+
+
+def _leave_out_ours(told: TracebackException) -> None:
+    """Drop our frames from an error and all that it comes with; repeated frames of the user's are then told once."""
+    waiting: list[TracebackException | None] = [told]
+    while waiting:
+        item = waiting.pop()
+        if item is not None:
+            item.stack = StackSummary.from_list([frame for frame in item.stack if not _is_ours(frame.filename)])
+            waiting += [item.__cause__, item.__context__, *(item.exceptions or ())]

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from covalent.errors import CovalentError
+from covalent.errors import CovalentError, TransportError
+from covalent.worker.runner.failures import NotedError, while_opening
 
 _CONTAINERS: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {
     "list": list,
@@ -43,7 +44,10 @@ class Inputs:
 
     def _taken(self, node: int, path: Iterable[list[Any]]) -> Any:
         if node not in self._opened:
-            self._opened[node] = self._open(self._digests[str(node)])
+            try:
+                self._opened[node] = self._open(self._digests[str(node)])
+            except (ImportError, TransportError) as error:
+                raise NotedError(while_opening(f"the output of node {node}", error)) from error
         value = self._opened[node]
         passed = ""
         for step in path:

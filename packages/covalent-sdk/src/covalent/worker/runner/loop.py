@@ -18,7 +18,7 @@ from pathlib import Path
 from covalent.transportable import payload
 from covalent.wire import container
 from covalent.wire.work import Outcome
-from covalent.worker import channel
+from covalent.worker import channel, installed
 from covalent.worker.mark import Mark
 from covalent.worker.messages import EXIT_CUT_OFF, Bind, Ready, Reply, Task
 from covalent.worker.runner import execution, failures, survival
@@ -29,6 +29,7 @@ from covalent.worker.runner.surroundings import Surroundings
 def main() -> None:
     """Run tasks until the supervisor closes the socket. Arguments: the socket, the mark's file, the supervisor."""
     descriptor, mark_path, supervisor = sys.argv[1:]
+    site = installed.stamps(installed.site_directories())
     survival.follow(int(supervisor))
     connection = socket.socket(fileno=int(descriptor))
     connection.set_inheritable(False)
@@ -41,7 +42,7 @@ def main() -> None:
     payload.prepare()
     gc.collect()
     gc.freeze()
-    connection.sendall(channel.encode(Ready()))
+    connection.sendall(channel.encode(Ready(site=site)))
     incoming = connection.makefile("rb", buffering=1 << 18)
     frame = channel.read_blocking(incoming)
     if frame is None:
