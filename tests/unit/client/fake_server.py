@@ -158,7 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             found = self._found(urlsplit(path).path.strip("/").split("/"), body)
         except KeyError:
-            self._answer(Problem(code="unknown-dispatch", title="there is no such thing", status=404), 404)
+            code = "unknown-node" if set(urlsplit(path).path.split("/")) & set(state.nodes) else "unknown-dispatch"
+            self._answer(Problem(code=code, title="there is no such thing", status=404), 404)
             return
         if state.losses or state.stopped:
             state.losses = max(0, state.losses - 1)

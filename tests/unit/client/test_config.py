@@ -110,6 +110,20 @@ def test_a_layout_that_one_line_cannot_change_is_left_to_its_author() -> None:
     assert config_path().read_text(encoding="utf-8") == "dispatcher = {port = 1}\n"
 
 
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("dispatchr.port", r"did you mean 'dispatcher\.port'\?"),
+        ("dispatcher.prot", r"there are: dispatcher\.address, dispatcher\.port"),
+        ("sever", "did you mean 'server'"),
+    ],
+)
+def test_a_key_that_nothing_reads_is_refused_and_nothing_is_written(key: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        set_config(key, 1)
+    assert not config_path().exists()
+
+
 def test_a_value_that_toml_cannot_hold_raises_type_error_and_writes_nothing() -> None:
     with pytest.raises(TypeError, match="not NoneType"):
         set_config("dispatcher.port", None)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from covalent.client import get_result
-from covalent.errors import DispatchFailedError
+from covalent.errors import DispatchFailedError, ServerError
 from covalent.result import Result
 from covalent.status import Status
 from covalent.transportable import TransportableObject
@@ -121,6 +121,57 @@ def test_a_node_tells_everything_and_its_streams_come_when_asked_for(server: Fak
     assert len(server.requests) == asked + 3
 
 
+def test_a_nodes_keys_are_attributes_too(server: FakeServer) -> None:
+    server.records["it"] = a_record("it")
+    server.nodes["it"] = [_node(3, Status.COMPLETED, output=_stored(server, "out"))]
+    server.streams["it", 3, "stdout"] = b"printed"
+    node = get_result("it").get_node_result(3)
+    assert (node.node_id, node.node_name, node.status, node.stdout) == (3, "step", "COMPLETED", "printed")
+    assert set(node) <= set(dir(node))
+    for missing in ("colour", "_hidden", "__wrapped__"):
+        assert not hasattr(node, missing)
+
+
+def test_printing_a_node_shows_all_there_is(server: FakeServer) -> None:
+    server.records["it"] = a_record("it")
+    server.nodes["it"] = [
+        _node(0, Status.COMPLETED, output=_stored(server, 41), started_at=1.0, ended_at=2.0),
+        _node(1, Status.FAILED, error="ValueError: no"),
+    ]
+    server.streams["it", 0, "stdout"] = b"one\ntwo\n"
+    completed, failed = get_result("it").get_all_node_results()
+    assert str(completed).splitlines() == [
+        "node: step(0)",
+        "status: COMPLETED",
+        "started: 1970-01-01 00:00:01+00:00",
+        "ended: 1970-01-01 00:00:02+00:00",
+        "output: 41",
+        "stdout: one",
+        "two",
+    ]
+    assert str(failed).splitlines() == ["node: step(1)", "status: FAILED", "error: ValueError: no"]
+
+
+def test_what_waits_in_a_dispatch_that_has_ended_was_not_started(server: FakeServer) -> None:
+    server.records["it"] = replace(a_record("it"), node_counts={"NEW_OBJECT": 2})
+    server.nodes["it"] = [_node(0, Status.NEW_OBJECT)]
+    assert "nodes: 2 NEW_OBJECT" in str(get_result("it"))
+    assert "status: NEW_OBJECT" in str(get_result("it").get_node_result(0))
+    server.finish("it", error="no")
+    assert "nodes: 2 not started" in str(get_result("it"))
+    assert "status: not started" in str(get_result("it").get_node_result(0))
+
+
+def test_a_node_that_is_not_there_is_told_with_those_that_are(server: FakeServer) -> None:
+    server.records["it"] = replace(a_record("it"), node_counts={"COMPLETED": 2, "RUNNING": 1})
+    server.nodes["it"] = []
+    with pytest.raises(ServerError, match="the dispatch it has no node 17; its nodes are numbered 0 to 2"):
+        get_result("it").get_node_result(17)
+    name: Any = "step"
+    with pytest.raises(TypeError, match=r"by its number, not by 'step'; get_all_node_results\(\)"):
+        get_result("it").get_node_result(name)
+
+
 def test_all_outputs_are_handles_by_name_and_number(server: FakeServer) -> None:
     server.records["it"] = a_record("it")
     server.nodes["it"] = [
@@ -166,5 +217,6 @@ def test_only_the_value_needs_the_workflows_packages(server: FakeServer) -> None
     assert result.encoded_result is not None
     assert result.encoded_result.header["type_name"] == "far.Thing"
     assert "a thing" in TransportableObject.from_buffer(result.encoded_result.serialize()).object_string
-    with pytest.raises(Exception, match="far"):
+    with pytest.raises(ModuleNotFoundError, match=f"'far' in {sys.executable}, .* -m pip install far") as raised:
         result.result  # noqa: B018
+    assert raised.value.name == "far"

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+import covalent as ct
 from covalent.client import get_result
 from covalent.client.connection import connect
+from covalent.client.waiting import wait_until_ended
 from covalent.errors import AuthenticationError, MissingLatticeRecordError, ServerError, ServerUnreachableError
 from covalent.http import NOT_CONNECTED, Server, persistently
 from covalent.status import Status
 from covalent.transportable import TransportableObject
+from covalent.wire.records import DispatchRecord
 from tests.unit.client.fake_server import TOKEN, FakeServer, a_record
 
 
@@ -143,6 +149,97 @@ def test_a_server_that_was_there_is_waited_for(error: ServerError, *, reached: b
     assert _Away(error, 45.0).asked(reached=reached) == "answer"
     with pytest.raises(type(error)):
         _Away(error, 600.0).asked(reached=reached)
+
+
+class _Leaves(Server):
+    """A server that never answers; asking it, and waiting, takes as long as it says."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__("http://localhost:1", None)
+        self.error = error
+        self.now = 0.0
+
+    def get(self, *_args: object, **_kwargs: object) -> Any:
+        raise self.error
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def waited_for(self) -> DispatchRecord:
+        return wait_until_ended(self, "it", reached=True, clock=lambda: self.now, sleep=self.sleep)
+
+
+@pytest.mark.parametrize("error", [_NOT_CONNECTED, ServerError("about to stop", status=503)])
+def test_who_waits_in_vain_learns_that_the_server_is_away_and_how_to_ask_again(
+    error: ServerError, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ServerUnreachableError, match=str(error)) as raised:
+        _Leaves(error).waited_for()
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith(f"covalent: {error}; asking for 5")
+    assert re.search(r"it was asked for (5\d|60) seconds\. The dispatch it is kept", str(raised.value))
+    assert str(raised.value).endswith("ct.get_result('it', wait=True)")
+
+
+def test_a_short_absence_is_not_worth_a_word() -> None:
+    said: list[ServerError] = []
+    away = _Away(_NOT_CONNECTED, 1.0)
+    persistently(
+        away.ask, reached=True, notice=lambda error, _: said.append(error), clock=lambda: away.now, sleep=away.sleep
+    )
+    assert said == []
+
+
+def test_who_interrupts_the_waiting_is_told_that_the_dispatch_goes_on() -> None:
+    with pytest.raises(KeyboardInterrupt) as raised:
+        _Leaves(KeyboardInterrupt()).waited_for()
+    (note,) = raised.value.__notes__
+    assert "the dispatch it goes on" in note
+    assert "ct.get_result('it', wait=True)" in note
+
+
+def test_errors_of_the_connection_come_without_its_frames() -> None:
+    with pytest.raises(MissingLatticeRecordError) as raised:
+        get_result("other")
+    assert [frame.name for frame in raised.traceback][1:] == ["get_result"]
+    assert raised.value.__suppress_context__
+
+
+def test_a_lattice_or_function_for_an_id_is_asked_whether_its_call_was_forgotten() -> None:
+    no_id: Any = ct.dispatch(ct.lattice(len))
+    with pytest.raises(TypeError, match=r"not function; did you forget the call: ct\.dispatch\(workflow\)\(\.\.\.\)"):
+        get_result(no_id)
+
+
+def test_a_server_elsewhere_cannot_be_started_here(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    server.stop()
+    with pytest.raises(ServerUnreachableError, match="check the address") as raised:
+        Server(f"http://127.0.0.2:{server.port}", TOKEN).get("/server")
+    assert "covalent start" not in str(raised.value)
+
+
+def test_encryption_that_fails_is_told_whole(server: FakeServer) -> None:
+    with pytest.raises(ServerUnreachableError, match=r"no encrypted connection to https://.* \(.*\[SSL.*speaks https"):
+        Server(server.url.replace("http:", "https:"), TOKEN).get("/server")
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_another_program_at_the_address_is_told_apart_and_not_quoted(status: int) -> None:
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(status)  # with a page of HTML
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
+            """Nothing: a test's output is its own."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as http:
+        threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        with pytest.raises(ServerError, match=rf"is not a Covalent server \(it answered {status}\)") as raised:
+            Server(f"http://127.0.0.1:{http.server_address[1]}", TOKEN).get("/server")
+        http.shutdown()
+    assert "<" not in str(raised.value)
 
 
 @pytest.mark.parametrize("answered", [False, True])

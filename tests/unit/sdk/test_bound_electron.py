@@ -170,3 +170,17 @@ def test_electrons_of_another_workflow_are_refused() -> None:
         kept[0] + 1
     with pytest.raises(GraphError, match="has ended"):
         kept[0]["a"]
+
+
+def test_a_library_that_looks_into_an_electron_is_told_from_the_workflow_itself() -> None:
+    for meddle in (lambda: np.mean([same(1), 2]), lambda: same(1).shape()):
+        with pytest.raises(BoundElectronError, match=r"handed an electron.s output .* wrap the call of that function"):
+            graph_of(meddle)
+    with pytest.raises(BoundElectronError) as raised:
+        graph_of(lambda: int(same(1)))
+    assert "library" not in str(raised.value)
+
+
+def test_a_count_that_is_an_electron_is_said_to_be_one() -> None:
+    with pytest.raises(BoundElectronError, match=r"an index or a count, as range\(\)"):
+        graph_of(lambda: list(range(same(3))))

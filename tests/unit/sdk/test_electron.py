@@ -112,6 +112,48 @@ def test_wrong_arguments_are_named_when_the_call_is_recorded(
             graph_of(lambda: two(*args, **kwargs))
 
 
+@pytest.mark.parametrize(
+    ("task", "kwargs", "message"),
+    [
+        (every_kind, {}, " (calling every_kind(first, /, second, third=3, *rest, only, last=..., **more))"),
+        (same, {"valu": 1}, "Unexpected keyword arguments: valu (did you mean value?) (calling same(value))"),
+    ],
+)
+def test_wrong_arguments_are_told_together_with_the_right_ones(task: Any, kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentsError) as raised:
+        graph_of(lambda: task(**kwargs))
+    assert str(raised.value).endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "args", "message"),
+    [
+        ("valu", (), r"retval_keyword='valu', which same\(value\) does not take \(did you mean value\?\)"),
+        ("value", (1,), "retval_keyword='value', which this call of .* has already given by position"),
+    ],
+)
+def test_a_hooks_keyword_that_does_not_fit_is_told_when_the_call_is_recorded(
+    keyword: str, args: tuple[Any, ...], message: str
+) -> None:
+    task = ct.electron(same, call_before=ct.DepsCall(len, ["x"], retval_keyword=keyword))
+    with pytest.raises(ArgumentsError, match=message):
+        graph_of(lambda: task(*args))
+
+
+def test_a_hook_without_a_keyword_hands_nothing_over() -> None:
+    task = ct.electron(same, call_before=ct.DepsCall(len, ["x"]))
+    assert len(graph_of(lambda: task(1)).nodes) == 1
+
+
+@pytest.mark.parametrize("decorator", [ct.electron, ct.lattice])
+@pytest.mark.parametrize("keyword", ["deps_pip", "deps_bash", "files", "triggers"])
+def test_keywords_that_are_still_to_come_say_so(decorator: Any, keyword: str) -> None:
+    with pytest.raises(TypeError, match=rf"\({keyword}=\.\.\.\) is not in this version yet; until then: \w+"):
+        decorator(**{keyword: []})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        decorator(colour=1)
+
+
 def test_names_of_positional_only_parameters_are_free_for_keywords() -> None:
     with pytest.raises(ArgumentsError, match="Missing arguments: only"):
         graph_of(lambda: every_kind(1, 2))  # type: ignore[call-arg] # what is shown
@@ -225,8 +267,10 @@ def test_closures_are_taken_when_the_call_is_recorded() -> None:
 
 
 def test_what_cannot_be_serialised_is_named() -> None:
-    with pytest.raises(TypeError, match="the argument 'value' of same cannot be serialised"):
+    with pytest.raises(TypeError, match="the argument 'value' of same cannot be serialised: TypeError: ") as raised:
         graph_of(lambda: same(threading.Lock()))
+    assert str(raised.value).count("cannot be serialised") == 1
+    assert raised.value.__suppress_context__
     lock = threading.Lock()
 
     def holding() -> Any:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +33,57 @@ def test_short_names_stand_for_executors() -> None:
 def test_relative_directories_are_those_of_who_dispatches(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert executors.resolve("local", {"workdir": "out"})["workdir"] == str(tmp_path / "out")
+
+
+def _interpreters(directory: Path, *names: str) -> Path:
+    """A directory of programs that are all one, as the ``bin`` of a virtual environment."""
+    directory.mkdir(parents=True)
+    for name in names:
+        (directory / name).symlink_to(sys.executable)
+    return directory
+
+
+def _resolved(python: object) -> Any:
+    return executors.resolve("local", {"python": str(python)})["python"]
+
+
+@pytest.mark.parametrize("others", [["python", "python3", "python3.11"], ["python3", "python3.11"], ["python3.11"]])
+def test_all_names_of_an_interpreter_are_one(tmp_path: Path, others: list[str]) -> None:
+    directory = _interpreters(tmp_path / "bin", *others)
+    assert {_resolved(directory / name) for name in others} == {str(directory / others[0])}
+
+
+def test_interpreters_of_two_environments_are_two_although_their_program_is_one(tmp_path: Path) -> None:
+    one, two = _interpreters(tmp_path / "a" / "bin", "python"), _interpreters(tmp_path / "b" / "bin", "python")
+    assert _resolved(one / "python") != _resolved(two / "python")
+
+
+def test_another_program_called_python_beside_an_interpreter_is_another(tmp_path: Path) -> None:
+    directory = _interpreters(tmp_path / "bin", "python3.11")
+    (directory / "python").touch()
+    assert _resolved(directory / "python3.11") == str(directory / "python3.11")
+
+
+def test_an_interpreter_may_be_named_by_the_home_directory_or_by_the_path_of_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = _interpreters(tmp_path / "bin", "python3.9")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(directory))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "python3.9").mkdir()  # what stands beside the script does not matter
+    assert _resolved("~/bin/python3.9") == str(directory / "python3.9")
+    assert _resolved("python3.9") == str(directory / "python3.9")
+    with pytest.raises(GraphError, match=r"'python3\.8'.*no such program is on the PATH"):
+        _resolved("python3.8")
+
+
+def test_a_virtual_environments_directory_is_no_interpreter(tmp_path: Path) -> None:
+    directory = _interpreters(tmp_path / "venv" / "bin", "python")
+    with pytest.raises(GraphError, match=f"is a directory; did you mean '{directory}/python'"):
+        _resolved(tmp_path / "venv")
+    with pytest.raises(GraphError, match="is a directory; give the path"):
+        _resolved(tmp_path)
 
 
 def test_a_process_that_does_not_know_its_interpreter_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

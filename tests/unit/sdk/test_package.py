@@ -73,6 +73,24 @@ def test_every_public_name_is_there_and_in_what_editors_read() -> None:
         ct.nothing  # type: ignore[attr-defined] # noqa: B018 - what is shown
 
 
+@pytest.mark.parametrize("name", ["DepsPip", "DepsBash", "cancel", "redispatch", "fs", "fs_strategies", "triggers"])
+def test_names_that_are_still_to_come_say_so(name: str) -> None:
+    with pytest.raises(AttributeError, match=rf"ct\.{name} is not in this version yet; until then: \w+"):
+        getattr(ct, name)
+
+
+def test_dir_shows_what_is_public_and_nothing_else() -> None:
+    names = vars(ct)["__all__"]
+    assert [name for name in dir(ct) if not name.startswith("__")] == names
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 0), (["start"], 2)])
+def test_run_as_a_program_the_package_says_where_the_commands_are(arguments: list[str], status: int) -> None:
+    run = subprocess.run([sys.executable, "-m", "covalent", *arguments], capture_output=True, text=True, check=False)
+    assert run.returncode == status
+    assert "covalent start" in (run.stderr if arguments else run.stdout)
+
+
 @pytest.mark.parametrize("first", ["covalent.electron", "covalent.lattice", "covalent.status", "covalent.client"])
 def test_public_names_win_over_modules_of_the_same_name(first: str) -> None:
     program = (

@@ -32,6 +32,19 @@ _PUBLIC = {
     "wait": ("covalent.electron", "wait"),
 }
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605 - the table above is the one list of names
+#: Names of earlier Covalents that this version does not have yet, and what to do until then.
+_LATER = {
+    "DepsBash": "run the commands in a function given as call_before",
+    "DepsPip": "install the packages in the environment that ct.executor.LocalExecutor(python=...) names",
+    "cancel": "a dispatch runs to its end",
+    "fs": "read and write files in the electron itself",
+    "fs_strategies": "read and write files in the electron itself",
+    "leptons": "start the program from an electron, with subprocess",
+    "Lepton": "start the program from an electron, with subprocess",
+    "redispatch": "dispatch the workflow again, with ct.dispatch",
+    "stop_triggers": "dispatch from a scheduler such as cron",
+    "triggers": "dispatch from a scheduler such as cron",
+}
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -43,6 +56,8 @@ class _Package(ModuleType):
             import importlib.metadata  # noqa: PLC0415 - slow, and rarely asked for
 
             return importlib.metadata.version("covalent-sdk")
+        if name in _LATER:
+            raise AttributeError(f"ct.{name} is not in this version yet; until then: {_LATER[name]}")
         if name not in _PUBLIC:
             raise AttributeError(f"module 'covalent' has no attribute {name!r}")
         import importlib  # noqa: PLC0415 - not needed by who only imports a module of ours
@@ -63,7 +78,8 @@ class _Package(ModuleType):
         return __import__, (self.__name__,)
 
     def __dir__(self) -> list[str]:
-        return sorted({*self.__dict__, *_PUBLIC})
+        # Not what this module imports, nor which of our modules happen to be loaded.
+        return sorted({*_PUBLIC, "__version__", *(name for name in self.__dict__ if name.startswith("__"))})
 
 
 def _refuse_the_old_distribution() -> None:

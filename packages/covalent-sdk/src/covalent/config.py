@@ -30,6 +30,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "dispatcher.port": "COVALENT_SVC_PORT",
 }
 _MAX_PORT: Final = 65535
+#: The tables of the file that mean something by themselves; others belong to whoever made them.
+_TABLES: Final = ("dispatcher", "executors", "server")
 _files: dict[Path, dict[str, Any]] = {}
 _lock = threading.Lock()
 
@@ -53,9 +55,25 @@ def set_config(new_config: str | Mapping[str, Any], new_value: Any = None) -> No
     with _lock:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         for key, value in changes.items():
+            _check_known(key)
             text = _edited(text, key, value, path)
         _write(path, text)
         _files.pop(path, None)
+
+
+def _check_known(key: str) -> None:
+    """Raise ConfigError for a key that nothing reads, and for a table that looks like one of ours misspelt."""
+    import difflib  # noqa: PLC0415 - slow to load, and few scripts write settings
+
+    table, _, name = key.partition(".")
+    known = DEFAULTS.get(table, {})
+    if name and known and name.partition(".")[0] not in known:
+        keys = ", ".join(f"{table}.{item}" for item in known)
+        raise ConfigError(f"{key!r} is no setting, so nothing was written; there are: {keys}")
+    near = [] if table in _TABLES else difflib.get_close_matches(table, _TABLES, 1)
+    if near:
+        meant = f"{near[0]}.{name}" if name else near[0]
+        raise ConfigError(f"{key!r} is no setting, so nothing was written; did you mean {meant!r}?")
 
 
 def reload_config() -> None:

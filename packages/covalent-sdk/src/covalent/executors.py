@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ class LocalExecutor:
 
     short_name: ClassVar[str] = "local"
 
-    #: The interpreter to run tasks with; None means the one that dispatches.
+    #: The interpreter to run tasks with, a path or a name on the ``PATH``; None means the one that dispatches.
     python: str | None = None
     #: Where tasks run; None means a directory that the worker chooses.
     workdir: str | None = None
@@ -98,12 +99,39 @@ def _resolve_local(attributes: dict[str, Any]) -> None:
         raise GraphError(
             "this process does not know its interpreter; name one: LocalExecutor(python='/path/to/python')"
         )
-    attributes["python"] = os.path.abspath(chosen or sys.executable)  # noqa: PTH100 - resolving links leaves a venv
-    own = attributes["python"] == os.path.abspath(sys.executable)  # noqa: PTH100 - as above
+    attributes["python"] = _spelled(_interpreter(str(chosen)) if chosen else Path(sys.executable))
+    own = bool(sys.executable) and attributes["python"] == _spelled(Path(sys.executable))
     attributes["python_version"] = ".".join(map(str, sys.version_info[:3])) if own else None
     attributes["host"] = host_identity()
     if attributes.get("workdir"):
         attributes["workdir"] = str(Path(attributes["workdir"]).expanduser().absolute())
+
+
+def _interpreter(given: str) -> Path:
+    """The interpreter that a user means by a path or by a name on the ``PATH``."""
+    bare = Path(given).name == given
+    found = shutil.which(given) if bare else None
+    if found is not None:
+        return Path(found)
+    path = Path(given).expanduser()
+    if bare and not path.exists():
+        raise GraphError(f"LocalExecutor(python={given!r}): no such program is on the PATH; give its whole path")
+    if path.is_dir():
+        inside = path / "bin" / "python"
+        hint = f"; did you mean {str(inside)!r}?" if inside.exists() else "; give the path of the interpreter"
+        raise GraphError(f"LocalExecutor(python={given!r}) is a directory{hint}")
+    return path
+
+
+def _spelled(path: Path) -> str:
+    """One path for all names that an interpreter has in its directory, so that its tasks share one pool of workers.
+
+    Links out of the directory are kept: they are what makes a virtual environment.
+    """
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolving links leaves a virtual environment
+    real = whole.resolve()
+    plain = (whole.with_name(name) for name in ("python", "python3"))
+    return str(next((other for other in plain if other.is_file() and other.resolve() == real), whole))
 
 
 def to_json(prefix: str, executor: Executor | None) -> dict[str, Any]:

@@ -50,6 +50,7 @@ _KEPT: Final = 8
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _UNKNOWN_DISPATCH: Final = "unknown-dispatch"
+_NOT_COVALENT: Final = "not-covalent"
 _BAD: Final = 400
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 #: For how long a server that nobody has heard of is asked for, in seconds: a script without one ends soon.
@@ -58,6 +59,8 @@ FIRST_CONTACT_SECONDS: Final = 1.5
 RESTART_SECONDS: Final = 60.0
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
+#: How long a server is away before who waits for it is told, in seconds: most restarts are over by then.
+_NOTICE_SECONDS: Final = 2.0
 #: What proxies answer for a server that is away, and a server that is about to go.
 _AWAY: Final = frozenset({502, 503, 504})
 
@@ -243,7 +246,7 @@ class Server:
             return Answer(plain=loads(data), instance=instance)
         except WireError as error:
             message = f"{self.url} does not answer as a Covalent server ({error}); check the address and the port"
-            raise ServerError(message, status=response.status, code="not-covalent") from error
+            raise ServerError(message, status=response.status, code=_NOT_COVALENT) from error
 
     def _check_digest(self, digest: str, got: str) -> None:
         if got != digest:
@@ -264,13 +267,28 @@ class Server:
             reason = "connecting took too long"
         else:
             reason = str(error.__cause__ or error).rsplit(": ", 1)[-1]
-        message = f"no server answers at {self.url} ({reason}); start one with: covalent start"
+        if isinstance(error, exceptions.SSLError):
+            message = (
+                f"no encrypted connection to {self.url} can be made ({error}); check that the server there speaks "
+                "https, and that its certificate is valid and known on this machine"
+            )
+        else:
+            message = f"no server answers at {self.url} ({reason}); {self._how_to_reach()}"
         return ServerUnreachableError(message, code="no-answer" if connected else NOT_CONNECTED)
 
+    def _how_to_reach(self) -> str:
+        if urlsplit(self.url).hostname in _LOOPBACK:
+            return "start one with: covalent start"
+        return "check the address (COVALENT_SERVER_URL), that the server runs, and that this machine can reach it"
+
     def _refusal(self, response: BaseHTTPResponse) -> ServerError:
-        data = response.data
         status = response.status
-        problem = _problem(data, status)
+        problem = _problem(response.data)
+        if problem is None:
+            if "Covalent-Instance" in response.headers or status in _AWAY:
+                return ServerError(f"the server at {self.url} answered {status}", status=status, code="http")
+            message = f"something answers at {self.url} that is not a Covalent server (it answered {status})"
+            return ServerError(f"{message}; check the address and the port", status=status, code=_NOT_COVALENT)
         message = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
         if problem.path:
             message += f" (at {problem.path})"
@@ -294,12 +312,14 @@ def persistently(
     ask: Callable[[], T],
     *,
     reached: bool = False,
+    notice: Callable[[ServerError, float], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """What ``ask`` returns; it is repeated while the server is away, so it must be harmless to repeat.
 
-    ``reached`` says that the server has answered before and is therefore worth waiting for.
+    ``reached`` says that the server has answered before and is therefore worth waiting for. ``notice`` is called once
+    when it stays away, with the error and for how many seconds more it is asked.
     """
     pause = _FIRST_PAUSE
     away_since: float | None = None
@@ -312,10 +332,21 @@ def persistently(
             reached = reached or error.code != NOT_CONNECTED
             now = clock()
             away_since = now if away_since is None else away_since
-            if now + pause > away_since + (RESTART_SECONDS if reached else FIRST_CONTACT_SECONDS):
+            end = away_since + (RESTART_SECONDS if reached else FIRST_CONTACT_SECONDS)
+            if now + pause > end:
+                if reached:
+                    raise _given_up(error, now - away_since) from None
                 raise
+            if notice is not None and now - away_since >= _NOTICE_SECONDS:
+                notice(error, end - now)
+                notice = None
         sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _given_up(error: ServerError, seconds: float) -> ServerUnreachableError:
+    message = f"{error}; it was asked for {seconds:.0f} seconds"
+    return ServerUnreachableError(message, status=error.status, code=error.code)
 
 
 def _query(params: Mapping[str, object] | None) -> str:
@@ -331,12 +362,12 @@ def _pieces(chunks: Sequence[Buffer]) -> Iterator[Buffer]:
             yield view[start : start + _PIECE]
 
 
-def _problem(data: bytes, status: int) -> Problem:
+def _problem(data: bytes) -> Problem | None:
+    """What a Covalent server says of an error; None when something else has answered, a proxy perhaps."""
     try:
         return from_json(Problem, loads(data))
     except WireError:
-        text = data[:200].decode("utf-8", "replace").strip()
-        return Problem(code="http", title=f"the server answered {status}", status=status, detail=text)
+        return None
 
 
 def _token_file(url: str) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, ParamSpec, Self, overload
 
 from covalent import deps, executors, hydration
-from covalent.electron import Build, Calls, Defaults, Parameters
+from covalent.electron import Build, Calls, Defaults, Parameters, refuse_keywords, unserialisable
 from covalent.errors import BoundElectronError, TransportError, WireError
 from covalent.executors import Executor
 from covalent.graph import TransportGraph
@@ -132,9 +132,7 @@ class Lattice(Generic[P]):
                 try:
                     TransportableObject(value)
                 except TransportError as error:
-                    raise TypeError(
-                        f"the argument {name!r} of {self.__name__} cannot be serialised: {error}"
-                    ) from error
+                    raise unserialisable(f"the argument {name!r} of {self.__name__}", error) from None
             raise
 
     # -- JSON
@@ -225,12 +223,20 @@ def lattice(
     workflow_executor: Executor | str | None = None,
     call_before: Calls = None,
     call_after: Calls = None,
+    **unknown: Any,
 ) -> Any:
     """Make a function a lattice; with or without arguments, as a decorator or called.
 
     ``executor``, ``call_before`` and ``call_after`` are for electrons that say nothing themselves;
     ``workflow_executor``, by default the executor, is where operators and the return value are worked out.
+
+    >>> @ct.lattice
+    ... def sum_of_squares(n):
+    ...     return sum([square(x) for x in range(n)])
+    >>> sum_of_squares(10)  # plain Python; ct.dispatch(sum_of_squares)(10) runs its electrons as tasks
+    285
     """
+    refuse_keywords("ct.lattice", unknown)
 
     def decorate(function: Callable[P, Any]) -> Lattice[P]:
         return Lattice(

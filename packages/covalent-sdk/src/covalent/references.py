@@ -43,8 +43,8 @@ def resolve(name: str) -> Any:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise TransportError(
-            f"{name} cannot be imported here: {error}; install what is missing in the environment "
-            "of the electron's executor, or define the function in the script itself"
+            f"{name} cannot be imported here, by {sys.executable}: {error}; install there what is missing, "
+            "or define the function in the script itself"
         ) from error
     try:
         for part in qualname.split("."):

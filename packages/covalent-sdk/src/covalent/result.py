@@ -7,12 +7,14 @@ A result is the picture of one moment. Bytes and streams are fetched when they a
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+import operator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from covalent.errors import DispatchFailedError
+from covalent.errors import DispatchFailedError, MissingLatticeRecordError, ServerError
 from covalent.http import Server, persistently
 from covalent.status import Status
 from covalent.transportable import TransportableObject
@@ -21,6 +23,11 @@ from covalent.wire.records import AssetDescription, DispatchRecord, NodeList, No
 
 __all__ = ["NodeResult", "Result", "StoredObject"]
 
+T = TypeVar("T")
+
+_NOT_FOUND: Final = 404
+#: How a task that no longer will run is said to stand: its status is that of one that waits.
+_NOT_STARTED: Final = "not started"
 #: The longest text in a ``repr``.
 _SHOWN: Final = 60
 
@@ -39,7 +46,7 @@ class StoredObject(TransportableObject):
         # Called for what is not there yet: all that the base class reads off the bytes.
         if name not in _read_off_the_bytes():
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        data = persistently(lambda: self._server.get_asset(self._described.digest))
+        data = _fetched(lambda: self._server.get_asset(self._described.digest))
         vars(self).update(vars(TransportableObject.from_buffer(data)))
         return getattr(self, name)
 
@@ -63,6 +70,19 @@ class StoredObject(TransportableObject):
         """The object as JSON text, when JSON says all of it."""
         return self._described.json if self._described.type_name else super().json
 
+    def get_deserialized(self, *, zero_copy: bool = False) -> Any:
+        """The object; what kind of packages it is made of must be installed here."""
+        try:
+            return super().get_deserialized(zero_copy=zero_copy)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            raise ModuleNotFoundError(
+                f"{error} in {sys.executable}, which opens a value of type {self.header['type_name']} here; install "
+                f"it there: {sys.executable} -m pip install {package}, or if it is a module of your own, run where it "
+                "can be imported. Its text can be had without: object_string",
+                name=error.name,
+            ) from None
+
     def __repr__(self) -> str:
         return f"<TransportableObject {self._described.type_name} {self.asset_id[:12]} on {self._server.url}>"
 
@@ -73,9 +93,15 @@ def _read_off_the_bytes() -> frozenset[str]:
 
 
 class NodeResult(Mapping[str, Any]):
-    """What became of one node: a read-only dict whose ``stdout`` and ``stderr`` are fetched when asked for."""
+    """What became of one node: ``node["status"]`` or ``node.status``; ``print(node)`` shows everything.
 
-    def __init__(self, server: Server, path: str, record: NodeRecord) -> None:
+    The keys: ``node_id``, ``node_name``, ``start_time``, ``end_time`` (in UTC, None before), ``status``, ``output`` (a
+    TransportableObject, None unless COMPLETED), ``error`` (the traceback, None unless FAILED), ``sublattice_result``,
+    and ``stdout`` and ``stderr``, what the task printed, which are fetched when they are asked for.
+    """
+
+    def __init__(self, server: Server, path: str, record: NodeRecord, *, ended: bool = False) -> None:
+        """``ended`` says that the dispatch has ended: what has not started never will."""
         output = None if record.output is None else StoredObject(server, record.output)
         self._known = {
             "node_id": record.node_id,
@@ -87,6 +113,7 @@ class NodeResult(Mapping[str, Any]):
             "error": record.error,
             "sublattice_result": None,
         }
+        self._standing = _standing(record.status, ended=ended)
         self._stream = functools.cache(lambda name: _stream(server, f"{path}/{record.node_id}/{name}"))
 
     def __getitem__(self, key: str) -> Any:
@@ -97,6 +124,28 @@ class NodeResult(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._known) + 2
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self:
+            raise AttributeError(f"a NodeResult has no {name!r}")
+        return self[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self]
+
+    def __str__(self) -> str:
+        output = self["output"]
+        lines = {
+            "node": f"{self['node_name']}({self['node_id']})",
+            "status": self._standing,
+            "started": self["start_time"],
+            "ended": self["end_time"],
+            "output": None if output is None else output.object_string,
+            "error": self["error"],
+            "stdout": self["stdout"].rstrip("\n"),
+            "stderr": self["stderr"].rstrip("\n"),
+        }
+        return _listed(lines)
 
     def __repr__(self) -> str:
         return f"<NodeResult {self['node_name']}({self['node_id']}) {self['status']}>"
@@ -173,13 +222,28 @@ class Result:
 
     def get_node_result(self, node_id: int) -> NodeResult:
         """What became of one node: times, status, output, error, and what it printed."""
-        record = from_json(NodeRecord, persistently(lambda: self._server.get(f"{self._nodes}/{int(node_id)}")))
-        return NodeResult(self._server, self._nodes, record)
+        try:
+            number = operator.index(node_id)
+        except TypeError:
+            raise TypeError(
+                f"a node is asked for by its number, not by {node_id!r}; get_all_node_results() has them all"
+            ) from None
+        try:
+            plain = _fetched(lambda: self._server.get(f"{self._nodes}/{number}"))
+        except ServerError as error:
+            if error.status != _NOT_FOUND or isinstance(error, MissingLatticeRecordError):
+                raise
+            last = sum(self._record.node_counts.values()) - 1
+            known = f"its nodes are numbered 0 to {last}" if last >= 0 else "get_all_node_results() has all there are"
+            message = f"the dispatch {self.dispatch_id} has no node {number}; {known}"
+            raise ServerError(message, status=error.status, code=error.code) from None
+        return self._node(from_json(NodeRecord, plain))
 
     def get_all_node_results(self) -> list[NodeResult]:
         """What became of every node, in the order of the graph."""
-        records = from_json(NodeList, persistently(lambda: self._server.get(self._nodes))).nodes
-        return [NodeResult(self._server, self._nodes, record) for record in records]
+        return [
+            self._node(record) for record in from_json(NodeList, _fetched(lambda: self._server.get(self._nodes))).nodes
+        ]
 
     def get_all_node_outputs(self) -> dict[str, TransportableObject]:
         """The outputs of all nodes that have one, by ``name(id)``; their bytes are fetched when asked for."""
@@ -193,6 +257,9 @@ class Result:
         if self.status.terminal and self.status is not Status.COMPLETED:
             raise DispatchFailedError(f"dispatch {self.dispatch_id} is {self.status}: {self.error or 'no task failed'}")
 
+    def _node(self, record: NodeRecord) -> NodeResult:
+        return NodeResult(self._server, self._nodes, record, ended=self.status.terminal)
+
     @property
     def _nodes(self) -> str:
         return f"/dispatches/{quote(self.dispatch_id, safe='')}/nodes"
@@ -202,18 +269,35 @@ class Result:
         return f"<Result of {self.name} {self.dispatch_id} {self.status}{shown}>"
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(self._record.node_counts.items()))
+        ended = self.status.terminal
+        counts = sorted(self._record.node_counts.items())
         lines = {
             "dispatch id": self.dispatch_id,
             "workflow": self.name,
             "status": self.status,
-            "nodes": counts,
+            "nodes": ", ".join(f"{count} {_standing(status, ended=ended)}" for status, count in counts),
             "started": self.start_time,
             "ended": self.end_time,
             "result": self.object_string,
             "error": self.error,
         }
-        return "\n".join(f"{label}: {value}" for label, value in lines.items() if value not in {None, ""})
+        return _listed(lines)
+
+
+def _standing(status: str, *, ended: bool) -> str:
+    return _NOT_STARTED if ended and status == Status.NEW_OBJECT else str(status)
+
+
+def _listed(lines: Mapping[str, object]) -> str:
+    return "\n".join(f"{label}: {value}" for label, value in lines.items() if value not in {None, ""})
+
+
+def _fetched(ask: Callable[[], T]) -> T:
+    """What the server answers; an error comes without the frames of the connection, which say nothing to a user."""
+    try:
+        return persistently(ask)
+    except ServerError as error:
+        raise error.with_traceback(None) from None
 
 
 def _moment(seconds: float | None) -> datetime | None:
@@ -221,7 +305,7 @@ def _moment(seconds: float | None) -> datetime | None:
 
 
 def _stream(server: Server, path: str) -> str:
-    return persistently(lambda: server.get_bytes(path)).decode("utf-8", "replace")
+    return _fetched(lambda: server.get_bytes(path)).decode("utf-8", "replace")
 
 
 def _shortened(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import ParamSpec
 from covalent.client.connection import connect
 from covalent.client.upload import submit
 from covalent.client.waiting import wait_until_ended
+from covalent.errors import CovalentError
 from covalent.hydration import dehydrate
 from covalent.lattice import Lattice
 from covalent.result import Result
@@ -20,13 +21,21 @@ def dispatch(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Callabl
     """A function that takes the workflow's arguments, starts the workflow with them and returns the dispatch's id.
 
     An exception in the workflow function comes out unchanged, and nothing is stored.
+
+    >>> dispatch_id = ct.dispatch(sum_of_squares)(10)
+    >>> ct.get_result(dispatch_id, wait=True).result
+    285
     """
     _check_lattice(lattice)
 
     def start(*args: P.args, **kwargs: P.kwargs) -> str:
         built = copy.copy(lattice)  # so that the caller's lattice stays as it is, and threads may share it
         built.build_graph(*args, **kwargs)
-        return submit(connect(dispatcher_addr), dehydrate(built)).dispatch_id
+        package = dehydrate(built)
+        try:
+            return submit(connect(dispatcher_addr), package).dispatch_id
+        except CovalentError as error:
+            raise error.with_traceback(None) from None  # what lies between is ours, and no help to anybody
 
     return start
 
@@ -38,7 +47,10 @@ def dispatch_sync(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Ca
     def start_and_wait(*args: P.args, **kwargs: P.kwargs) -> Result:
         dispatch_id = start(*args, **kwargs)
         server = connect(dispatcher_addr)
-        return Result(wait_until_ended(server, dispatch_id, reached=True), server)
+        try:
+            return Result(wait_until_ended(server, dispatch_id, reached=True), server)
+        except (CovalentError, KeyboardInterrupt) as error:
+            raise error.with_traceback(None) from None  # as above
 
     return start_and_wait
 

@@ -6,12 +6,15 @@ A server that is restarted meanwhile is found again.
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 from typing import Any, Final, Literal, overload
 from urllib.parse import quote
 
 from covalent.client.connection import connect
-from covalent.http import Server, persistently
+from covalent.errors import CovalentError, ServerError, ServerUnreachableError
+from covalent.http import NOT_CONNECTED, Server, persistently
 from covalent.result import Result
 from covalent.wire.codec import from_json
 from covalent.wire.records import DispatchRecord
@@ -64,14 +67,28 @@ def get_result(
 
     Raises MissingLatticeRecordError for an id that the server does not know. Outputs are not downloaded before they
     are asked for, so the last three arguments, which old scripts give to save time, change nothing.
+
+    >>> result = ct.get_result(dispatch_id, wait=True)
+    >>> result.raise_for_status()  # an error when it has failed
+    >>> result.result
+    285
     """
-    if not isinstance(dispatch_id, str):
-        raise TypeError(f"a dispatch's id is text, as ct.dispatch returned it, not {type(dispatch_id).__name__}")
+    _check_id(dispatch_id)
     server = connect(dispatcher_addr)
-    record = wait_until_ended(server, dispatch_id) if wait else persistently(lambda: ask(server, dispatch_id))
+    try:
+        record = wait_until_ended(server, dispatch_id) if wait else persistently(lambda: ask(server, dispatch_id))
+    except (CovalentError, KeyboardInterrupt) as error:
+        raise error.with_traceback(None) from None  # what lies between is ours, and no help to anybody
     if status_only:
         return {"id": record.dispatch_id, "status": record.status}
     return Result(record, server)
+
+
+def _check_id(given: object) -> None:
+    if not isinstance(given, str):
+        forgotten = "; did you forget the call: ct.dispatch(workflow)(...)?" if callable(given) else ""
+        kind = type(given).__name__
+        raise TypeError(f"a dispatch's id is text, as ct.dispatch(workflow)(...) returned it, not {kind}{forgotten}")
 
 
 def ask(server: Server, dispatch_id: str, *, held: int | None = None) -> DispatchRecord:
@@ -82,13 +99,46 @@ def ask(server: Server, dispatch_id: str, *, held: int | None = None) -> Dispatc
     return from_json(DispatchRecord, server.get(path, params={"wait": held}, timeout=held + _GRACE_SECONDS))
 
 
-def wait_until_ended(server: Server, dispatch_id: str, *, reached: bool = False) -> DispatchRecord:
+def wait_until_ended(
+    server: Server,
+    dispatch_id: str,
+    *,
+    reached: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> DispatchRecord:
     """How a dispatch ended; ``reached`` when the server has just answered something else."""
-    while True:
-        asked = time.monotonic()
-        record = persistently(lambda: ask(server, dispatch_id, held=_HELD_SECONDS), reached=reached)
-        if record.status.terminal:
-            return record
-        reached = True
-        if time.monotonic() - asked < _PAUSE:
-            time.sleep(_PAUSE)
+    try:
+        while True:
+            asked = clock()
+            record = persistently(
+                lambda: ask(server, dispatch_id, held=_HELD_SECONDS),
+                reached=reached,
+                notice=_say_that_it_is_away,
+                clock=clock,
+                sleep=sleep,
+            )
+            if record.status.terminal:
+                return record
+            reached = True
+            if clock() - asked < _PAUSE:
+                sleep(_PAUSE)
+    except ServerUnreachableError as error:
+        if not reached and error.code == NOT_CONNECTED:
+            raise  # nobody knows whether there is such a dispatch
+        raise ServerUnreachableError(f"{error}. {_kept(dispatch_id)}", code=error.code) from None
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"Only the waiting has ended: the dispatch {dispatch_id} goes on. {_again(dispatch_id)}")
+        raise
+
+
+def _say_that_it_is_away(error: ServerError, seconds: float) -> None:
+    sys.stderr.write(f"covalent: {error}; asking for {seconds:.0f} seconds more\n")
+
+
+def _kept(dispatch_id: str) -> str:
+    return f"The dispatch {dispatch_id} is kept and goes on when the server is back. {_again(dispatch_id)}"
+
+
+def _again(dispatch_id: str) -> str:
+    return f"Ask for it with: ct.get_result({dispatch_id!r}, wait=True)"

@@ -11,8 +11,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 from covalent import deps, executors
 from covalent.deps import Calls
 from covalent.electron.bound import BoundElectron
-from covalent.electron.building import Build, Defaults, active_build, electrons_in, missed_build
-from covalent.electron.parameters import Parameters
+from covalent.electron.building import Build, Defaults, active_build, electrons_in, missed_build, unserialisable
+from covalent.electron.parameters import Parameters, refuse_keywords
 from covalent.executors import Executor
 from covalent.references import FUNCTION_ATTRIBUTE
 
@@ -26,6 +26,8 @@ __all__ = [
     "Parameters",
     "active_build",
     "electron",
+    "refuse_keywords",
+    "unserialisable",
     "wait",
 ]
 
@@ -141,12 +143,20 @@ def electron(
     executor: Executor | str | None = None,
     call_before: Calls = None,
     call_after: Calls = None,
+    **unknown: Any,
 ) -> Any:
     """Make a function an electron; with or without arguments, as a decorator or called.
 
     ``executor`` is where the task runs, ``call_before`` and ``call_after`` are run around it; what is left out is
     taken from the lattice.
+
+    >>> @ct.electron
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)  # outside a lattice it is the function; inside, a task
+    9
     """
+    refuse_keywords("ct.electron", unknown)
 
     def decorate(function: Callable[P, R]) -> ElectronFunction[P, R]:
         made = Electron(function, executor=executor, call_before=call_before, call_after=call_after)

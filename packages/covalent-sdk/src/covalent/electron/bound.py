@@ -48,10 +48,20 @@ def _impossible(what: str) -> Callable[..., NoReturn]:
     def refuse(self: BoundElectron, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise BoundElectronError(
             f"{what} needs the value of {self!r}, which exists only once the workflow runs; "
-            "do it in a function decorated with @ct.electron and call that"
+            f"do it in a function decorated with @ct.electron and call that{_hint(self)}"
         )
 
     return refuse
+
+
+def _hint(bound: BoundElectron) -> str:
+    path = bound._covalent_path  # noqa: SLF001 - our own class, which is below
+    if not path or path[-1][0] != "attr":
+        return ""
+    return (
+        f". When your workflow does not mention {path[-1][1]!r}, a library's function such as numpy.mean was handed an "
+        "electron's output and works on it: wrap the call of that function in an electron"
+    )
 
 
 class BoundElectron:
@@ -142,7 +152,7 @@ class BoundElectron:
     __int__ = _impossible("int()")
     __float__ = _impossible("float()")
     __complex__ = _impossible("complex()")
-    __index__ = _impossible("an index")
+    __index__ = _impossible("an index or a count, as range() and a list's [...] take,")
     __len__ = _impossible("len()")
     __contains__ = _impossible("the operator in")
     __eq__ = _impossible("comparing with ==")

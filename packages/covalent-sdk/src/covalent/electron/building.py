@@ -100,7 +100,7 @@ class Build:
         call_before = task.call_before if task.call_before is not None else self._defaults.call_before or ()
         call_after = task.call_after if task.call_after is not None else self._defaults.call_after or ()
         parameters = self._parameters_of(task)
-        parameters.check(args, kwargs, [call.retval_keyword for call in call_before])
+        parameters.check(args, kwargs, [call.retval_keyword for call in call_before if call.retval_keyword])
         names = parameters.names(len(args))
         hooks = Hooks(call_before=self._hook_assets(call_before), call_after=self._hook_assets(call_after))
         node = self.graph.add_node(
@@ -206,7 +206,7 @@ class Build:
         except BoundElectronError:
             raise
         except TransportError as error:
-            raise TypeError(f"{what} cannot be serialised: {error}") from error
+            raise unserialisable(what, error) from None
         if type(value) in _IMMUTABLE:
             self._immutables[id(value)] = digest
             self._alive.append(value)
@@ -222,7 +222,7 @@ class Build:
         except BoundElectronError:
             raise
         except TransportError as error:
-            raise TypeError(f"the function of the electron {name} cannot be serialised: {error}") from error
+            raise unserialisable(f"the function of the electron {name}", error) from None
         digest = self.graph.add_asset(asset)
         self.graph.functions[digest] = function
         if key is not None:
@@ -243,6 +243,17 @@ class Build:
             self._parameters[key] = Parameters.of(task.function, task.name)
             self._alive.append(task.function)
         return self._parameters[key]
+
+
+def unserialisable(what: str, error: TransportError) -> TypeError:
+    """The error for a part of a workflow that cannot be serialised: what it is, and why, each once."""
+    cause = error.__cause__
+    if cause is None:
+        return TypeError(f"{what} cannot be serialised: {error}")
+    return TypeError(
+        f"{what} cannot be serialised: {type(cause).__name__}: {cause}; "
+        "hand over plain data and make such objects in an electron, or give their class a __reduce__ method"
+    )
 
 
 def electrons_in(value: Any) -> Iterator[BoundElectron]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any, Final
@@ -12,6 +12,16 @@ from covalent.errors import ArgumentsError
 
 _POSITIONAL: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _BY_KEYWORD: Final = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+#: Defaults that are shown in messages.
+_SHORT: Final = (bool, int, float)
+#: Keywords of earlier Covalents' decorators that this version does not have yet, and what to do until then.
+_LATER: Final[Mapping[str, str]] = {
+    "deps_bash": "run the commands in a function given as call_before",
+    "deps_module": "modules beside the script travel by themselves",
+    "deps_pip": "install the packages in the environment that executor=ct.executor.LocalExecutor(python=...) names",
+    "files": "read and write files in the function itself",
+    "triggers": "dispatch from a scheduler such as cron",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +36,8 @@ class Parameters:
     rest: str | None
     #: Whether any keyword is accepted.
     any_keyword: bool
+    #: The parameters as they are written, their defaults left out.
+    signature: str = "(...)"
 
     @classmethod
     def of(cls, function: Callable[..., Any], name: str) -> Parameters:
@@ -45,30 +57,77 @@ class Parameters:
             ),
             rest=next((item.name for item in parameters if item.kind is Parameter.VAR_POSITIONAL), None),
             any_keyword=any(item.kind is Parameter.VAR_KEYWORD for item in parameters),
+            signature=_written(parameters),
         )
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any], provided: Collection[str] = ()) -> None:
         """Raise ArgumentsError unless the function can be called so; ``provided`` are keywords that hooks will add."""
+        calling = f"(calling {self.function}{self.signature})"
         if self.rest is None and len(args) > len(self.positional):
             raise ArgumentsError(
-                f"Too many positional arguments given, expected {len(self.positional)}, received {len(args)} "
-                f"(calling {self.function})"
+                f"Too many positional arguments given, expected {len(self.positional)}, received {len(args)} {calling}"
             )
-        unexpected = [] if self.any_keyword else [name for name in kwargs if name not in self.keywords]
+        unexpected = self._unexpected(kwargs)
         if unexpected:
-            raise ArgumentsError(f"Unexpected keyword arguments: {', '.join(unexpected)} (calling {self.function})")
+            meant = self._meant(unexpected)
+            raise ArgumentsError(f"Unexpected keyword arguments: {', '.join(unexpected)}{meant} {calling}")
+        self._check_provided(provided, self.positional[: len(args)])
         taken = self.positional[: len(args)]
         twice = [name for name in taken if name in kwargs and name in self.keywords]
         if twice:
-            raise ArgumentsError(
-                f"Arguments given by position and by keyword: {', '.join(twice)} (calling {self.function})"
-            )
+            raise ArgumentsError(f"Arguments given by position and by keyword: {', '.join(twice)} {calling}")
         given = {*taken, *(name for name in kwargs if name in self.keywords), *provided}
         missing = [name for name in self.required if name not in given]
         if missing:
-            raise ArgumentsError(f"Missing arguments: {', '.join(missing)} (calling {self.function})")
+            raise ArgumentsError(f"Missing arguments: {', '.join(missing)} {calling}")
+
+    def _check_provided(self, provided: Collection[str], taken: Sequence[str]) -> None:
+        wrong = self._unexpected(provided)
+        twice = [name for name in provided if name in taken and name in self.keywords]
+        if wrong:
+            trouble = f"which {self.function}{self.signature} does not take{self._meant(wrong)}"
+        elif twice:
+            trouble = f"which this call of {self.function}{self.signature} has already given by position"
+        else:
+            return
+        raise ArgumentsError(
+            f"A call_before hands its value over as retval_keyword={(wrong or twice)[0]!r}, {trouble}; "
+            "name a parameter that is free, or leave retval_keyword out"
+        )
+
+    def _unexpected(self, keywords: Iterable[str]) -> list[str]:
+        return [] if self.any_keyword else [name for name in keywords if name not in self.keywords]
+
+    def _meant(self, unexpected: Sequence[str]) -> str:
+        import difflib  # noqa: PLC0415 - slow to load, and only an error needs it
+
+        near = [match for name in unexpected for match in difflib.get_close_matches(name, sorted(self.keywords), 1)]
+        return f" (did you mean {', '.join(near)}?)" if near else ""
 
     def names(self, count: int) -> list[str]:
         """The parameters that take the first ``count`` positional arguments."""
         rest = [f"{self.rest}[{index}]" for index in range(count - len(self.positional))]
         return [*self.positional[:count], *rest]
+
+
+def refuse_keywords(decorator: str, keywords: Iterable[str]) -> None:
+    """Raise TypeError for keywords that a decorator does not take; those of earlier Covalents are told apart."""
+    for name in keywords:
+        if name in _LATER:
+            raise TypeError(f"{decorator}({name}=...) is not in this version yet; until then: {_LATER[name]}")
+        raise TypeError(f"{decorator}() got an unexpected keyword argument {name!r}")
+
+
+def _written(parameters: Iterable[Parameter]) -> str:
+    # Not the defaults: their text is anybody's, and may be long.
+    plain = [item.replace(annotation=Parameter.empty, default=_shown(item.default)) for item in parameters]
+    return str(inspect.Signature(plain))
+
+
+class _Left:
+    def __repr__(self) -> str:
+        return "..."
+
+
+def _shown(default: Any) -> Any:
+    return default if default is Parameter.empty or default is None or type(default) in _SHORT else _Left()
