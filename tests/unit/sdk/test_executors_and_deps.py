@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,8 @@ def test_calls_round_trip_by_json_and_open_only_when_asked() -> None:
     assert back[0].transportable() == calls[0].transportable()
     with pytest.raises(WireError):
         ct.DepsCall.from_dict({"attributes": {}})
+
+
+def test_a_hook_does_not_take_the_clients_variables_along() -> None:
+    with pytest.raises(TypeError, match="secrets too"):
+        ct.DepsCall(os.environ.setdefault, ["NAME", "value"])

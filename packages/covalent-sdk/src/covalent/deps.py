@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
@@ -26,6 +27,11 @@ class DepsCall:
     ) -> None:
         if not callable(func):
             raise TypeError(f"DepsCall takes a function, not {func!r}")
+        if getattr(func, "__self__", None) is os.environ:
+            raise TypeError(
+                "a method of os.environ takes a copy of all your variables along, secrets too, and sets none of the "
+                "task's; write a function that sets os.environ[...] and pass that"
+            )
         self._call = {"function": func, "args": tuple(args), "kwargs": dict(kwargs or {})}
         self._asset: TransportableObject | None = None
         self.name = str(getattr(func, "__name__", type(func).__name__))

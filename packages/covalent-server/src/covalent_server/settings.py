@@ -299,7 +299,7 @@ OPTIONS: Final = (
         name="local_slots",
         variable="COVALENT_LOCAL_SLOTS",
         read=_count,
-        help="How many tasks run at once on this machine; by default one for each processor.",
+        help="How many tasks run at once in each interpreter; by default one for each processor.",
     ),
     Option(
         name="max_body_bytes",
