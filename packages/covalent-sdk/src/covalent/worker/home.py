@@ -4,7 +4,7 @@
 
     <directory>/owners/<owner>/assets-<boot>/<digest>   cached assets, never shared between owners
     <directory>/owners/<owner>/projects/<digest>/       users' modules, unpacked
-    <directory>/work/                                   where tasks run that have no directory of their own
+    <directory>/work                                    where tasks run that have no directory of their own
     <directory>/workers/<worker>/lock                   locked while the worker lives
     <directory>/workers/<worker>/serves                 which server, and which of its pools, its results are from
     <directory>/workers/<worker>/spool/                 results that are not acknowledged
