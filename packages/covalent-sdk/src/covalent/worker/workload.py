@@ -66,7 +66,6 @@ class Workload:
     ) -> None:
         self._patience = settings.patience
         self._home = home
-        self._loop = loop
         self._ledger = Ledger()
         self._pace = Pace()
         self.outbox = Outbox(
