@@ -171,7 +171,7 @@ class Workplace:
             report = replace(report, idle=not ledger.holds_any(report.worker))
         return await self._shared.write(lambda session: rows.report(session, report, policy, at))
 
-    def _report(self, seat: Seat, poll: Poll, blobs: Sequence[memoryview]) -> tuple[rows.Report, list[int]]:
+    def _report(self, seat: Seat, poll: Poll, blobs: Sequence[memoryview]) -> tuple[rows.Report, set[int]]:
         """The poll as one transaction's work, and the positions of completions whose lease key is forged."""
         if len(blobs) < len(poll.assets):
             raise AssetMismatchError(f"{len(poll.assets)} assets are named, but {len(blobs)} blobs came along")
@@ -179,7 +179,7 @@ class Workplace:
         for item in incoming:
             self._parcels.keep(seat.owner, item.digest, item.data or b"")
         genuine = self._shared.fencing.genuine
-        forged = [index for index, item in enumerate(poll.completions) if not genuine(item.key)]
+        forged = {index for index, item in enumerate(poll.completions) if not genuine(item.key)}
         report = rows.Report(
             worker=seat.worker,
             owner=seat.owner,
@@ -188,7 +188,7 @@ class Workplace:
             want=0 if self.closed else min(max(poll.want, 0), MAX_LEASES),
             assets=incoming,
             streams=_pieces(poll, blobs, genuine),
-            completions=[item for item in poll.completions if genuine(item.key)],
+            completions=[item for index, item in enumerate(poll.completions) if index not in forged],
             started=[key for key in poll.started if genuine(key)],
             released=[key for key in poll.released if genuine(key)],
         )
@@ -219,10 +219,10 @@ class Workplace:
                 ledger.release(key.node)
         for given in outcome.leased:
             ledger.grant(seat.worker, [(given.key, given.attempt)], monotonic(), alone=given.alone)
-        if not seat.lacks and not outcome.withheld and len(outcome.leased) < report.want:
+        seat.withheld |= outcome.withheld
+        if not seat.lacks and not seat.withheld and len(outcome.leased) < report.want:
             # It was given all there was: nobody else need look into this pool for what has just become ready.
             outcome.effects.pools.discard(seat.pool)
-        seat.withheld |= outcome.withheld
         if seat.withheld and not ledger.holds_any(seat.worker):
             seat.withheld = False
             outcome.effects.pools.add(seat.pool)
@@ -264,7 +264,7 @@ def _pieces(poll: Poll, blobs: Sequence[memoryview], genuine: Callable[[LeaseKey
 
 
 def _merge(
-    acknowledgements: Sequence[Acknowledgement], forged: Sequence[int], count: int
+    acknowledgements: Sequence[Acknowledgement], forged: Collection[int], count: int
 ) -> tuple[Acknowledgement, ...]:
     """One acknowledgement for each completion, in order; a forged one is stale."""
     genuine = iter(acknowledgements)
