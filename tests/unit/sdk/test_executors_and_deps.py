@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import covalent as ct
 from covalent import deps, executors
 from covalent.errors import GraphError, WireError
 from covalent.executors import NamedExecutor
+from covalent.options import Options
 
 
 def test_local_executors_round_trip_with_attributes_set_later() -> None:
@@ -96,29 +98,87 @@ def test_a_process_that_does_not_know_its_interpreter_says_so(monkeypatch: pytes
 def test_calls_are_functions_or_depscalls_one_or_several() -> None:
     call = ct.DepsCall(print, ["a"], {"end": ""}, retval_keyword="x")
     assert (call.func, call.args, call.kwargs, call.retval_keyword) == (print, ("a",), {"end": ""}, "x")
-    checked = deps.checked("call_before", [call, print])
+    checked = deps.checked_calls("call_before", [call, print])
     assert checked is not None
     assert checked[0] is call
     assert checked[1].func is print
-    assert deps.checked("call_before", None) is None
-    assert deps.checked("call_before", ()) == ()
+    assert deps.checked_calls("call_before", None) is None
+    assert deps.checked_calls("call_before", ()) == ()
     for wrong in (3, [3], "text"):
         with pytest.raises(TypeError, match="call_before takes"):
-            deps.checked("call_before", wrong)  # type: ignore[arg-type] # what is shown
+            deps.checked_calls("call_before", wrong)  # type: ignore[arg-type] # what is shown
     with pytest.raises(TypeError, match="DepsCall takes a function"):
         ct.DepsCall(3)  # type: ignore[arg-type] # what is shown
 
 
-def test_calls_round_trip_by_json_and_open_only_when_asked() -> None:
-    calls = (ct.DepsCall(pow, (2,), {"exp": 3}),)
-    plain = json.loads(json.dumps(deps.to_json(calls)))
-    back = deps.from_json(plain)
-    assert back is not None
-    assert deps.to_json(back) == plain
-    assert (back[0].func, back[0].args, back[0].kwargs) == (pow, (2,), {"exp": 3})
-    assert back[0].transportable() == calls[0].transportable()
+def everything() -> Options:
+    """Options that leave nothing open."""
+    return Options.given(
+        {
+            "executor": ct.executor.LocalExecutor(workdir="/w"),
+            "deps_bash": ["echo one", "echo two"],
+            "deps_module": ["json"],
+            "call_before": ct.DepsCall(pow, (2,), {"exp": 3}),
+            "call_after": [print],
+            "retries": 2,
+            "retry_delay": 0.5,
+            "timeout": 9,
+            "cache": True,
+        }
+    )
+
+
+def test_options_that_say_everything_leave_no_field_open() -> None:
+    assert [field.name for field in fields(Options) if getattr(everything(), field.name) is None] == []
+
+
+def test_options_round_trip_by_json_and_open_calls_only_when_asked() -> None:
+    options = everything()
+    plain = json.loads(json.dumps(options.to_json()))
+    back = Options.from_json(plain)
+    assert back.to_json() == plain
+    assert back.call_before is not None
+    assert (back.call_before[0].func, back.call_before[0].args, back.call_before[0].kwargs) == (pow, (2,), {"exp": 3})
+    assert (back.deps_bash, back.deps_module, back.executor) == (
+        options.deps_bash,
+        options.deps_module,
+        options.executor,
+    )
     with pytest.raises(WireError):
         ct.DepsCall.from_dict({"attributes": {}})
+    with pytest.raises(WireError):
+        Options.from_json({})
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Options)])
+def test_each_option_is_filled_in_by_itself(name: str) -> None:
+    one = Options(**{name: getattr(everything(), name)})
+    filled = Options(retries=7, timeout=1.0).filled(one)
+    assert getattr(filled, name) == {"retries": 7, "timeout": 1.0}.get(name, getattr(one, name))
+    assert (filled.retries, filled.timeout) == (7, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "message"),
+    [
+        ({"retries": -1}, ValueError, "retries is how many .* not -1"),
+        ({"retries": "2"}, TypeError, "retries is how many .* not '2'"),
+        ({"retries": True}, TypeError, "retries"),
+        ({"retry_delay": -0.5}, ValueError, "retry_delay is a number of seconds, 0 or more, not -0.5"),
+        ({"timeout": 0}, ValueError, "timeout is a number of seconds, more than 0, not 0"),
+        ({"timeout": float("nan")}, ValueError, "timeout"),
+        ({"timeout": "1m"}, TypeError, "timeout is a number of seconds"),
+        ({"cache": 1}, TypeError, "cache is True or False, not 1"),
+        ({"deps_bash": [1]}, TypeError, r"DepsBash takes a command or a list of commands, each a text, not \[1\]"),
+        ({"deps_bash": " "}, TypeError, "DepsBash takes"),
+        ({"deps_module": 3}, TypeError, "DepsModule takes a module or a module's name, not 3"),
+        ({"call_before": 3}, TypeError, "call_before takes functions"),
+        ({"executor": 3}, TypeError, "executor takes an executor"),
+    ],
+)
+def test_a_wrong_option_is_named_with_what_it_takes(keywords: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Options.given(keywords)
 
 
 def test_a_hook_does_not_take_the_clients_variables_along() -> None:

@@ -247,8 +247,8 @@ def test_a_lattice_that_was_not_built_round_trips_too() -> None:
     lattice = _lattice_with_everything()
     back: Lattice[...] = Lattice.deserialize_from_json(lattice.serialize_to_json())
     assert back.executor == ct.executor.LocalExecutor(workdir="/w")
-    assert back.call_after is not None
-    assert back.call_after[0].func is print
+    assert back.options.call_after is not None
+    assert back.options.call_after[0].func is print
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"attributes": {}}', "null"])

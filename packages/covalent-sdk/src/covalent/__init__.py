@@ -12,7 +12,9 @@ from types import ModuleType
 
 #: Where each public name lives; without an attribute it is the module itself.
 _PUBLIC = {
+    "DepsBash": ("covalent.deps", "DepsBash"),
     "DepsCall": ("covalent.deps", "DepsCall"),
+    "DepsModule": ("covalent.deps", "DepsModule"),
     "Lattice": ("covalent.lattice", "Lattice"),
     "Result": ("covalent.result", "Result"),
     "Status": ("covalent.status", "Status"),
@@ -34,7 +36,6 @@ _PUBLIC = {
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605 - the table above is the one list of names
 #: Names of earlier Covalents that this version does not have yet, and what to do until then.
 _LATER = {
-    "DepsBash": "run the commands in a function given as call_before",
     "DepsPip": "install the packages in the environment that ct.executor.LocalExecutor(python=...) names",
     "cancel": "a dispatch runs to its end",
     "fs": "read and write files in the electron itself",

@@ -7,7 +7,9 @@ from covalent.client import get_result as get_result
 from covalent.config import get_config as get_config
 from covalent.config import reload_config as reload_config
 from covalent.config import set_config as set_config
+from covalent.deps import DepsBash as DepsBash
 from covalent.deps import DepsCall as DepsCall
+from covalent.deps import DepsModule as DepsModule
 from covalent.electron import electron as electron
 from covalent.electron import wait as wait
 from covalent.graph import TransportGraph as TransportGraph

@@ -1,14 +1,88 @@
-"""What runs around a task: calls before and after its function."""
+"""What a task needs around its function: commands, modules of the user's, calls before and after it."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from covalent.errors import WireError
 from covalent.transportable import TransportableObject
+
+
+class DepsBash:
+    """Shell commands that run in the task's environment and directory before anything else of the task.
+
+    Each runs in a shell of its own, in the given order; the first that fails fails the task.
+    """
+
+    def __init__(self, commands: str | Sequence[str] = ()) -> None:
+        items: list[object] = list(commands) if isinstance(commands, (list, tuple)) else [commands]
+        self.commands = tuple(item for item in items if isinstance(item, str) and item.strip())
+        if len(self.commands) < len(items):
+            raise TypeError(f"DepsBash takes a command or a list of commands, each a text, not {commands!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data that holds all of it."""
+        return {"type": "DepsBash", "attributes": {"commands": list(self.commands)}}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """From what :meth:`to_dict` gave."""
+        try:
+            return cls(plain["attributes"]["commands"])
+        except (KeyError, TypeError) as error:
+            raise WireError(f"not the JSON form of a DepsBash: {error!r}") from None
+
+    def __eq__(self, other: object) -> bool:
+        return self.commands == other.commands if isinstance(other, DepsBash) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.commands)
+
+    def __repr__(self) -> str:
+        return f"DepsBash({list(self.commands)!r})"
+
+
+class DepsModule:
+    """A module that is sent along with the workflow, whether or not it is installed where its tasks run.
+
+    The modules beside a script are sent without being asked for; this is for the others. A module in a package brings
+    the whole package.
+    """
+
+    def __init__(self, module: types.ModuleType | str) -> None:
+        if isinstance(module, str):
+            module = importlib.import_module(module)
+        if not isinstance(module, types.ModuleType):
+            raise TypeError(f"DepsModule takes a module or a module's name, not {module!r}")
+        self.module_name = module.__name__
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data; the module itself is read when the workflow is dispatched."""
+        return {"type": "DepsModule", "attributes": {"module_name": self.module_name}}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """From what :meth:`to_dict` gave; imports nothing."""
+        self = cls.__new__(cls)
+        try:
+            self.module_name = str(plain["attributes"]["module_name"])
+        except (KeyError, TypeError) as error:
+            raise WireError(f"not the JSON form of a DepsModule: {error!r}") from None
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return self.module_name == other.module_name if isinstance(other, DepsModule) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.module_name)
+
+    def __repr__(self) -> str:
+        return f"DepsModule({self.module_name!r})"
 
 
 class DepsCall:
@@ -85,25 +159,30 @@ class DepsCall:
         return f"<DepsCall {self.name}>"
 
 
-Calls = DepsCall | Callable[..., Any] | list[Any] | tuple[Any, ...] | None
+Bash = DepsBash | str | Sequence[str] | None
+Modules = DepsModule | types.ModuleType | str | Sequence[DepsModule | types.ModuleType | str] | None
+Calls = DepsCall | Callable[..., Any] | Sequence[DepsCall | Callable[..., Any]] | None
 
 
-def checked(name: str, calls: Calls) -> tuple[DepsCall, ...] | None:
+def checked_bash(commands: Bash) -> DepsBash | None:
+    """The commands that a user gave for ``deps_bash``."""
+    return commands if commands is None or isinstance(commands, DepsBash) else DepsBash(commands)
+
+
+def checked_modules(modules: Modules) -> tuple[DepsModule, ...] | None:
+    """The modules that a user gave for ``deps_module``: one or several, modules, names or DepsModules."""
+    if modules is None:
+        return None
+    items: Sequence[Any] = modules if isinstance(modules, (list, tuple)) else [modules]
+    return tuple(item if isinstance(item, DepsModule) else DepsModule(item) for item in items)
+
+
+def checked_calls(name: str, calls: Calls) -> tuple[DepsCall, ...] | None:
     """The calls that a user gave for ``call_before`` or ``call_after``: one or several, functions or DepsCalls."""
     if calls is None:
         return None
-    items = calls if isinstance(calls, (list, tuple)) else [calls]
+    items: Sequence[Any] = calls if isinstance(calls, (list, tuple)) else [calls]
     for item in items:
         if not isinstance(item, DepsCall) and not callable(item):
             raise TypeError(f"{name} takes functions and ct.DepsCall(...)s, not {item!r}")
     return tuple(item if isinstance(item, DepsCall) else DepsCall(item) for item in items)
-
-
-def to_json(calls: tuple[DepsCall, ...] | None) -> list[dict[str, Any]] | None:
-    """Calls as plain JSON data; None when nothing was said about them."""
-    return None if calls is None else [call.to_dict() for call in calls]
-
-
-def from_json(plain: list[dict[str, Any]] | None) -> tuple[DepsCall, ...] | None:
-    """From what :func:`to_json` gave."""
-    return None if plain is None else tuple(DepsCall.from_dict(call) for call in plain)

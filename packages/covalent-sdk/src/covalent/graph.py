@@ -15,7 +15,7 @@ from covalent.transportable import TransportableObject
 from covalent.wire import template
 from covalent.wire.codec import dumps, from_json, loads, to_json
 from covalent.wire.links import order
-from covalent.wire.manifest import Graph, GraphAttributes, Link, Metadata, Node
+from covalent.wire.manifest import Graph, GraphAttributes, Kind, Link, Metadata, Node
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -33,6 +33,8 @@ class TransportGraph:
         self.assets: dict[str, TransportableObject] = {}
         #: By asset id: the functions themselves, known only to the process that built the graph.
         self.functions: dict[str, Callable[..., Any]] = {}
+        #: Modules that are to be sent along, by name, whether or not its functions need them.
+        self.modules: set[str] = set()
         self._links: set[Link] = set()
 
     # -- building
@@ -51,7 +53,7 @@ class TransportGraph:
         kwargs: dict[str, Any] | None = None,
         arg_names: Sequence[str] = (),
         metadata: Metadata | None = None,
-        kind: str = "task",
+        kind: Kind = Kind.TASK,
     ) -> int:
         """Add a task and the links that its templates call for; returns its number."""
         node = Node(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -14,10 +14,10 @@ from covalent.graph import TransportGraph
 from covalent.identity import function_id
 from covalent.project import Project
 from covalent.transportable import TransportableObject
-from covalent.wire.manifest import Client, Manifest, Node
+from covalent.wire.manifest import Client, Kind, Manifest, Node
 from covalent.wire.places import host_identity
 
-_CALL_HOOKS: Final = "call-hooks"
+_FEATURES: Final[Mapping[Kind, str]] = {Kind.SUBLATTICE: "sublattices", Kind.REPLAY: "replay"}
 #: Which attributes of an executor tell one environment from another.
 _ENVIRONMENT: Final = ("python", "python_version", "host")
 
@@ -62,7 +62,7 @@ def dehydrate(lattice: Built) -> Package:
     nodes = [resolver.resolved(node) for node in graph.nodes]
     loose = [asset for asset in (lattice.inputs, lattice.stored_function, code) if asset is not None]
     manifest = Manifest(
-        requires=(_CALL_HOOKS,) if any(_has_hooks(node) for node in nodes) else (),
+        requires=tuple(sorted({feature for node in nodes for feature in _required(node)})),
         graph=graph.with_nodes(nodes),
         inputs=_id(lattice.inputs),
         workflow=_id(lattice.stored_function),
@@ -81,8 +81,17 @@ def _id(asset: TransportableObject | None) -> str | None:
     return None if asset is None else asset.asset_id
 
 
-def _has_hooks(node: Node) -> bool:
-    return bool(node.metadata.hooks.call_before or node.metadata.hooks.call_after)
+def _required(node: Node) -> Iterator[str]:
+    """The features that a worker needs for a node."""
+    metadata = node.metadata
+    if metadata.hooks.call_before or metadata.hooks.call_after:
+        yield "call-hooks"
+    if metadata.hooks.deps is not None:
+        yield "bash-hooks"
+    if metadata.timeout is not None:
+        yield "timeouts"
+    if node.kind in _FEATURES:
+        yield _FEATURES[node.kind]
 
 
 @functools.cache

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, ParamSpec, Self, overload
+from dataclasses import replace
+from typing import Any, Final, Generic, Literal, ParamSpec, Self, Unpack, get_args, overload
 
-from covalent import deps, executors, hydration
-from covalent.electron import Build, Calls, Defaults, Parameters, refuse_keywords, unserialisable
+from covalent import executors, hydration
+from covalent.deps import Bash, Calls, Modules
+from covalent.electron import Build, Defaults, Parameters, Replay, recording, refuse_keywords, unserialisable
 from covalent.errors import BoundElectronError, TransportError, WireError
 from covalent.executors import Executor
 from covalent.graph import TransportGraph
+from covalent.options import Keywords, Options
 from covalent.project import Project
 from covalent.references import FUNCTION_ATTRIBUTE
 from covalent.transportable import TransportableObject
@@ -19,6 +23,8 @@ from covalent.wire.codec import from_json, loads, to_json
 from covalent.wire.manifest import Graph
 
 P = ParamSpec("P")
+#: How a return value that holds electrons is put together: from their values, or by running the function again.
+Postprocess = Literal["reconstruct", "replay"]
 _BUILT: Final = frozenset({"transport_graph", "inputs", "project", "_workflow"})
 
 
@@ -29,18 +35,18 @@ class Lattice(Generic[P]):
         self,
         function: Callable[P, Any],
         *,
-        executor: Executor | str | None = None,
         workflow_executor: Executor | str | None = None,
-        call_before: Calls = None,
-        call_after: Calls = None,
+        postprocess: Postprocess = "reconstruct",
+        **options: Unpack[Keywords],
     ) -> None:
         if not callable(function):
             raise TypeError(f"ct.lattice takes a function, not {function!r}")
+        if postprocess not in get_args(Postprocess):
+            raise ValueError(f"postprocess is {' or '.join(map(repr, get_args(Postprocess)))}, not {postprocess!r}")
         self._take_function(function._opened() if isinstance(function, Lattice) else function)  # noqa: SLF001 - our own class
-        self.executor = executors.checked(executor)
+        self.options = Options.given(options)
         self.workflow_executor = executors.checked(workflow_executor)
-        self.call_before = deps.checked("call_before", call_before)
-        self.call_after = deps.checked("call_after", call_after)
+        self.postprocess: Postprocess = postprocess
         self._reset()
 
     def _take_function(self, function: Callable[P, Any]) -> None:
@@ -70,14 +76,28 @@ class Lattice(Generic[P]):
         return self._workflow
 
     @property
+    def executor(self) -> Executor | None:
+        """Where its tasks run; None for the configured default."""
+        return self.options.executor
+
+    @executor.setter
+    def executor(self, executor: Executor | str | None) -> None:
+        self.options = replace(self.options, executor=executors.checked(executor))
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """What this lattice gives to its tasks, as JSON; None for what is left to the configured defaults."""
-        hooks = {"call_before": deps.to_json(self.call_before), "call_after": deps.to_json(self.call_after)}
         return {
-            **executors.to_json("executor", self.executor),
+            **self.options.to_json(),
             **executors.to_json("workflow_executor", self.workflow_executor or self.executor),
-            "hooks": hooks,
         }
+
+    def as_sublattice(self, defaults: Options, workflow_executor: Executor | None) -> Self:
+        """A copy, not built, that takes from a lattice around it what it leaves open itself."""
+        filled = copy.copy(self)
+        filled.options = self.options.filled(defaults)
+        filled.workflow_executor = self.workflow_executor or workflow_executor
+        return filled
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Run the workflow as plain Python; inside another lattice its electrons join the other's graph."""
@@ -113,15 +133,20 @@ class Lattice(Generic[P]):
         function = self._opened()
         Parameters.of(function, self.__name__).check(args, kwargs)
         inputs = self._inputs(args, kwargs)
-        defaults = Defaults(self.executor, self.workflow_executor, self.call_before, self.call_after)
-        build = Build(self.__name__, defaults)
-        with build.recording():
+        build = Build(self.__name__, Defaults(options=self.options, workflow_executor=self.workflow_executor))
+        with recording(build):
             value = function(*args, **kwargs)
-        build.finish(value)
+        stored = _serialised(function)
+        build.finish(value, replay=self._replay(stored, inputs))
         self._reset()
         self.transport_graph = build.graph
         self.inputs = inputs
-        self._workflow = _serialised(function)
+        self._workflow = stored
+
+    def _replay(self, function: TransportableObject | None, inputs: TransportableObject) -> Replay | None:
+        if self.postprocess == "reconstruct":
+            return None
+        return Replay(function or TransportableObject(self._opened()), inputs)
 
     def _inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TransportableObject:
         try:
@@ -148,6 +173,7 @@ class Lattice(Generic[P]):
             "name": self.__name__,
             "doc": self.__doc__,
             "metadata": self.metadata,
+            "postprocess": self.postprocess,
             "graph": to_json(graph.record),
             **{name: asset and asset.asset_id for name, asset in loose.items()},
             "assets": {asset.asset_id: asset.to_dict() for asset in (*graph.assets.values(), *present)},
@@ -173,10 +199,9 @@ class Lattice(Generic[P]):
         self.__name__ = str(plain["name"])
         self.__doc__ = plain["doc"]
         metadata = plain["metadata"]
-        self.executor = executors.from_json("executor", metadata)
+        self.options = Options.from_json(metadata)
         self.workflow_executor = executors.from_json("workflow_executor", metadata)
-        self.call_before = deps.from_json(metadata["hooks"]["call_before"])
-        self.call_after = deps.from_json(metadata["hooks"]["call_after"])
+        self.postprocess = plain["postprocess"]
         self._reset()
         self.transport_graph = TransportGraph.from_record(from_json(Graph, plain["graph"]))
         loose = {name: plain[name] for name in ("workflow_function", "inputs", "project")}
@@ -198,10 +223,9 @@ def _serialised(function: Callable[..., Any]) -> TransportableObject | None:
 def lattice(
     func: Callable[P, Any],
     *,
-    executor: Executor | str | None = None,
     workflow_executor: Executor | str | None = None,
-    call_before: Calls = None,
-    call_after: Calls = None,
+    postprocess: Postprocess = "reconstruct",
+    **options: Unpack[Keywords],
 ) -> Lattice[P]: ...
 
 
@@ -209,26 +233,34 @@ def lattice(
 def lattice(
     func: None = None,
     *,
-    executor: Executor | str | None = None,
     workflow_executor: Executor | str | None = None,
-    call_before: Calls = None,
-    call_after: Calls = None,
+    postprocess: Postprocess = "reconstruct",
+    **options: Unpack[Keywords],
 ) -> Callable[[Callable[P, Any]], Lattice[P]]: ...
 
 
-def lattice(
+def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
     func: Callable[P, Any] | None = None,
     *,
     executor: Executor | str | None = None,
     workflow_executor: Executor | str | None = None,
+    postprocess: Postprocess = "reconstruct",
+    deps_bash: Bash = None,
+    deps_module: Modules = None,
     call_before: Calls = None,
     call_after: Calls = None,
+    retries: int | None = None,
+    retry_delay: float | None = None,
+    timeout: float | None = None,
+    cache: bool | None = None,
     **unknown: Any,
 ) -> Any:
     """Make a function a lattice; with or without arguments, as a decorator or called.
 
-    ``executor``, ``call_before`` and ``call_after`` are for electrons that say nothing themselves;
-    ``workflow_executor``, by default the executor, is where operators and the return value are worked out.
+    The options of :func:`covalent.electron` are given here for the electrons that say nothing themselves.
+    ``workflow_executor``, by default the executor, is where operators, sublattices and the return value are worked
+    out; ``"client"`` leaves the return value to :meth:`Result.post_process`. ``postprocess="replay"`` runs the
+    function once more on the values of its electrons, so that ordinary code in it acts on what they gave.
 
     >>> @ct.lattice
     ... def sum_of_squares(n):
@@ -243,8 +275,15 @@ def lattice(
             function,
             executor=executor,
             workflow_executor=workflow_executor,
+            postprocess=postprocess,
+            deps_bash=deps_bash,
+            deps_module=deps_module,
             call_before=call_before,
             call_after=call_after,
+            retries=retries,
+            retry_delay=retry_delay,
+            timeout=timeout,
+            cache=cache,
         )
 
     return decorate if func is None else decorate(func)

@@ -58,8 +58,10 @@ def resolve(name: str) -> Any:
 
 
 def function_of(thing: Any) -> Any:
-    """The function that an electron or a lattice stands for; anything else stands for itself."""
-    return getattr(thing, FUNCTION_ATTRIBUTE, thing)
+    """The function that an electron, a lattice or an electron of a lattice stands for; else the thing itself."""
+    while (function := getattr(thing, FUNCTION_ATTRIBUTE, thing)) is not thing:
+        thing = function
+    return thing
 
 
 def importable(module: types.ModuleType) -> bool:

@@ -6,26 +6,30 @@ import functools
 import types
 import warnings
 from collections.abc import Callable
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from dataclasses import replace
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
 
-from covalent import deps, executors
-from covalent.deps import Calls
+from covalent import executors
+from covalent.deps import Bash, Calls, Modules
 from covalent.electron.bound import BoundElectron
-from covalent.electron.building import Build, Defaults, active_build, electrons_in, missed_build, unserialisable
+from covalent.electron.building import Build, Defaults, Replay, electrons_in, unserialisable
 from covalent.electron.parameters import Parameters, refuse_keywords
+from covalent.electron.recording import Recorder, active, missed, recording
 from covalent.executors import Executor
+from covalent.options import Keywords, Options
 from covalent.references import FUNCTION_ATTRIBUTE
 
 __all__ = [
     "BoundElectron",
     "Build",
-    "Calls",
     "Defaults",
     "Electron",
     "ElectronFunction",
     "Parameters",
-    "active_build",
+    "Recorder",
+    "Replay",
     "electron",
+    "recording",
     "refuse_keywords",
     "unserialisable",
     "wait",
@@ -61,53 +65,43 @@ class ElectronFunction(Protocol[P, R_co]):
 class Electron(Generic[P, R]):
     """A function and what is known of how to run it as a task. Nothing of a build is kept here."""
 
-    def __init__(
-        self,
-        function: Callable[P, R],
-        *,
-        executor: Executor | str | None = None,
-        call_before: Calls = None,
-        call_after: Calls = None,
-    ) -> None:
+    def __init__(self, function: Callable[P, R], **options: Unpack[Keywords]) -> None:
         if not callable(function):
             raise TypeError(f"ct.electron takes a function, not {function!r}")
         already = getattr(function, "electron_object", None)
         self.function: Callable[P, R] = function if already is None else already.function
         self.name = _name(function)
-        self.executor = executor
-        self.call_before = deps.checked("call_before", call_before)
-        self.call_after = deps.checked("call_after", call_after)
+        self.options = Options.given(options)
 
     @property
     def executor(self) -> Executor | None:
         """Where the task runs; None leaves it to the lattice."""
-        return self._executor
+        return self.options.executor
 
     @executor.setter
     def executor(self, executor: Executor | str | None) -> None:
-        self._executor = executors.checked(executor)
+        self.options = replace(self.options, executor=executors.checked(executor))
 
     @property
     def metadata(self) -> dict[str, Any]:
         """What this electron says itself, as JSON; None for what it leaves to the lattice."""
-        hooks = {"call_before": deps.to_json(self.call_before), "call_after": deps.to_json(self.call_after)}
-        return {**executors.to_json("executor", self.executor), "hooks": hooks}
+        return self.options.to_json()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Record a task inside a lattice; outside, call the function."""
-        build = active_build()
-        if build is None:
+        recorder = active()
+        if recorder is None:
             self._warn_if_missed()
             return self.function(*args, **kwargs)
-        return cast("R", build.call(self, args, kwargs))
+        return cast("R", recorder.call(self, args, kwargs))
 
     def _warn_if_missed(self) -> None:
         # No error: a thread may have been started meanwhile by something that has nothing to do with the workflow.
-        missed = missed_build()
-        if missed is not None:
+        recorder = missed()
+        if recorder is not None:
             warnings.warn(
                 f"the electron {self.name} was called in a thread that was started while the workflow "
-                f"{missed.graph.name} was being built; it ran there at once and is no task of the workflow. "
+                f"{recorder.name} was being built; it ran there at once and is no task of the workflow. "
                 "Call electrons in the workflow function's own thread: tasks run side by side in any case",
                 RuntimeWarning,
                 stacklevel=4,
@@ -118,37 +112,34 @@ class Electron(Generic[P, R]):
 
 
 @overload
-def electron(
-    func: Callable[P, R],
-    *,
-    executor: Executor | str | None = None,
-    call_before: Calls = None,
-    call_after: Calls = None,
-) -> ElectronFunction[P, R]: ...
+def electron(func: Callable[P, R], **options: Unpack[Keywords]) -> ElectronFunction[P, R]: ...
 
 
 @overload
-def electron(
-    func: None = None,
-    *,
-    executor: Executor | str | None = None,
-    call_before: Calls = None,
-    call_after: Calls = None,
-) -> Callable[[Callable[P, R]], ElectronFunction[P, R]]: ...
+def electron(func: None = None, **options: Unpack[Keywords]) -> Callable[[Callable[P, R]], ElectronFunction[P, R]]: ...
 
 
-def electron(
+def electron(  # noqa: PLR0913 - the options of a task, each given by name
     func: Callable[P, R] | None = None,
     *,
     executor: Executor | str | None = None,
+    deps_bash: Bash = None,
+    deps_module: Modules = None,
     call_before: Calls = None,
     call_after: Calls = None,
+    retries: int | None = None,
+    retry_delay: float | None = None,
+    timeout: float | None = None,
+    cache: bool | None = None,
     **unknown: Any,
 ) -> Any:
-    """Make a function an electron; with or without arguments, as a decorator or called.
+    """Make a function an electron; with or without arguments, as a decorator or called. A lattice becomes a sublattice.
 
-    ``executor`` is where the task runs, ``call_before`` and ``call_after`` are run around it; what is left out is
-    taken from the lattice.
+    ``executor`` is where the task runs. ``deps_bash`` (shell commands) and ``call_before`` run before the function,
+    ``call_after`` runs after it; ``deps_module`` names modules to send along. ``retries`` failed attempts are followed
+    by another, the first after ``retry_delay`` seconds, each further one after twice the time. An attempt may take
+    ``timeout`` seconds. With ``cache`` the output of an equal task is taken over. What is left out is taken from the
+    lattice.
 
     >>> @ct.electron
     ... def square(x):
@@ -159,7 +150,18 @@ def electron(
     refuse_keywords("ct.electron", unknown)
 
     def decorate(function: Callable[P, R]) -> ElectronFunction[P, R]:
-        made = Electron(function, executor=executor, call_before=call_before, call_after=call_after)
+        made = Electron(
+            function,
+            executor=executor,
+            deps_bash=deps_bash,
+            deps_module=deps_module,
+            call_before=call_before,
+            call_after=call_after,
+            retries=retries,
+            retry_delay=retry_delay,
+            timeout=timeout,
+            cache=cache,
+        )
         return _wrapped(made, function)
 
     return decorate if func is None else decorate(func)
@@ -185,9 +187,9 @@ def wait(child: T, parents: Any) -> T:
 
     Both may be lists, tuples, sets and dicts of electrons. Outside a lattice this does nothing.
     """
-    build = active_build()
-    if build is not None:
-        build.wait(electrons_in(child), electrons_in(parents))
+    recorder = active()
+    if recorder is not None:
+        recorder.wait(electrons_in(child), electrons_in(parents))
     return child
 
 

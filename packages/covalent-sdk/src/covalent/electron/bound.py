@@ -20,7 +20,7 @@ _EXTENDED_ARG: Final = opcode.opmap["EXTENDED_ARG"]
 Step = list[Any]
 
 
-class Recorder(Protocol):
+class Builder(Protocol):
     """What a bound electron needs of the build that it belongs to."""
 
     def operate(self, name: str, *operands: Any) -> BoundElectron:
@@ -72,7 +72,7 @@ class BoundElectron:
     #: numpy leaves operators to us: ``array + e`` is one task, not one for each element.
     __array_ufunc__ = None
 
-    def __init__(self, recorder: Recorder, node: int, name: str, path: tuple[Step, ...] = ()) -> None:
+    def __init__(self, recorder: Builder, node: int, name: str, path: tuple[Step, ...] = ()) -> None:
         self._covalent_recorder = recorder
         self._covalent_node = node
         self._covalent_name = name

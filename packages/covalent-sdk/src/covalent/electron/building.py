@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import operator
-import threading
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, cast
 
 from covalent.deps import DepsCall
 from covalent.electron.bound import BoundElectron, Step
 from covalent.electron.parameters import Parameters
+from covalent.electron.recording import Sublattice, Task
 from covalent.errors import BoundElectronError, GraphError, TransportError
 from covalent.executors import Executor, LocalExecutor
 from covalent.graph import TransportGraph
+from covalent.options import Options
 from covalent.references import collect
 from covalent.transportable import TransportableObject
 from covalent.transportable.preview import is_plain_number, is_plain_text
-from covalent.wire.manifest import Hooks, Metadata
+from covalent.wire.manifest import CLIENT_EXECUTOR, Deps, Hooks, Kind, Metadata
 from covalent.wire.template import MAX_DEPTH
 
 #: Longer strings than this are assets, so that a graph stays readable.
@@ -32,85 +33,68 @@ _MAX_STRING: Final = 256
 _SEQUENCES: Final[Mapping[type, str]] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
 _CONTAINERS: Final = frozenset({*_SEQUENCES, dict})
 _IMMUTABLE: Final = frozenset({str, bytes, int, float, complex})
-_active: ContextVar[Build | None] = ContextVar("covalent_build", default=None)
-#: The builds under way in this process, with the threads that were there before each.
-_underway: dict[Build, frozenset[threading.Thread]] = {}
+_NO_OPTIONS: Final = Options()
 
 
-class Task(Protocol):
-    """What a build needs of an electron."""
+class Replay(NamedTuple):
+    """What is needed to run a workflow function again."""
 
-    function: Callable[..., Any]
-    name: str
-    executor: Executor | None
-    call_before: tuple[DepsCall, ...] | None
-    call_after: tuple[DepsCall, ...] | None
+    function: TransportableObject
+    #: ``{"args": tuple, "kwargs": dict}``.
+    inputs: TransportableObject
 
 
-class Defaults(NamedTuple):
-    """What a lattice gives to electrons that do not say it themselves."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What a lattice gives to its tasks."""
 
-    executor: Executor | None = None
+    #: For electrons, where they say nothing themselves.
+    options: Options = field(default_factory=Options)
+    #: Where operators, sublattices and the return value are worked out; None for the executor of the options.
     workflow_executor: Executor | None = None
-    call_before: tuple[DepsCall, ...] | None = None
-    call_after: tuple[DepsCall, ...] | None = None
-
-
-def active_build() -> Build | None:
-    """The build that runs in this context, None outside of workflow functions."""
-    return _active.get()
-
-
-def missed_build() -> Build | None:
-    """A build during which the current thread was started, as by a pool in a workflow function; it knows of none."""
-    if not _underway:
-        return None
-    thread = threading.current_thread()
-    return next((build for build, before in list(_underway.items()) if thread not in before), None)
 
 
 class Build:
     """A graph in the making."""
 
-    def __init__(self, name: str, defaults: Defaults) -> None:
+    def __init__(self, name: str, defaults: Defaults | None = None) -> None:
+        self.name = name
         self.graph = TransportGraph(name)
-        self._defaults = defaults
+        self._defaults = defaults or Defaults()
         self._functions: dict[tuple[int, ...], str] = {}
+        self._lattices: dict[tuple[int, int], str] = {}
         self._parameters: dict[int, Parameters] = {}
+        self._options: dict[int, Options] = {}
+        self._metadata: dict[int, Metadata] = {}
         self._hooks: dict[int, str] = {}
         self._immutables: dict[int, str] = {}
+        #: The nodes that are calls of electrons, in the order of the calls.
+        self._calls: list[int] = []
         #: Everything that is remembered by its id, so that no other object takes over the id.
         self._alive: list[object] = []
-
-    @contextlib.contextmanager
-    def recording(self) -> Iterator[None]:
-        """While electrons called in this context record themselves here."""
-        token = _active.set(self)
-        _underway[self] = frozenset(threading.enumerate())
-        try:
-            yield
-        finally:
-            del _underway[self]
-            _active.reset(token)
 
     # -- recording tasks
 
     def call(self, task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundElectron:
         """Record the call of an electron."""
-        call_before = task.call_before if task.call_before is not None else self._defaults.call_before or ()
-        call_after = task.call_after if task.call_after is not None else self._defaults.call_after or ()
+        self._check_open()
+        nested = isinstance(task.function, Sublattice)
+        # A sublattice's own options are for the task that builds it; the lattice's defaults are for what is in it.
+        options = task.options if nested else self._filled(task.options)
+        before = options.call_before or ()
         parameters = self._parameters_of(task)
-        parameters.check(args, kwargs, [call.retval_keyword for call in call_before if call.retval_keyword])
+        parameters.check(args, kwargs, [call.retval_keyword for call in before if call.retval_keyword])
         names = parameters.names(len(args))
-        hooks = Hooks(call_before=self._hook_assets(call_before), call_after=self._hook_assets(call_after))
         node = self.graph.add_node(
             task.name,
-            self._function(task.function, task.name),
+            self._lattice(task) if nested else self._function(task.function, task.name),
             args=[self._argument(value, name, task.name) for name, value in zip(names, args, strict=True)],
             kwargs={name: self._argument(value, name, task.name) for name, value in kwargs.items()},
             arg_names=names,
-            metadata=_metadata(task.executor or self._defaults.executor, hooks),
+            metadata=self._resolved(options, self._builder(task) if nested else options.executor),
+            kind=Kind.SUBLATTICE if nested else Kind.TASK,
         )
+        self._calls.append(node)
         return BoundElectron(self, node, task.name)
 
     def operate(self, name: str, *operands: Any) -> BoundElectron:
@@ -121,26 +105,41 @@ class Build:
             self._function(getattr(operator, name), name),
             args=[self._argument(value, "ab"[index], name) for index, value in enumerate(operands)],
             arg_names="ab",
-            metadata=self._workflow_metadata(),
+            metadata=self._resolved(_NO_OPTIONS, self._here()),
         )
         return BoundElectron(self, node, name)
 
-    def finish(self, value: Any) -> None:
-        """Take the workflow function's value."""
+    def finish(self, value: Any, *, replay: Replay | None = None) -> None:
+        """Take the workflow function's value; with ``replay`` it is worked out by running the function again."""
         if isinstance(value, BoundElectron) and not value._covalent_path:  # noqa: SLF001 - one of ours
             self.graph.output = {"node": self._node(value)}
+        elif replay is not None:
+            self.graph.output = {"node": self._replay(replay)}
         elif _holds_electrons(value, set()):
             node = self.graph.add_node(
                 "collect",
                 self._function(collect, "collect"),
                 args=[self._argument(value, "value", "collect")],
                 arg_names=["value"],
-                metadata=self._workflow_metadata(),
-                kind="collect",
+                metadata=self._resolved(_NO_OPTIONS, self._workflow_executor()),
+                kind=Kind.COLLECT,
             )
             self.graph.output = {"node": node}
         else:
             self.graph.output = {"asset": self._constant(value, "the workflow's return value")}
+
+    def _replay(self, replay: Replay) -> int:
+        """A task that runs the workflow function once more: its arguments, and the name and output of each call."""
+        nodes = self.graph.nodes
+        calls = [{"tuple": [{"value": nodes[node].name}, {"node": node}]} for node in self._calls]
+        return self.graph.add_node(
+            "replay",
+            self.graph.add_asset(replay.function),
+            args=[{"asset": self.graph.add_asset(replay.inputs)}, {"list": calls}],
+            arg_names=["inputs", "calls"],
+            metadata=self._resolved(_NO_OPTIONS, self._workflow_executor()),
+            kind=Kind.REPLAY,
+        )
 
     def wait(self, children: Iterable[BoundElectron], parents: Iterable[BoundElectron]) -> None:
         """Let the children's tasks begin only after the parents' have ended."""
@@ -153,8 +152,53 @@ class Build:
         if self.graph.output is not None:
             raise GraphError(f"the workflow {self.graph.name} has ended; use its electrons only inside of it")
 
-    def _workflow_metadata(self) -> Metadata:
-        return _metadata(self._defaults.workflow_executor or self._defaults.executor, Hooks())
+    # -- metadata
+
+    def _filled(self, options: Options) -> Options:
+        """An electron's options with the lattice's where it says nothing; the same object for the same options."""
+        if id(options) not in self._options:
+            self._options[id(options)] = options.filled(self._defaults.options)
+            self._alive.append(options)
+        return self._options[id(options)]
+
+    def _workflow_executor(self) -> Executor | None:
+        return self._defaults.workflow_executor or self._defaults.options.executor
+
+    def _here(self) -> Executor | None:
+        """Where the workflow's own tasks run that cannot be left to the client."""
+        chosen = self._workflow_executor()
+        is_client = chosen is not None and chosen.short_name == CLIENT_EXECUTOR
+        return self._defaults.options.executor if is_client else chosen
+
+    def _builder(self, task: Task) -> Executor | None:
+        """Where a sublattice is built."""
+        return task.options.executor or self._here()
+
+    def _resolved(self, options: Options, executor: Executor | None) -> Metadata:
+        """The metadata of a task; one object for all tasks of which it is the same."""
+        plain = (executor or LocalExecutor()).to_dict()
+        known = self._metadata.get(id(options))
+        if known is None or known.executor_data != plain["attributes"] or known.executor != plain["short_name"]:
+            known = Metadata(
+                executor=plain["short_name"],
+                executor_data=plain["attributes"],
+                hooks=self._hooks_of(options),
+                retries=options.retries,
+                retry_delay=options.retry_delay,
+                timeout=options.timeout,
+                cache=options.cache,
+            )
+            self._metadata[id(options)] = known
+            self._alive.append(options)
+        self.graph.modules.update(module.module_name for module in options.deps_module or ())
+        return known
+
+    def _hooks_of(self, options: Options) -> Hooks:
+        return Hooks(
+            deps=Deps(bash=options.deps_bash.commands) if options.deps_bash and options.deps_bash.commands else None,
+            call_before=self._hook_assets(options.call_before or ()),
+            call_after=self._hook_assets(options.call_after or ()),
+        )
 
     def _node(self, bound: BoundElectron) -> int:
         if bound._covalent_recorder is not self:  # noqa: SLF001 - one of ours
@@ -212,7 +256,7 @@ class Build:
             self._alive.append(value)
         return digest
 
-    def _function(self, function: Callable[..., Any], name: str) -> str:
+    def _function(self, function: Any, name: str) -> str:
         """The digest of a function, serialised once for each state of what it closes over."""
         key = _function_key(function)
         if key is not None and key in self._functions:
@@ -229,6 +273,16 @@ class Build:
             self._functions[key] = digest
             self._alive.append((function, _closure(function)))
         return digest
+
+    def _lattice(self, task: Task) -> str:
+        """The digest of a lattice that is to be built by its task, with this workflow's defaults filled in."""
+        key = (id(task.function), id(task.options))
+        if key not in self._lattices:
+            filled = Options(executor=task.options.executor).filled(self._defaults.options)
+            nested = cast("Sublattice", task.function).as_sublattice(filled, self._defaults.workflow_executor)
+            self._lattices[key] = self._function(nested, task.name)
+            self._alive.append((task.function, task.options))
+        return self._lattices[key]
 
     def _hook_assets(self, calls: tuple[DepsCall, ...]) -> tuple[str, ...]:
         for call in calls:
@@ -297,8 +351,3 @@ def _closure(function: Any) -> list[object]:
         with contextlib.suppress(ValueError):  # not bound yet
             contents.append(cell.cell_contents)
     return contents
-
-
-def _metadata(executor: Executor | None, hooks: Hooks) -> Metadata:
-    plain = (executor or LocalExecutor()).to_dict()
-    return Metadata(executor=plain["short_name"], executor_data=plain["attributes"], hooks=hooks)

@@ -16,8 +16,6 @@ _BY_KEYWORD: Final = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 _SHORT: Final = (bool, int, float)
 #: Keywords of earlier Covalents' decorators that this version does not have yet, and what to do until then.
 _LATER: Final[Mapping[str, str]] = {
-    "deps_bash": "run the commands in a function given as call_before",
-    "deps_module": "modules beside the script travel by themselves",
     "deps_pip": "install the packages in the environment that executor=ct.executor.LocalExecutor(python=...) names",
     "files": "read and write files in the function itself",
     "triggers": "dispatch from a scheduler such as cron",

@@ -13,7 +13,22 @@ from typing import Final
 PROTOCOL: Final = 1
 
 #: What this version understands beyond the protocol's base. A message that requires anything else is refused.
-FEATURES: Final[frozenset[str]] = frozenset({"call-hooks"})
+FEATURES: Final[frozenset[str]] = frozenset(
+    {
+        #: ``Hooks.call_before`` and ``call_after``.
+        "call-hooks",
+        #: ``Hooks.deps.bash``.
+        "bash-hooks",
+        #: ``Metadata.timeout``.
+        "timeouts",
+        #: ``Manifest.env``.
+        "variables",
+        #: Nodes of the kind ``sublattice``.
+        "sublattices",
+        #: Nodes of the kind ``replay``.
+        "replay",
+    }
+)
 
 #: An asset of at most this many bytes travels inside the message that names it, and lives in the database.
 INLINE_ASSET_BYTES: Final = 64 * 1024

@@ -3,15 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from covalent.wire import PROTOCOL
 
 
+class Kind(StrEnum):
+    """What a node is."""
+
+    #: A call of a user's function, or an operator.
+    TASK = "task"
+    #: The small task that puts a workflow's return value together.
+    COLLECT = "collect"
+    #: The workflow function once more, with the values of its tasks in place of their calls.
+    REPLAY = "replay"
+    #: A lattice: a worker makes a manifest of it, which becomes a dispatch of its own.
+    SUBLATTICE = "sublattice"
+
+    @property
+    def postprocesses(self) -> bool:
+        """Whether it makes a workflow's return value out of what its tasks gave."""
+        return self in (Kind.COLLECT, Kind.REPLAY)
+
+
+#: The executor of a node that nobody leases: the client works it out when all else is done.
+CLIENT_EXECUTOR: Final = "client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """What is prepared before a task's calls."""
+
+    #: Commands for the shell, in the order in which they run.
+    bash: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """What runs around a task's function, by the digest of a pickled call."""
+    """What runs around a task's function: commands as text, calls by the digest of a pickled one."""
 
+    deps: Deps | None = None
     call_before: tuple[str, ...] = ()
     call_after: tuple[str, ...] = ()
 
@@ -25,6 +57,14 @@ class Metadata:
     #: The executor's JSON attributes.
     executor_data: dict[str, Any] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)
+    #: How many failed attempts are followed by another, None for none.
+    retries: int | None = None
+    #: Seconds before the first retry; doubled for each further one.
+    retry_delay: float | None = None
+    #: Seconds that one attempt may take, None for any number.
+    timeout: float | None = None
+    #: Whether the output of an equal task, its function and inputs the same, may stand in for its own.
+    cache: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +73,11 @@ class Node:
 
     id: int
     name: str
-    #: The digest of the function.
+    #: The digest of the function, of a sublattice's node that of the lattice.
     function: str
     #: The identity of the function's code and everything it refers to; empty when it could not be told.
     function_id: str = ""
-    #: ``task``, or ``collect`` for the small task that puts a workflow's return value together.
-    kind: str = "task"
+    kind: Kind = Kind.TASK
     #: Templates (see :mod:`covalent.wire.template`) of the positional arguments.
     args: tuple[Any, ...] = ()
     #: Templates of the keyword arguments.
@@ -103,6 +142,20 @@ class Manifest:
     #: The digest of the user's own modules, None when none are needed.
     project: str | None = None
     client: Client = field(default_factory=Client)
+    #: What the dispatch is called, None for the graph's name.
+    name: str | None = None
+    #: Words to find the dispatch by.
+    tags: tuple[str, ...] = ()
+    #: Environment variables of all its tasks.
+    env: dict[str, str] = field(default_factory=dict)
+    #: Of tasks that wait for the same workers, those of the higher priority come first.
+    priority: int = 0
+    #: True registers the dispatch without starting it.
+    hold: bool = False
+    #: A dispatch of the same owner whose completed nodes stand in for those that are the same here.
+    reuse: str | None = None
+    #: The dispatch that this one repeats, for people to read.
+    redispatch_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,3 +171,18 @@ class Accepted:
 
     dispatch_id: str
     instance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """What is to be cancelled of a dispatch."""
+
+    #: Nodes by their numbers in the graph, None for the whole dispatch.
+    nodes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """The return value that a client put together, by its digest."""
+
+    result: str

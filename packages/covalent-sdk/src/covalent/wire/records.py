@@ -36,6 +36,11 @@ class DispatchRecord:
     workflow: str | None = None
     result: AssetDescription | None = None
     error: str | None = None
+    tags: tuple[str, ...] = ()
+    #: Of a sublattice's dispatch: the dispatch and the node that it belongs to.
+    parent: str | None = None
+    parent_node: int | None = None
+    redispatch_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,12 @@ class NodeRecord:
     ended_at: float | None = None
     output: AssetDescription | None = None
     error: str | None = None
+    #: How many attempts failed or timed out.
+    failures: int = 0
+    #: When the next attempt is due, None unless one waits for its time.
+    retry_at: float | None = None
+    #: The latest dispatch of a sublattice's node.
+    child: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

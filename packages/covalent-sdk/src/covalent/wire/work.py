@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from covalent.wire import PROTOCOL
-from covalent.wire.manifest import Hooks
+from covalent.wire.manifest import Hooks, Kind
 
 
 class Outcome(StrEnum):
@@ -19,6 +19,8 @@ class Outcome(StrEnum):
     FAILED = "failed"
     #: The runner died under the task: killed, segmentation fault, ``os._exit``.
     DIED = "died"
+    #: It ran longer than its timeout and was stopped.
+    TIMED_OUT = "timed-out"
 
 
 class Acknowledgement(StrEnum):
@@ -52,11 +54,18 @@ class Lease:
     node_id: int
     name: str
     owner: str
+    kind: Kind = Kind.TASK
     function: str
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)
     executor_data: dict[str, Any] = field(default_factory=dict)
+    #: Seconds that the attempt may take, None for any number.
+    timeout: float | None = None
+    #: Environment variables of the task.
+    env: dict[str, str] = field(default_factory=dict)
+    #: The dispatch at the root of a sublattice's.
+    root_dispatch_id: str = ""
     project: str | None = None
     #: The digest of each node's output that the templates mention, by the node's number in the graph.
     outputs: dict[str, str] = field(default_factory=dict)
@@ -82,7 +91,8 @@ class Completion:
 
     key: LeaseKey
     outcome: Outcome
-    #: The digest of the output; its bytes are a blob of this frame or were uploaded before.
+    #: The digest of the output, of a sublattice's task that of its manifest; its bytes are a blob of this frame or
+    #: were uploaded before.
     output: str | None = None
     #: What went wrong, with the user's traceback.
     error: str | None = None
@@ -134,7 +144,8 @@ class Poll:
     worker: str
     #: How many leases are wanted.
     want: int = 0
-    #: How long the answer may wait for a lease, in seconds; ignored when completions come along.
+    #: How long the answer may wait for a lease, or without ``want`` for a lease to be dropped, in seconds; ignored
+    #: when completions come along.
     wait: float = 0.0
     #: Leases that the worker holds; those it was given and does not name are delivered again.
     held: tuple[LeaseKey, ...] = ()

@@ -85,8 +85,6 @@ def _mentions(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for index, node in enumerate(manifest.graph.nodes):
         path = f"graph.nodes[{index}]"
         check_text(node.name, f"{path}.name")
-        if node.kind not in ("task", "collect"):
-            raise WireError("expected task or collect", path=f"{path}.kind")
         yield node.function, f"{path}.function"
         yield from _input_mentions(node, path)
         for hook in (*node.metadata.hooks.call_before, *node.metadata.hooks.call_after):
