@@ -7,7 +7,6 @@ socket of their own, so that whatever a task prints goes to its streams and nowh
 
     loop            reads tasks, writes replies
     execution       one task: hooks, function, output
-    inputs          arguments from templates
     failures        what went wrong, in the user's terms
     surroundings    what a task must leave as it found it
     outputs         the same for stdout and stderr

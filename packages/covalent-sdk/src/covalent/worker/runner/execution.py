@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
 import secrets
@@ -14,11 +15,11 @@ from typing import Any, Final
 
 from covalent import transportable
 from covalent.errors import TransportError
+from covalent.inputs import Inputs
 from covalent.transportable import TransportableObject
 from covalent.wire import INLINE_ASSET_BYTES, container
 from covalent.worker.messages import Task
 from covalent.worker.runner.failures import NotedError, TaskFailedError, while_opening
-from covalent.worker.runner.inputs import Inputs
 
 Buffer = bytes | bytearray | memoryview
 
@@ -89,7 +90,7 @@ def run(task: Task, assets: Assets, functions: Functions) -> Any:
     function = functions.get(task.function)
     if function is None:
         function = _function(task, assets, functions)
-    inputs = Inputs(task.outputs, assets.open)
+    inputs = Inputs(functools.partial(_output, task, assets), assets.open)
     args = [_argument(function, inputs, template, place) for place, template in enumerate(task.args)]
     kwargs = {name: _argument(function, inputs, template, name) for name, template in task.kwargs.items()}
     value = _settled(function(*args, **(kwargs | injected)))
@@ -106,6 +107,13 @@ def _function(task: Task, assets: Assets, functions: Functions) -> Any:
         raise NotedError(while_opening("the function", error)) from error
     functions.keep(task.function, function, by_name=container.read_header(data).codec == "reference")
     return function
+
+
+def _output(task: Task, assets: Assets, node: int) -> Any:
+    try:
+        return assets.open(task.outputs[str(node)])
+    except (ImportError, TransportError) as error:
+        raise NotedError(while_opening(f"the output of node {node}", error)) from error
 
 
 def _argument(function: Any, inputs: Inputs, template: Mapping[str, Any], place: int | str) -> Any:

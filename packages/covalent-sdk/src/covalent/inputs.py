@@ -6,8 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from covalent.errors import CovalentError, TransportError
-from covalent.worker.runner.failures import NotedError, while_opening
+from covalent.errors import CovalentError
 
 _CONTAINERS: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {
     "list": list,
@@ -22,11 +21,14 @@ class InputPathError(CovalentError):
 
 
 class Inputs:
-    """The inputs of one task. An output that is used twice is opened once; no other task shares it."""
+    """The inputs of one task. An output that is used twice is opened once; no other task shares it.
 
-    def __init__(self, outputs: Mapping[str, str], open_asset: Callable[[str], Any]) -> None:
-        self._digests = outputs
-        self._open = open_asset
+    ``open_output`` gives the output of a node by its number, ``open_asset`` what an asset holds by its digest.
+    """
+
+    def __init__(self, open_output: Callable[[int], Any], open_asset: Callable[[str], Any]) -> None:
+        self._open_output = open_output
+        self._open_asset = open_asset
         self._opened: dict[int, Any] = {}
 
     def value(self, template: Mapping[str, Any]) -> Any:
@@ -36,7 +38,7 @@ class Inputs:
         if "node" in template:
             return self._taken(template["node"], template.get("path", ()))
         if "asset" in template:
-            return self._open(template["asset"])
+            return self._open_asset(template["asset"])
         ((kind, content),) = template.items()
         if kind == "dict":
             return {self.value(key): self.value(item) for key, item in content}
@@ -44,10 +46,7 @@ class Inputs:
 
     def _taken(self, node: int, path: Iterable[list[Any]]) -> Any:
         if node not in self._opened:
-            try:
-                self._opened[node] = self._open(self._digests[str(node)])
-            except (ImportError, TransportError) as error:
-                raise NotedError(while_opening(f"the output of node {node}", error)) from error
+            self._opened[node] = self._open_output(node)
         value = self._opened[node]
         passed = ""
         for step in path:
