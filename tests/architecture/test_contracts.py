@@ -48,8 +48,8 @@ VIOLATIONS: dict[str, list[Plant]] = {
         ),
     ],
     "sdk-alone": [
-        Plant(module="covalent/http.py", lines="import covalent_server.settings", reported=("covalent_server",)),
-        Plant(module="covalent/http.py", lines="import aiohttp", reported=("covalent.http", "aiohttp")),
+        Plant(module="covalent/http/server.py", lines="import covalent_server.settings", reported=("covalent_server",)),
+        Plant(module="covalent/http/server.py", lines="import aiohttp", reported=("covalent.http.server", "aiohttp")),
     ],
     "sdk-dependencies": [
         Plant(module="covalent/result.py", lines="import numpy", reported=("covalent.result", "numpy")),

@@ -1,10 +1,4 @@
-"""Talking to a server; the one module that imports urllib3, and only when the first request is made.
-
-A :class:`Server` may be shared by threads and keeps its connections open. Nothing is repeated behind the caller's
-back, with one exception: a request that may be repeated without harm (GET, PUT of an asset, POST under an
-``Idempotency-Key``) is sent a second time when the kept-open connection turns out to have been closed.
-Who wants more says so with :func:`persistently`.
-"""
+"""A server's HTTP API, its answers as records and its refusals as errors."""
 
 from __future__ import annotations
 
@@ -12,11 +6,10 @@ import hashlib
 import os
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from covalent.errors import (
@@ -26,43 +19,28 @@ from covalent.errors import (
     ServerUnreachableError,
     WireError,
 )
+from covalent.http.connections import LOOPBACK, Connections, connections
+from covalent.http.interruption import current as current_interruption
+from covalent.http.patience import AWAY, NOT_CONNECTED
 from covalent.wire import FRAMES_CONTENT_TYPE, frames, places
 from covalent.wire.codec import dumps, from_json, loads
 from covalent.wire.records import Problem
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, HTTPConnectionPool
-
-__all__ = ["NOT_CONNECTED", "Answer", "Server", "persistently"]
+    from urllib3 import BaseHTTPResponse
 
 Buffer = bytes | bytearray | memoryview
-T = TypeVar("T")
 
-#: The code of a ServerUnreachableError when not even a connection was ever made, so that nothing was sent.
-NOT_CONNECTED: Final = "not-connected"
 _API: Final = "/api/v1"
 _PIECE: Final = 1 << 20
 _CONNECT_SECONDS: Final = 5.0
 #: Longer than any answer is held back on purpose (a minute at most).
 _READ_SECONDS: Final = 90.0
-#: Connections kept open; more are made when more threads ask at once.
-_KEPT: Final = 8
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _UNKNOWN_DISPATCH: Final = "unknown-dispatch"
 _NOT_COVALENT: Final = "not-covalent"
 _BAD: Final = 400
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-#: For how long a server that nobody has heard of is asked for, in seconds: a script without one ends soon.
-FIRST_CONTACT_SECONDS: Final = 1.5
-#: For how long one that has answered before, or took the request, is waited for, in seconds.
-RESTART_SECONDS: Final = 60.0
-_FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 2.0
-#: How long a server is away before who waits for it is told, in seconds: most restarts are over by then.
-_NOTICE_SECONDS: Final = 2.0
-#: What proxies answer for a server that is away, and a server that is about to go.
-_AWAY: Final = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +61,9 @@ class Server:
         self._token = token
         self._token_sources = token_sources
         self._lock = threading.Lock()
-        self._pool: HTTPConnectionPool | None = None
+        self._kept: Connections | None = None
         #: Whether there has been a connection: then a server that is away now is probably being restarted.
         self._connected = False
-        #: What stands before ``/api/v1`` in a request: a path, or the whole address for a plain proxy.
-        self._prefix = urlsplit(self.url).path
 
     def get(self, path: str, *, params: Mapping[str, object] | None = None, timeout: float | None = None) -> Any:
         """The JSON at a path. ``timeout`` bounds the wait for the answer, in seconds."""
@@ -155,9 +131,9 @@ class Server:
     def close(self) -> None:
         """Close the connections kept open; the next request opens new ones."""
         with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.close()
+            kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
 
     def _request(
         self,
@@ -174,7 +150,7 @@ class Server:
         """One request; raises the ServerError that fits unless it succeeds. ``body`` is called for each sending."""
         import urllib3  # noqa: PLC0415  an import must not cost who never asks a server
 
-        pool = self._pool or self._open()
+        connected = self._connections()
         sent = dict(headers or {})
         if self._token:
             sent["Authorization"] = f"Bearer {self._token}"
@@ -182,9 +158,9 @@ class Server:
         again = method != "POST" if repeatable is None else repeatable
         while True:
             try:
-                response = pool.urlopen(
+                response = connected.pool.urlopen(
                     method,
-                    f"{self._prefix}{api}{path}",
+                    f"{connected.prefix}{api}{path}",
                     body=None if body is None else body(),  # type: ignore[arg-type]  # buffers do as well as bytes
                     headers=sent,
                     retries=False,
@@ -206,20 +182,14 @@ class Server:
                     raise self._refusal(response)
                 return response
 
-    def _open(self) -> HTTPConnectionPool:
-        import urllib3  # noqa: PLC0415
-
+    def _connections(self) -> Connections:
+        """Those that are kept open, or a thread's own while it may be interrupted."""
+        interruption = current_interruption()
+        if interruption is not None:
+            return interruption.connections(self.url)
         with self._lock:
-            if self._pool is None:
-                parts = urlsplit(self.url)
-                proxy = _proxy(parts.scheme, parts.hostname or "")
-                manager = urllib3.ProxyManager(proxy, maxsize=_KEPT) if proxy else urllib3.PoolManager(maxsize=_KEPT)
-                if proxy and parts.scheme == "http":
-                    self._prefix = self.url
-                # On many systems ``localhost`` is ::1 first; the server listens on 127.0.0.1.
-                host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
-                self._pool = manager.connection_from_host(host, parts.port, parts.scheme)
-            return self._pool
+            self._kept = self._kept or connections(self.url)
+            return self._kept
 
     def _stream(self, response: BaseHTTPResponse) -> Iterator[bytes]:
         import urllib3  # noqa: PLC0415
@@ -277,7 +247,7 @@ class Server:
         return ServerUnreachableError(message, code="no-answer" if connected else NOT_CONNECTED)
 
     def _how_to_reach(self) -> str:
-        if urlsplit(self.url).hostname in _LOOPBACK:
+        if urlsplit(self.url).hostname in LOOPBACK:
             return "start one with: covalent start"
         return "check the address (COVALENT_SERVER_URL), that the server runs, and that this machine can reach it"
 
@@ -285,7 +255,7 @@ class Server:
         status = response.status
         problem = _problem(response.data)
         if problem is None:
-            if "Covalent-Instance" in response.headers or status in _AWAY:
+            if "Covalent-Instance" in response.headers or status in AWAY:
                 return ServerError(f"the server at {self.url} answered {status}", status=status, code="http")
             message = f"something answers at {self.url} that is not a Covalent server (it answered {status})"
             return ServerError(f"{message}; check the address and the port", status=status, code=_NOT_COVALENT)
@@ -306,47 +276,6 @@ class Server:
         if problem.code == _UNKNOWN_DISPATCH:
             return MissingLatticeRecordError(message, status=status, code=problem.code)
         return ServerError(message, status=status, code=problem.code)
-
-
-def persistently(
-    ask: Callable[[], T],
-    *,
-    reached: bool = False,
-    notice: Callable[[ServerError, float], None] | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> T:
-    """What ``ask`` returns; it is repeated while the server is away, so it must be harmless to repeat.
-
-    ``reached`` says that the server has answered before and is therefore worth waiting for. ``notice`` is called once
-    when it stays away, with the error and for how many seconds more it is asked.
-    """
-    pause = _FIRST_PAUSE
-    away_since: float | None = None
-    while True:
-        try:
-            return ask()
-        except ServerError as error:
-            if not isinstance(error, ServerUnreachableError) and error.status not in _AWAY:
-                raise
-            reached = reached or error.code != NOT_CONNECTED
-            now = clock()
-            away_since = now if away_since is None else away_since
-            end = away_since + (RESTART_SECONDS if reached else FIRST_CONTACT_SECONDS)
-            if now + pause > end:
-                if reached:
-                    raise _given_up(error, now - away_since) from None
-                raise
-            if notice is not None and now - away_since >= _NOTICE_SECONDS:
-                notice(error, end - now)
-                notice = None
-        sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _given_up(error: ServerError, seconds: float) -> ServerUnreachableError:
-    message = f"{error}; it was asked for {seconds:.0f} seconds"
-    return ServerUnreachableError(message, status=error.status, code=error.code)
 
 
 def _query(params: Mapping[str, object] | None) -> str:
@@ -372,12 +301,3 @@ def _problem(data: bytes) -> Problem | None:
 
 def _token_file(url: str) -> Path:
     return places.token_path(places.config_dir(os.environ), url)
-
-
-def _proxy(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for a host, never for this machine itself."""
-    if host in _LOOPBACK:
-        return None
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  costs more than all of this module
-
-    return None if proxy_bypass(host) else getproxies().get(scheme)
