@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 from covalent.status import Status
 from covalent.wire import frames
 from covalent.wire.codec import dumps, from_json, loads
-from covalent.wire.manifest import Accepted, Digests, Manifest
-from covalent.wire.records import AssetDescription, DispatchRecord, NodeList, NodeRecord, Problem
+from covalent.wire.manifest import Accepted, Cancellation, Digests, Manifest
+from covalent.wire.records import AssetDescription, DispatchList, DispatchRecord, NodeList, NodeRecord, Problem
 
 TOKEN = "the-fake-servers-token"  # noqa: S105  made up
 
@@ -111,6 +112,29 @@ class FakeServer:
             self.finish(dispatch_id, self.ends_at_once)
         return Accepted(dispatch_id=dispatch_id, instance="fake")
 
+    def listed(self, asked: Mapping[str, str]) -> DispatchList:
+        """The newest dispatches, as they were made."""
+        kept = [
+            record
+            for record in reversed(self.records.values())
+            if record.name == asked.get("name", record.name)
+            and record.status == asked.get("status", record.status)
+            and ("tag" not in asked or asked["tag"] in record.tags)
+        ]
+        return DispatchList(dispatches=tuple(kept[: int(asked["limit"])]))
+
+    def cancelled(self, dispatch_id: str, what: Cancellation) -> DispatchRecord:
+        """The dispatch after it, or some of its nodes, were cancelled; what has ended stays as it is."""
+        if what.nodes is not None:
+            nodes = {node.node_id: node for node in self.nodes[dispatch_id]}
+            nodes |= {number: replace(nodes[number], status=Status.CANCELLED) for number in what.nodes}
+            self.nodes[dispatch_id] = list(nodes.values())
+        elif not self.records[dispatch_id].status.terminal:
+            with self._changed:
+                self.records[dispatch_id] = replace(self.records[dispatch_id], status=Status.CANCELLED, ended_at=2.5)
+                self._changed.notify_all()
+        return self.records[dispatch_id]
+
     def held_back(self, dispatch_id: str, seconds: float) -> DispatchRecord:
         with self._changed:
             if self.records[dispatch_id].status.terminal or not seconds:
@@ -174,27 +198,48 @@ class _Handler(BaseHTTPRequestHandler):
                 text, blobs = frames.unpack(body)
                 manifest = from_json(Manifest, loads(text))
                 return state.accept(manifest, [bytes(blob) for blob in blobs], self.headers["Idempotency-Key"])
-            case "POST", ["assets", "missing"]:
-                asked = from_json(Digests, loads(body)).digests
-                return Digests(digests=tuple(digest for digest in asked if digest not in state.assets))
-            case "PUT", ["assets", digest]:
-                state.assets[digest] = body
-                return {}
-            case "GET", ["assets", digest]:
-                return state.assets[digest]
-            case "GET", ["dispatches", dispatch_id]:
-                wait = parse_qs(urlsplit(self.path).query).get("wait", ["0"])
-                return state.held_back(dispatch_id, float(wait[0]))
-            case "GET", ["dispatches", dispatch_id, "nodes"]:
+            case "GET", ["dispatches"]:
+                return state.listed({name: value for name, (value,) in self._query.items()})
+            case "POST", ["dispatches", dispatch_id, "cancel"]:
+                return state.cancelled(dispatch_id, from_json(Cancellation, loads(body)))
+            case "GET", ["dispatches", dispatch_id, *rest]:
+                return self._of_a_dispatch(dispatch_id, rest)
+            case _, ["assets", digest]:
+                return self._asset(digest, body)
+            case _:
+                raise KeyError(self.path)
+
+    def _of_a_dispatch(self, dispatch_id: str, parts: list[str]) -> Any:
+        state = self.server_state
+        match parts:
+            case []:
+                return state.held_back(dispatch_id, float(self._query.get("wait", ["0"])[0]))
+            case ["nodes"]:
                 return NodeList(nodes=tuple(state.nodes[dispatch_id]))
-            case "GET", ["dispatches", dispatch_id, "nodes", number]:
+            case ["nodes", number]:
                 return {node.node_id: node for node in state.nodes[dispatch_id]}[int(number)]
-            case "GET", ["dispatches", dispatch_id, "nodes", number, stream]:
+            case ["nodes", number, stream]:
                 return state.streams.get((dispatch_id, int(number), stream), b"")
-            case "GET", ["dispatches", dispatch_id, "manifest"]:
+            case ["manifest"]:
                 return state.manifests[dispatch_id]
             case _:
                 raise KeyError(self.path)
+
+    def _asset(self, digest: str, body: bytes) -> Any:
+        state = self.server_state
+        match self.command, digest:
+            case "POST", "missing":
+                asked = from_json(Digests, loads(body)).digests
+                return Digests(digests=tuple(digest for digest in asked if digest not in state.assets))
+            case "PUT", _:
+                state.assets[digest] = body
+                return {}
+            case _:
+                return state.assets[digest]
+
+    @property
+    def _query(self) -> dict[str, list[str]]:
+        return parse_qs(urlsplit(self.path).query)
 
     def _answer(self, found: Any, status: int) -> None:
         data = found if isinstance(found, bytes) else dumps(found)

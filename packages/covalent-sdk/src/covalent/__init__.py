@@ -20,8 +20,10 @@ _PUBLIC = {
     "Status": ("covalent.status", "Status"),
     "TransportGraph": ("covalent.graph", "TransportGraph"),
     "TransportableObject": ("covalent.transportable", "TransportableObject"),
+    "cancel": ("covalent.client", "cancel"),
     "dispatch": ("covalent.client", "dispatch"),
     "dispatch_sync": ("covalent.client", "dispatch_sync"),
+    "dispatches": ("covalent.client", "dispatches"),
     "electron": ("covalent.electron", "electron"),
     "errors": ("covalent.errors", ""),
     "executor": ("covalent.executors", ""),
@@ -37,7 +39,6 @@ __all__ = sorted(_PUBLIC)  # noqa: PLE0605 - the table above is the one list of 
 #: Names of earlier Covalents that this version does not have yet, and what to do until then.
 _LATER = {
     "DepsPip": "install the packages in the environment that ct.executor.LocalExecutor(python=...) names",
-    "cancel": "a dispatch runs to its end",
     "fs": "read and write files in the electron itself",
     "fs_strategies": "read and write files in the electron itself",
     "leptons": "start the program from an electron, with subprocess",

@@ -1,8 +1,10 @@
 # What ``import covalent as ct`` offers, for editors and type checkers; __init__.py loads it when it is used.
 from covalent import errors as errors
 from covalent import executors
+from covalent.client import cancel as cancel
 from covalent.client import dispatch as dispatch
 from covalent.client import dispatch_sync as dispatch_sync
+from covalent.client import dispatches as dispatches
 from covalent.client import get_result as get_result
 from covalent.config import get_config as get_config
 from covalent.config import reload_config as reload_config

@@ -1,8 +1,10 @@
-"""What a script asks of a server: start this workflow, tell me how it ended."""
+"""What a script asks of a server: start this workflow, tell me how it ended, stop it."""
 
 from __future__ import annotations
 
+from covalent.client.cancelling import cancel
 from covalent.client.dispatching import dispatch, dispatch_sync
+from covalent.client.listing import dispatches
 from covalent.client.waiting import get_result
 
-__all__ = ["dispatch", "dispatch_sync", "get_result"]
+__all__ = ["cancel", "dispatch", "dispatch_sync", "dispatches", "get_result"]

@@ -73,7 +73,7 @@ def get_result(
     >>> result.result
     285
     """
-    _check_id(dispatch_id)
+    check_id(dispatch_id)
     server = connect(dispatcher_addr)
     try:
         record = wait_until_ended(server, dispatch_id) if wait else persistently(lambda: ask(server, dispatch_id))
@@ -84,7 +84,8 @@ def get_result(
     return Result(record, server)
 
 
-def _check_id(given: object) -> None:
+def check_id(given: object) -> None:
+    """Raise TypeError for what cannot be a dispatch's id."""
     if not isinstance(given, str):
         forgotten = "; did you forget the call: ct.dispatch(workflow)(...)?" if callable(given) else ""
         kind = type(given).__name__
