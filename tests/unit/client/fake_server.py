@@ -107,7 +107,8 @@ class FakeServer:
         if key:
             self._keys[key] = dispatch_id
         self.manifests[dispatch_id] = manifest
-        self.records.setdefault(dispatch_id, a_record(dispatch_id))
+        status = Status.NEW_OBJECT if manifest.hold else Status.RUNNING
+        self.records.setdefault(dispatch_id, a_record(dispatch_id, status))
         if self.ends_at_once is not None:
             self.finish(dispatch_id, self.ends_at_once)
         return Accepted(dispatch_id=dispatch_id, instance="fake")

@@ -93,3 +93,56 @@ def _plain() -> int:
 def test_anything_but_a_lattice_is_refused_with_how_to_make_one(start: Any, given: object, told: str) -> None:
     with pytest.raises(TypeError, match=told):
         start(given)
+
+
+def test_what_is_said_of_a_dispatch_stands_in_its_manifest(server: FakeServer, workflow: ct.Lattice[...]) -> None:
+    start = ct.dispatch(workflow, name="a trial", tags=["small", "nightly"], env={"OMP_NUM_THREADS": "1"}, priority=-3)
+    manifest = server.manifests[start(3)]
+    assert (manifest.name, manifest.tags, manifest.priority) == ("a trial", ("small", "nightly"), -3)
+    assert (manifest.env, manifest.requires, manifest.hold) == ({"OMP_NUM_THREADS": "1"}, ("variables",), False)
+
+
+def test_what_is_left_out_is_what_it_was_before(server: FakeServer, workflow: ct.Lattice[...]) -> None:
+    manifest = server.manifests[ct.dispatch(workflow)(3)]
+    assert (manifest.name, manifest.tags, manifest.env, manifest.priority) == (None, (), {}, 0)
+    assert (manifest.requires, manifest.hold, manifest.reuse, manifest.redispatch_of) == ((), False, None, None)
+
+
+def test_a_workflow_is_registered_without_being_started(server: FakeServer, workflow: ct.Lattice[...]) -> None:
+    dispatch_id = ct.dispatch(workflow, disable_run=True)(3)
+    assert server.manifests[dispatch_id].hold
+    assert ct.get_result(dispatch_id).status == "NEW_OBJECT"
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "told"),
+    [
+        ({"name": 3}, TypeError, "name is what the dispatch is called, a text, not 3"),
+        ({"name": "  "}, ValueError, "name is one line of 1 to 1024 characters"),
+        ({"name": "a\nb"}, ValueError, "name is one line"),
+        ({"name": "a" * 1025}, ValueError, "name is one line"),
+        ({"tags": "nightly"}, TypeError, r"tags is a list of words, so write tags=\['nightly'\]"),
+        ({"tags": 3}, TypeError, "tags is a list of words such as .* not 3"),
+        ({"tags": ["a", 3]}, TypeError, "a tag is a text such as 'nightly', not 3"),
+        ({"tags": [""]}, ValueError, "a tag is one line of 1 to 200 characters"),
+        ({"tags": ["a"] * 101}, ValueError, "at most 100 tags, not 101"),
+        ({"env": ["A=1"]}, TypeError, "env is a dict of environment variables such as"),
+        ({"env": {"THREADS": 1}}, TypeError, "are text; write env={'THREADS': '1'}"),
+        ({"env": {3: "1"}}, TypeError, "are text; write env={'3': '1'}"),
+        ({"env": {"1A": ""}}, ValueError, "'1A' in env is no name of a variable"),
+        ({"env": {"A": "x\0"}}, ValueError, "the value of A in env holds a NUL"),
+        ({"env": {"LD_PRELOAD": "x"}}, ValueError, "env cannot set LD_PRELOAD: .* which code a worker loads"),
+        ({"env": {"PYTHONPATH": "x"}}, ValueError, "env cannot set PYTHONPATH: .*LocalExecutor"),
+        ({"env": {"COVALENT_API_TOKEN": "x"}}, ValueError, "env cannot set COVALENT_API_TOKEN: .* which server"),
+        ({"priority": "high"}, TypeError, "priority is a whole number, higher for sooner, 0 for the usual, not 'high'"),
+        ({"priority": True}, TypeError, "priority is a whole number"),
+        ({"priority": 10**7}, ValueError, "priority is a whole number from -1000000 to 1000000, not 10000000"),
+        ({"disable_run": "no"}, TypeError, "disable_run is True or False, not 'no'"),
+    ],
+)
+def test_what_cannot_be_said_of_a_dispatch_is_refused_before_anything_is_built(
+    server: FakeServer, workflow: ct.Lattice[...], given: dict[str, Any], kind: type[Exception], told: str
+) -> None:
+    with pytest.raises(kind, match=told):
+        ct.dispatch(workflow, **given)
+    assert server.requests == []

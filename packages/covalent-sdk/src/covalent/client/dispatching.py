@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import ParamSpec
 
 from covalent.client.connection import connect
+from covalent.client.options import DispatchOptions
 from covalent.client.upload import submit
 from covalent.client.waiting import wait_until_ended
 from covalent.errors import CovalentError
@@ -17,8 +19,21 @@ from covalent.result import Result
 P = ParamSpec("P")
 
 
-def dispatch(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Callable[P, str]:
+def dispatch(
+    lattice: Lattice[P],
+    dispatcher_addr: str | None = None,
+    *,
+    disable_run: bool = False,
+    name: str | None = None,
+    tags: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    priority: int = 0,
+) -> Callable[P, str]:
     """A function that takes the workflow's arguments, starts the workflow with them and returns the dispatch's id.
+
+    ``disable_run`` registers the workflow and does not start it: its status stays NEW_OBJECT. ``name``, by default the
+    workflow function's, and ``tags`` are what the dispatch is found by. ``env`` is set in the environment of all tasks.
+    Of tasks that wait for the same workers those of the higher ``priority`` come first.
 
     An exception in the workflow function comes out unchanged, and nothing is stored.
 
@@ -27,11 +42,13 @@ def dispatch(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Callabl
     285
     """
     _check_lattice(lattice)
+    options = DispatchOptions.given(name=name, tags=tags, env=env, priority=priority, disable_run=disable_run)
 
     def start(*args: P.args, **kwargs: P.kwargs) -> str:
         built = copy.copy(lattice)  # so that the caller's lattice stays as it is, and threads may share it
         built.build_graph(*args, **kwargs)
         package = dehydrate(built)
+        package = replace(package, manifest=options.applied(package.manifest))
         try:
             return submit(connect(dispatcher_addr), package).dispatch_id
         except CovalentError as error:
@@ -40,9 +57,17 @@ def dispatch(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Callabl
     return start
 
 
-def dispatch_sync(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Callable[P, Result]:
+def dispatch_sync(
+    lattice: Lattice[P],
+    dispatcher_addr: str | None = None,
+    *,
+    name: str | None = None,
+    tags: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    priority: int = 0,
+) -> Callable[P, Result]:
     """As :func:`dispatch`, but the function waits for the end and returns the result."""
-    start = dispatch(lattice, dispatcher_addr)
+    start = dispatch(lattice, dispatcher_addr, name=name, tags=tags, env=env, priority=priority)
 
     def start_and_wait(*args: P.args, **kwargs: P.kwargs) -> Result:
         dispatch_id = start(*args, **kwargs)
