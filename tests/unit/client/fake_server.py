@@ -96,9 +96,10 @@ class FakeServer:
             )
             self._changed.notify_all()
 
-    def wait_until_somebody_waits(self) -> None:
+    def wait_until_somebody_waits(self, count: int = 1) -> None:
+        """Until so many requests are being held back."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._waiting > 0, timeout=30)
+            assert self._changed.wait_for(lambda: self._waiting >= count, timeout=30)
 
     def accept(self, manifest: Manifest, blobs: list[bytes], key: str | None) -> Accepted:
         for blob in blobs:

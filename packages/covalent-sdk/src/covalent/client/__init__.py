@@ -1,4 +1,7 @@
-"""What a script asks of a server: start this workflow, tell me how it ended, stop it."""
+"""What a script asks of a server: start this workflow, tell me how it ended, stop it.
+
+What programs on asyncio ask instead is in ``asynchronous``, which others need not load.
+"""
 
 from __future__ import annotations
 
