@@ -19,7 +19,7 @@ from typing import Any
 from covalent.transportable import TransportableObject
 from covalent.wire import FRAMES_CONTENT_TYPE, INLINE_ASSET_BYTES, INLINE_MESSAGE_BYTES, frames, template
 from covalent.wire.codec import dumps, from_json, loads
-from covalent.wire.manifest import Digests, Hooks
+from covalent.wire.manifest import Deps, Digests, Hooks
 from covalent.wire.work import Acknowledgement, Completion, Hello, Lease, LeaseKey, Outcome, Poll, Welcome, Work
 
 TOKEN = "worker-token-that-no-task-may-see"  # noqa: S105 - made up
@@ -113,6 +113,7 @@ class FakeServer:
         function: Any,
         *args: Any,
         owner: str = "ada",
+        bash: Sequence[str] = (),
         before: Sequence[Mapping[str, Any]] = (),
         after: Sequence[Mapping[str, Any]] = (),
         project: str | None = None,
@@ -131,6 +132,7 @@ class FakeServer:
             args=tuple(_template(item) for item in args),
             kwargs={name: _template(item) for name, item in kwargs.items()},
             hooks=Hooks(
+                deps=Deps(bash=tuple(bash)) if bash else None,
                 call_before=tuple(self.put(_call(item)) for item in before),
                 call_after=tuple(self.put(_call(item)) for item in after),
             ),

@@ -10,10 +10,10 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from types import AsyncGeneratorType, BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType, ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
-from covalent import transportable
+from covalent import hooks, transportable
 from covalent.errors import TransportError
 from covalent.inputs import Inputs
 from covalent.transportable import TransportableObject
@@ -86,16 +86,16 @@ class Assets:
 
 def run(task: Task, assets: Assets, functions: Functions) -> Any:
     """The value of a task; raises whatever the user's code does."""
-    injected = _call_before(task, assets) if task.hooks.call_before else {}
+    open_call = functools.partial(_opened, assets, "a function")
+    injected = hooks.before(task.hooks, task.name, open_call)
     function = functions.get(task.function)
     if function is None:
         function = _function(task, assets, functions)
     inputs = Inputs(functools.partial(_output, task, assets), assets.open)
     args = [_argument(function, inputs, template, place) for place, template in enumerate(task.args)]
     kwargs = {name: _argument(function, inputs, template, name) for name, template in task.kwargs.items()}
-    value = _settled(function(*args, **(kwargs | injected)))
-    if task.hooks.call_after:
-        _call_after(task, assets)
+    value = hooks.settled(function(*args, **(kwargs | injected)))
+    hooks.after(task.hooks, task.name, open_call)
     return value
 
 
@@ -110,10 +110,14 @@ def _function(task: Task, assets: Assets, functions: Functions) -> Any:
 
 
 def _output(task: Task, assets: Assets, node: int) -> Any:
+    return _opened(assets, f"the output of node {node}", task.outputs[str(node)])
+
+
+def _opened(assets: Assets, what: str, digest: str) -> Any:
     try:
-        return assets.open(task.outputs[str(node)])
+        return assets.open(digest)
     except (ImportError, TransportError) as error:
-        raise NotedError(while_opening(f"the output of node {node}", error)) from error
+        raise NotedError(while_opening(what, error)) from error
 
 
 def _argument(function: Any, inputs: Inputs, template: Mapping[str, Any], place: int | str) -> Any:
@@ -128,58 +132,6 @@ def _parameter(function: Any, place: int | str) -> str:
     if isinstance(place, int) and isinstance(function, FunctionType) and place < function.__code__.co_argcount:
         place = function.__code__.co_varnames[place]
     return repr(place) if isinstance(place, str) else str(place + 1)
-
-
-def _call_before(task: Task, assets: Assets) -> dict[str, Any]:
-    """Make the calls; what some of them return is for the function's keyword arguments."""
-    returned: dict[str, list[Any]] = {}
-    where = f"in call_before of {task.name}"
-    for call in [_hook(digest, assets, where) for digest in task.hooks.call_before]:
-        value = _called(call, where)
-        if call["retval_keyword"]:
-            returned.setdefault(call["retval_keyword"], []).append(value)
-    return {name: values if len(values) > 1 else values[0] for name, values in returned.items()}
-
-
-def _call_after(task: Task, assets: Assets) -> None:
-    where = f"in call_after of {task.name}"
-    for digest in task.hooks.call_after:
-        _called(_hook(digest, assets, where), where)
-
-
-def _hook(digest: str, assets: Assets, where: str) -> Mapping[str, Any]:
-    """A call as it was given to ``ct.DepsCall``."""
-    try:
-        call: Mapping[str, Any] = assets.open(digest)
-    except (ImportError, TransportError) as error:
-        raise NotedError(while_opening(f"a function {where}", error)) from error
-    except Exception as error:
-        raise NotedError(where) from error
-    return call
-
-
-def _called(call: Mapping[str, Any], where: str) -> Any:
-    try:
-        return _settled(call["function"](*call["args"], **call["kwargs"]))
-    except BaseException as error:
-        raise NotedError(where) from error
-
-
-def _settled(value: Any) -> Any:
-    """The value of a coroutine, the list of what a generator yields, anything else as it is."""
-    if isinstance(value, GeneratorType):
-        return list(value)
-    if isinstance(value, (CoroutineType, AsyncGeneratorType)):
-        import asyncio  # noqa: PLC0415  as large as all the rest of a runner, and rarely needed
-
-        return asyncio.run(_awaited(value))
-    return value
-
-
-async def _awaited(value: Any) -> Any:
-    if isinstance(value, AsyncGeneratorType):
-        return [item async for item in value]
-    return await value
 
 
 def written(value: Any) -> TransportableObject:

@@ -13,6 +13,7 @@ from traceback import StackSummary, TracebackException
 from typing import Final
 
 from covalent.errors import CovalentError, TransportError
+from covalent.hooks import HookError
 from covalent.worker.installed import site_directories
 from covalent.worker.messages import sendable
 
@@ -68,7 +69,7 @@ def describe(error: BaseException) -> str:
 
 def _told(error: BaseException) -> str:
     notes: list[str] = []
-    while isinstance(error, NotedError) and error.__cause__ is not None:
+    while isinstance(error, (NotedError, HookError)) and error.__cause__ is not None:
         notes.insert(0, str(error))
         error = error.__cause__
     return "\n".join([_alone(error), *_hints(error, explained=any("while opening" in note for note in notes)), *notes])
