@@ -31,7 +31,7 @@ def fill(url: str) -> None:
         begun = dispatches.begin(session, new, 1.0)
         dispatches.add_nodes(session, begun, new, 0, 2)
         dispatches.add_links(session, begun, new, 0, 1)
-        dispatches.release(session, begun, 1.0)
+        dispatches.release(session, begun, new, 1.0)
         identity.add_token(session, identity.TokenRow(digest="d", owner="local", scope="user"), 1.0)
 
     writer = Writer(open_engine(url, writes=True))

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from covalent.wire import places
 from covalent.wire.work import Completion, LeaseKey, Outcome
-from covalent_server.core.decisions import Policy
 from covalent_server.db import Session, assets, dispatches, identity, migrate, work
 from covalent_server.db.engines import open_engine
 from covalent_server.db.writer import Writer
@@ -110,7 +109,7 @@ def story() -> list[Operation]:
             error="no",
         )
         report = work.Report(worker="w", owner=OWNER, pool=1, want=2, assets=[stored], completions=[completion])
-        operations.append(partial(work.report, incoming=report, policy=Policy(), now=2.0))
+        operations.append(partial(work.report, incoming=report, now=2.0))
     return operations
 
 
@@ -118,7 +117,7 @@ def whole(session: Session, new: dispatches.NewDispatch) -> None:
     begun = dispatches.begin(session, new, 1.0)
     dispatches.add_nodes(session, begun, new, 0, len(new.nodes))
     dispatches.add_links(session, begun, new, 0, len(new.links))
-    dispatches.release(session, begun, 1.0)
+    dispatches.release(session, begun, new, 1.0)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

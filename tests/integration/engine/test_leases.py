@@ -292,7 +292,7 @@ def test_a_dispatch_whose_writing_was_cut_off_leaves_nothing(start: AsyncEngine)
             begun = await engine.shared.write(lambda session: dispatches.begin(session, new, 1.0))
             await engine.shared.write(lambda session: dispatches.add_nodes(session, begun, new, 0, 1))
         async with start() as engine:
-            assert await engine.read(reads.dispatches, OWNER, status=None, name=None, limit=9) == ()
+            assert await engine.read(reads.dispatches, OWNER, status=None, name=None, tag=None, limit=9) == ()
             worker = FakeWorker(engine)
             await worker.hello()
             assert await worker.take() == []
@@ -309,7 +309,7 @@ def test_a_bad_operation_does_not_fail_its_neighbours_in_the_batch(start: AsyncE
             assert isinstance(bad, Exception)
             for dispatch_id in (first, last):
                 assert (await engine.dispatch(USER, str(dispatch_id), 0)).status is Status.RUNNING
-            assert len(await engine.read(reads.dispatches, OWNER, status=None, name=None, limit=9)) == 2
+            assert len(await engine.read(reads.dispatches, OWNER, status=None, name=None, tag=None, limit=9)) == 2
 
     asyncio.run(scenario())
 

@@ -8,9 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from covalent.status import Status
 from covalent.wire.work import Acknowledgement, Outcome
-from covalent_server.core.decisions import NodeView, Policy, decide
-from covalent_server.core.events import Finished, Leased, LeaseEnd, LeaseEnded, NodeEvent, PoolFailed, Started
+from covalent_server.core.decisions import MAX_DELAY, NodeView, Policy, decide
+from covalent_server.core.events import (
+    CancelRequested,
+    ChildEnded,
+    Concluded,
+    Due,
+    Finished,
+    Leased,
+    LeaseEnd,
+    LeaseEnded,
+    NodeEvent,
+    PoolFailed,
+    Reused,
+    Started,
+)
 from covalent_server.core.states import TRANSITIONS, NodeState
 
 READY = NodeView(state=NodeState.READY)
@@ -19,12 +33,18 @@ RUNNING = NodeView(state=NodeState.RUNNING, attempt=1)
 COMPLETED = Finished(attempt=1, outcome=Outcome.COMPLETED)
 FAILED = Finished(attempt=1, outcome=Outcome.FAILED, error="no")
 
+SPAWNS = Policy(spawns=True)
+DISPATCHING = NodeView(state=NodeState.DISPATCHING, attempt=1, fenced=1)
+ENDS = (Status.COMPLETED, Status.FAILED, Status.FAILED_POSTPROCESSING, Status.CANCELLED)
+
 events = st.one_of(
     st.just(Leased()),
     st.builds(Started, attempt=st.integers(0, 4)),
     st.builds(Finished, attempt=st.integers(0, 4), outcome=st.sampled_from(Outcome)),
     st.builds(LeaseEnded, attempt=st.integers(0, 4), how=st.sampled_from(LeaseEnd)),
     st.just(PoolFailed(reason="nowhere to run")),
+    st.builds(ChildEnded, attempt=st.integers(0, 4), status=st.sampled_from(ENDS)),
+    st.sampled_from([Due(), Reused(), Concluded(), CancelRequested()]),
 )
 
 
@@ -103,13 +123,26 @@ def test_a_completion_of_an_attempt_that_was_never_leased_is_stale() -> None:
     assert decide(LEASED, never, Policy()).acknowledgement is Acknowledgement.STALE
 
 
-@given(st.lists(events, max_size=40), st.integers(0, 2), st.integers(0, 2))
+policies = st.builds(
+    Policy,
+    retries=st.integers(0, 2),
+    retry_delay=st.sampled_from([0.0, 1.5]),
+    max_losses=st.integers(0, 2),
+    spawns=st.booleans(),
+)
+
+
+@given(
+    st.lists(events, max_size=40),
+    policies,
+    st.sampled_from([NodeState.WAITING, NodeState.READY, NodeState.LEFT_TO_CLIENT]),
+)
 def test_nodes_move_only_along_the_table_and_what_ended_stays(
-    happenings: list[NodeEvent], retries: int, max_losses: int
+    happenings: list[NodeEvent], policy: Policy, first: NodeState
 ) -> None:
-    node = READY
+    node = NodeView(state=first)
     for event in happenings:
-        after = decide(node, event, Policy(retries=retries, max_losses=max_losses)).node
+        after = decide(node, event, policy).node
         assert after.state is node.state or after.state in TRANSITIONS[node.state]
         if node.state.terminal:
             assert after == node
@@ -126,5 +159,80 @@ def test_every_state_can_be_reached_and_left_as_the_table_says() -> None:
         NodeState.BLOCKED,
     }
     reached = set(itertools.chain.from_iterable(TRANSITIONS.values()))
-    assert reached == set(NodeState) - {NodeState.WAITING}
+    assert reached == set(NodeState) - {NodeState.WAITING, NodeState.LEFT_TO_CLIENT}
     assert all(state.status for state in NodeState)
+
+
+def test_a_delayed_retry_waits_for_its_time_longer_after_each_failure() -> None:
+    policy = Policy(retries=3, retry_delay=2.0)
+    node, delays = READY, []
+    for _ in range(3):
+        node = decide(node, Leased(), policy).node
+        failed = Finished(attempt=node.attempt, outcome=Outcome.FAILED, error="no", at=100.0)
+        decision = decide(node, failed, policy)
+        assert decision.node.state is NodeState.DELAYED
+        assert decision.error == "no"
+        assert decision.due_at is not None
+        delays.append(decision.due_at - 100.0)
+        node = decide(decision.node, Due(), policy).node
+        assert node.state is NodeState.READY
+    assert delays == [2.0, 4.0, 8.0]
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True), st.floats(0, 1e300))
+def test_chance_spreads_retries_and_no_pause_is_endless(failures: int, chance: float, first: float) -> None:
+    policy = Policy(retry_delay=first)
+    exact = min(first * 2.0 ** min(failures - 1, 64), MAX_DELAY)
+    assert exact <= policy.delay(failures, chance) <= min(exact * 1.25, MAX_DELAY) * (1 + 1e-9)
+
+
+def test_a_timeout_counts_as_a_failure_and_its_late_result_is_not_taken() -> None:
+    timed_out = decide(RUNNING, Finished(attempt=1, outcome=Outcome.TIMED_OUT), Policy(retries=1)).node
+    assert (timed_out.state, timed_out.failures) == (NodeState.READY, 1)
+    again = decide(timed_out, Leased(), Policy()).node
+    assert decide(again, COMPLETED, Policy()).node == again
+
+
+def test_a_sublattices_task_goes_on_as_a_dispatch_and_takes_its_end() -> None:
+    assert decide(RUNNING, COMPLETED, SPAWNS).node == DISPATCHING
+    ended = decide(DISPATCHING, ChildEnded(attempt=1, status=Status.COMPLETED), SPAWNS)
+    assert ended.node.state is NodeState.COMPLETED
+    cancelled = decide(DISPATCHING, ChildEnded(attempt=1, status=Status.CANCELLED), SPAWNS)
+    assert cancelled.node.state is NodeState.CANCELLED
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.FAILED_POSTPROCESSING])
+def test_a_failed_sublattice_is_tried_again_as_policy_says(status: Status) -> None:
+    failed = ChildEnded(attempt=1, status=status, error="why")
+    assert decide(DISPATCHING, failed, Policy(spawns=True, retries=1)).node.state is NodeState.READY
+    decision = decide(DISPATCHING, failed, SPAWNS)
+    assert (decision.node.state, decision.error) == (NodeState.FAILED, "why")
+
+
+def test_the_end_of_an_earlier_attempts_sublattice_changes_nothing() -> None:
+    node = NodeView(state=NodeState.DISPATCHING, attempt=2, fenced=2, failures=1)
+    assert decide(node, ChildEnded(attempt=1, status=Status.FAILED), SPAWNS).node == node
+
+
+@pytest.mark.parametrize("state", [state for state in NodeState if not state.terminal])
+def test_what_is_open_can_be_cancelled_but_what_is_left_to_the_client(state: NodeState) -> None:
+    node = NodeView(state=state, attempt=3, fenced=2)
+    after = decide(node, CancelRequested(), Policy()).node
+    if state is NodeState.LEFT_TO_CLIENT:
+        assert after == node
+    else:
+        assert after == NodeView(state=NodeState.CANCELLED, attempt=3, fenced=3)
+        late = decide(after, Finished(attempt=3, outcome=Outcome.COMPLETED), Policy())
+        assert (late.node, late.acknowledgement) == (after, Acknowledgement.STALE)
+
+
+@pytest.mark.parametrize("state", list(NodeState))
+def test_only_what_has_not_begun_can_take_over_an_output(state: NodeState) -> None:
+    after = decide(NodeView(state=state), Reused(), Policy()).node.state
+    assert after is (NodeState.COMPLETED if state in (NodeState.WAITING, NodeState.READY) else state)
+
+
+@pytest.mark.parametrize("state", list(NodeState))
+def test_the_client_completes_what_was_left_to_it_and_nothing_else(state: NodeState) -> None:
+    after = decide(NodeView(state=state), Concluded(), Policy()).node.state
+    assert after is (NodeState.COMPLETED if state is NodeState.LEFT_TO_CLIENT else state)

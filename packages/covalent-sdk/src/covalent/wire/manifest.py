@@ -27,6 +27,9 @@ class Kind(StrEnum):
         return self in (Kind.COLLECT, Kind.REPLAY)
 
 
+#: The codec of the asset that a sublattice's task gives: its one part is the JSON of a manifest.
+MANIFEST_CODEC: Final = "manifest"
+
 #: The executor of a node that nobody leases: the client works it out when all else is done.
 CLIENT_EXECUTOR: Final = "client"
 

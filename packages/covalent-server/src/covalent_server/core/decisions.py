@@ -1,28 +1,60 @@
 """What follows for a node from an event: the rules of leases, attempts and losses in one place.
 
-``attempt`` only fences. Policy counts *failures* (the user's error, a dead runner) against ``retries`` and *losses* (a
-lease that expired after its task was reported started, or whose worker died) against ``max_losses``. A lease that
-expired before its task began costs nothing, nor does one that was given back.
+``attempt`` only fences. Policy counts *failures* (the user's error, a dead runner, a timeout, a failed sublattice)
+against ``retries`` and *losses* (a lease that expired after its task was reported started, or whose worker died)
+against ``max_losses``. A lease that expired before its task began costs nothing, nor does one that was given back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, assert_never
 
+from covalent.status import Status
 from covalent.wire.work import Acknowledgement, Outcome
-from covalent_server.core.events import Finished, Leased, LeaseEnd, LeaseEnded, NodeEvent, PoolFailed, Started
+from covalent_server.core.events import (
+    CancelRequested,
+    ChildEnded,
+    Concluded,
+    Due,
+    Finished,
+    Leased,
+    LeaseEnd,
+    LeaseEnded,
+    NodeEvent,
+    PoolFailed,
+    Reused,
+    Started,
+)
 from covalent_server.core.states import NodeState
+
+#: The longest pause before a retry, in seconds.
+MAX_DELAY: Final = 86400.0
+#: By how much of itself chance may lengthen a pause.
+_SPREAD: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How often a node is tried."""
+    """How a node is tried, and how often."""
 
     #: How many failed attempts are followed by another.
     retries: int = 0
+    #: Seconds before the first retry; doubled for each further one.
+    retry_delay: float = 0.0
     #: How many times a task may be lost with its worker.
     max_losses: int = 3
+    #: Whether its task gives a manifest, which becomes a dispatch of its own.
+    spawns: bool = False
+    #: Whether the output of an equal task may stand in for its own.
+    cache: bool = False
+
+    def delay(self, failures: int, chance: float) -> float:
+        """Seconds before the attempt that follows so many failures."""
+        doubled = self.retry_delay * 2.0 ** min(failures - 1, 64)
+        return min(doubled * (1.0 + _SPREAD * chance), MAX_DELAY)
 
 
 #: From this many losses on a task is leased alone: if it is the one that takes workers down, it takes no other along.
@@ -50,49 +82,92 @@ class Decision:
     acknowledgement: Acknowledgement = Acknowledgement.OK
     #: Why the node failed.
     error: str | None = None
+    #: When a delayed node is due, in seconds since the epoch.
+    due_at: float | None = None
 
 
 def decide(node: NodeView, event: NodeEvent, policy: Policy) -> Decision:
     """The one function that moves a node."""
     match event:
         case Leased():
-            if node.state is not NodeState.READY:
-                return _unchanged(node)
-            return _become(node, NodeState.LEASED, attempt=node.attempt + 1)
+            leased = _become(node, NodeState.LEASED, attempt=node.attempt + 1)
+            return leased if node.state is NodeState.READY else _unchanged(node)
         case Started(attempt=attempt):
-            if node.state is not NodeState.LEASED or attempt != node.attempt:
-                return _unchanged(node)
-            return _become(node, NodeState.RUNNING)
+            begins = node.state is NodeState.LEASED and attempt == node.attempt
+            return _become(node, NodeState.RUNNING) if begins else _unchanged(node)
         case Finished():
             return _finish(node, event, policy)
         case LeaseEnded(attempt=attempt, how=how):
-            if not node.state.leased or attempt != node.attempt:
-                return _unchanged(node)
-            return _lose(node, how, policy)
+            out = node.state.leased and attempt == node.attempt
+            return _lose(node, how, policy) if out else _unchanged(node)
         case PoolFailed(reason=reason):
-            if node.state is not NodeState.READY:
-                return _unchanged(node)
-            return Decision(node=_view(node, NodeState.FAILED), error=reason)
+            failed = Decision(node=_view(node, NodeState.FAILED), error=reason)
+            return failed if node.state is NodeState.READY else _unchanged(node)
+        case ChildEnded():
+            return _child_ended(node, event, policy)
+        case Due() | Reused() | Concluded():
+            sources, target = _STEPS[type(event)]
+            return _become(node, target) if node.state in sources else _unchanged(node)
+        case CancelRequested():
+            return _cancel(node)
         case _:
             assert_never(event)
 
 
+#: Events that lead from certain states to one, and change nothing in any other.
+_STEPS: Final[Mapping[type, tuple[frozenset[NodeState], NodeState]]] = MappingProxyType(
+    {
+        Due: (frozenset({NodeState.DELAYED}), NodeState.READY),
+        Reused: (frozenset({NodeState.WAITING, NodeState.READY}), NodeState.COMPLETED),
+        Concluded: (frozenset({NodeState.LEFT_TO_CLIENT}), NodeState.COMPLETED),
+    }
+)
+
+
+def _cancel(node: NodeView) -> Decision:
+    if node.state.terminal or node.state is NodeState.LEFT_TO_CLIENT:
+        return _unchanged(node)
+    return _become(node, NodeState.CANCELLED, fenced=node.attempt)
+
+
 def _finish(node: NodeView, event: Finished, policy: Policy) -> Decision:
+    if node.state is NodeState.CANCELLED:
+        return _unchanged(node, Acknowledgement.STALE)
     if event.attempt == node.fenced:
         return _unchanged(node, Acknowledgement.DUPLICATE)
     if node.state.terminal or event.attempt < node.fenced or event.attempt > node.attempt:
         return _unchanged(node, Acknowledgement.STALE)
     if event.outcome is Outcome.COMPLETED:
         # The first completion wins: it may come from an attempt whose lease was lost.
-        return _become(node, NodeState.COMPLETED, fenced=event.attempt)
+        after = NodeState.DISPATCHING if policy.spawns else NodeState.COMPLETED
+        return _become(node, after, fenced=event.attempt)
     if event.attempt < node.attempt:
         # A lost attempt that failed leaves its replacement alone.
         return _unchanged(node, Acknowledgement.STALE)
+    error = event.error or "the task failed without saying why"
+    return _fail(node, event, policy, error)
+
+
+def _child_ended(node: NodeView, event: ChildEnded, policy: Policy) -> Decision:
+    if node.state is not NodeState.DISPATCHING or event.attempt != node.fenced:
+        return _unchanged(node)
+    if event.status is Status.COMPLETED:
+        return _become(node, NodeState.COMPLETED)
+    if event.status is Status.CANCELLED:
+        return _become(node, NodeState.CANCELLED)
+    return _fail(node, event, policy, event.error or "its sublattice failed without saying why")
+
+
+def _fail(node: NodeView, event: Finished | ChildEnded, policy: Policy, error: str) -> Decision:
     failures = node.failures + 1
-    if failures <= policy.retries:
+    if failures > policy.retries:
+        return Decision(node=_view(node, NodeState.FAILED, fenced=event.attempt, failures=failures), error=error)
+    delay = policy.delay(failures, event.chance)
+    if not delay:
         return _become(node, NodeState.READY, fenced=event.attempt, failures=failures)
-    failed = _view(node, NodeState.FAILED, fenced=event.attempt, failures=failures)
-    return Decision(node=failed, error=event.error or "the task failed without saying why")
+    delayed = _view(node, NodeState.DELAYED, fenced=event.attempt, failures=failures)
+    # The error of the last attempt is worth seeing while the next one is waited for.
+    return Decision(node=delayed, error=error, due_at=event.at + delay)
 
 
 def _lose(node: NodeView, how: LeaseEnd, policy: Policy) -> Decision:

@@ -35,6 +35,23 @@ class UnknownAssetError(RequestError):
         super().__init__(f"there is no asset {digest}; upload it first, or check the digest")
 
 
+class ObsoleteSublatticeError(RequestError):
+    """A sublattice whose node has ended, or is tried anew, before it was made a dispatch of."""
+
+    def __init__(self) -> None:
+        super().__init__("the node does not wait for this sublattice any more")
+
+
+class EndedDispatchError(RequestError):
+    """A dispatch that does not wait for what was sent."""
+
+    def __init__(self, dispatch_id: str, status: str) -> None:
+        super().__init__(
+            f"dispatch {dispatch_id!r} is {status}: it does not wait for a return value. Only one that is "
+            "PENDING_POSTPROCESSING takes one"
+        )
+
+
 class ForeignAssetError(RequestError):
     """A manifest names assets that its sender has not uploaded."""
 

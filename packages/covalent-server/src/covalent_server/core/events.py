@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from covalent.status import Status
 from covalent.wire.work import Outcome
 
 
@@ -27,6 +28,43 @@ class Finished:
     attempt: int
     outcome: Outcome
     error: str | None = None
+    #: Seconds since the epoch.
+    at: float = 0.0
+    #: A number of chance in [0, 1), so that what failed together is not tried again all at once.
+    chance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildEnded:
+    """The dispatch of a sublattice's node ended, or could not be made."""
+
+    #: The attempt whose manifest it was made of.
+    attempt: int
+    status: Status
+    error: str | None = None
+    #: As in :class:`Finished`.
+    at: float = 0.0
+    chance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """The time of the next attempt has come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reused:
+    """The output of an equal task stands in for the node's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concluded:
+    """The client worked out what was left to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested:
+    """The user wants the node to end."""
 
 
 class LeaseEnd(StrEnum):
@@ -55,4 +93,6 @@ class PoolFailed:
     reason: str
 
 
-NodeEvent = Leased | Started | Finished | LeaseEnded | PoolFailed
+NodeEvent = (
+    Leased | Started | Finished | LeaseEnded | PoolFailed | ChildEnded | Due | Reused | Concluded | CancelRequested
+)

@@ -6,6 +6,7 @@ they belong to the caller is asked of the database.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,9 +14,18 @@ from typing import Any, Final
 from covalent.errors import WireError
 from covalent.status import Status
 from covalent.wire import template
-from covalent.wire.manifest import Graph, Link, Manifest, Node
+from covalent.wire.manifest import CLIENT_EXECUTOR, Graph, Link, Manifest, Node
+from covalent_server.core.states import NodeState
 
 MAX_NAME: Final = 1024
+MAX_TAGS: Final = 100
+MAX_TAG: Final = 200
+#: Characters of one environment variable.
+MAX_VARIABLE: Final = 64 * 1024
+MAX_COMMAND: Final = 64 * 1024
+MAX_PRIORITY: Final = 1_000_000
+#: Variables that decide which code is loaded, or whose server is spoken to.
+REFUSED_VARIABLES: Final = ("LD_", "PYTHON", "COVALENT_")
 _PARAM_TYPES: Final = frozenset({"arg", "kwarg", "wait"})
 
 
@@ -30,6 +40,9 @@ class Plan:
     #: The node whose output is the workflow's value, or None when ``constant`` is.
     output_node: int | None
     constant: str | None
+    #: Whether the output node puts the workflow's value together, and whether that is left to the client.
+    postprocesses: bool = False
+    left_to_client: bool = False
 
 
 def plan(manifest: Manifest) -> Plan:
@@ -41,14 +54,30 @@ def plan(manifest: Manifest) -> Plan:
     parents = _parents(graph)
     _check_acyclic(parents)
     output_node, constant = _output(graph, assets)
-    return Plan(parents=parents, assets=assets, output_node=output_node, constant=constant)
+    last = _postprocessing(graph, output_node)
+    return Plan(
+        parents=parents,
+        assets=assets,
+        output_node=output_node,
+        constant=constant,
+        postprocesses=last is not None,
+        left_to_client=last is not None and last.metadata.executor == CLIENT_EXECUTOR,
+    )
 
 
-def conclude(*, failed: int, cancelled: int) -> Status:
-    """How a dispatch ends whose nodes have all ended; a failure weighs more than a cancellation."""
+def conclude(*, failed: int, cancelled: int, output: NodeState | None = None, postprocesses: bool = False) -> Status:
+    """How a dispatch ends whose nodes have all ended; a failure weighs more than a cancellation.
+
+    ``output`` is how the node stands whose output is the workflow's value, ``postprocesses`` whether it is one that
+    puts the value together.
+    """
+    if failed == 1 and not cancelled and postprocesses and output is NodeState.FAILED:
+        return Status.FAILED_POSTPROCESSING
     if failed:
         return Status.FAILED
-    return Status.CANCELLED if cancelled else Status.COMPLETED
+    if cancelled:
+        return Status.CANCELLED
+    return Status.PENDING_POSTPROCESSING if output is NodeState.LEFT_TO_CLIENT else Status.COMPLETED
 
 
 def check_text(text: str, path: str, limit: int = MAX_NAME) -> None:
@@ -77,6 +106,7 @@ def _assets(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _mentions(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    _check_texts(manifest)
     for name in ("inputs", "workflow", "project"):
         digest = getattr(manifest, name)
         if digest is not None:
@@ -85,10 +115,43 @@ def _mentions(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for index, node in enumerate(manifest.graph.nodes):
         path = f"graph.nodes[{index}]"
         check_text(node.name, f"{path}.name")
+        _check_metadata(node, f"{path}.metadata")
         yield node.function, f"{path}.function"
         yield from _input_mentions(node, path)
         for hook in (*node.metadata.hooks.call_before, *node.metadata.hooks.call_after):
             yield hook, f"{path}.metadata.hooks"
+
+
+def _check_texts(manifest: Manifest) -> None:
+    """What is said of the dispatch as a whole can be stored."""
+    check_text(manifest.name or "", "name")
+    if len(manifest.tags) > MAX_TAGS:
+        raise WireError(f"more than {MAX_TAGS} tags", path="tags")
+    for index, tag in enumerate(manifest.tags):
+        check_text(tag, f"tags[{index}]", MAX_TAG)
+    for name, value in manifest.env.items():
+        check_text(name, "env")
+        check_text(value, f"env.{name}", MAX_VARIABLE)
+        if not name or "=" in name or name.startswith(REFUSED_VARIABLES):
+            raise WireError(
+                f"the variable {name!r} cannot be set for tasks: no {'*, '.join(REFUSED_VARIABLES)}*, "
+                "and no name that is empty or holds =",
+                path="env",
+            )
+    if not -MAX_PRIORITY <= manifest.priority <= MAX_PRIORITY:
+        raise WireError(f"expected a whole number from {-MAX_PRIORITY} to {MAX_PRIORITY}", path="priority")
+
+
+def _check_metadata(node: Node, path: str) -> None:
+    """Numbers that can be reckoned with, and commands that can be stored."""
+    metadata = node.metadata
+    if not 0 <= (metadata.retries or 0) < 2**31:
+        raise WireError("expected a number of retries from 0 on", path=f"{path}.retries")
+    for name in ("retry_delay", "timeout"):
+        if not 0 <= (getattr(metadata, name) or 0) < math.inf:
+            raise WireError("expected a number of seconds from 0 on", path=f"{path}.{name}")
+    for index, command in enumerate(metadata.hooks.deps.bash if metadata.hooks.deps else ()):
+        check_text(command, f"{path}.hooks.deps.bash[{index}]", MAX_COMMAND)
 
 
 def _input_mentions(node: Node, path: str) -> Iterator[tuple[str, str]]:
@@ -163,6 +226,20 @@ def _check_acyclic(parents: Mapping[int, frozenset[int]]) -> None:
     if ordered < len(parents):
         stuck = sorted(number for number, count in remaining.items() if count)
         raise WireError(f"the nodes {stuck[:10]} wait for each other: the graph has a cycle", path="graph.links")
+
+
+def _postprocessing(graph: Graph, output_node: int | None) -> Node | None:
+    """The node that puts the workflow's value together, if there is one."""
+    found = None
+    for index, node in enumerate(graph.nodes):
+        if node.kind.postprocesses:
+            if node.id != output_node:
+                raise WireError(
+                    f"a node of the kind {node.kind} puts a workflow's value together: the graph's output is to be it",
+                    path=f"graph.nodes[{index}].kind",
+                )
+            found = node
+    return found
 
 
 def _output(graph: Graph, assets: dict[str, str]) -> tuple[int | None, str | None]:

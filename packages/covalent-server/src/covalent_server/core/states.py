@@ -23,6 +23,12 @@ class NodeState(StrEnum):
     LEASED = "LEASED"
     #: A worker has said that it began.
     RUNNING = "RUNNING"
+    #: An attempt failed; the next one is due at a certain time.
+    DELAYED = "DELAYED"
+    #: Its sublattice is a dispatch of its own, which has not ended.
+    DISPATCHING = "DISPATCHING"
+    #: The client works it out when all else is done; no worker is given it.
+    LEFT_TO_CLIENT = "LEFT_TO_CLIENT"
     #: Its output is stored.
     COMPLETED = "COMPLETED"
     #: It ended with an error that policy does not try again.
@@ -49,14 +55,19 @@ class NodeState(StrEnum):
 
 
 _ENDS = frozenset({NodeState.COMPLETED, NodeState.FAILED, NodeState.CANCELLED})
+#: What an attempt's end may lead to: a sublattice's task goes on as a dispatch, a failed one may be tried again.
+_AFTER_AN_ATTEMPT = _ENDS | {NodeState.READY, NodeState.DELAYED, NodeState.DISPATCHING}
 
 #: What may follow each state. A lost lease goes back to READY, from where a late result may still complete it.
 TRANSITIONS: Mapping[NodeState, frozenset[NodeState]] = MappingProxyType(
     {
-        NodeState.WAITING: frozenset({NodeState.READY, NodeState.BLOCKED, NodeState.CANCELLED}),
-        NodeState.READY: _ENDS | {NodeState.LEASED},
-        NodeState.LEASED: _ENDS | {NodeState.RUNNING, NodeState.READY},
-        NodeState.RUNNING: _ENDS | {NodeState.READY},
+        NodeState.WAITING: frozenset({NodeState.READY, NodeState.BLOCKED, NodeState.CANCELLED, NodeState.COMPLETED}),
+        NodeState.READY: _ENDS | {NodeState.LEASED, NodeState.DISPATCHING},
+        NodeState.LEASED: _AFTER_AN_ATTEMPT | {NodeState.RUNNING},
+        NodeState.RUNNING: _AFTER_AN_ATTEMPT,
+        NodeState.DELAYED: frozenset({NodeState.READY, NodeState.CANCELLED}),
+        NodeState.DISPATCHING: _ENDS | {NodeState.READY, NodeState.DELAYED},
+        NodeState.LEFT_TO_CLIENT: frozenset({NodeState.COMPLETED}),
         NodeState.COMPLETED: frozenset(),
         NodeState.FAILED: frozenset(),
         NodeState.CANCELLED: frozenset(),
@@ -70,6 +81,9 @@ _STATUS: Mapping[NodeState, Status] = MappingProxyType(
         NodeState.READY: Status.NEW_OBJECT,
         NodeState.LEASED: Status.NEW_OBJECT,
         NodeState.RUNNING: Status.RUNNING,
+        NodeState.DELAYED: Status.NEW_OBJECT,
+        NodeState.DISPATCHING: Status.DISPATCHING,
+        NodeState.LEFT_TO_CLIENT: Status.NEW_OBJECT,
         NodeState.COMPLETED: Status.COMPLETED,
         NodeState.FAILED: Status.FAILED,
         NodeState.CANCELLED: Status.CANCELLED,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select, update
 
 from covalent.status import Status
-from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError
+from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError, ObsoleteSublatticeError
 from covalent_server.core.states import NodeState
-from covalent_server.db import AnyRow, assets
+from covalent_server.db import AnyRow, assets, reusing
 from covalent_server.db.dialect import insert_ignore
 from covalent_server.db.identity import fact
 from covalent_server.db.moves import Effects, finish
@@ -38,6 +38,9 @@ class NewNode:
     record: str
     place: Place
     remaining: int
+    #: How it is tried where that differs from the usual, as JSON.
+    policy: str | None = None
+    left_to_client: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,18 @@ class NewDispatch:
     assets: Sequence[assets.NewAsset]
     idempotency_key: str | None
     body_digest: str
+    postprocesses: bool = False
+    #: True registers it without starting it.
+    hold: bool = False
+    tags: Sequence[str] = ()
+    #: As a JSON object; None for none.
+    env: str | None = None
+    #: Of a pool's ready nodes those of the lowest rank go first.
+    rank: int = 0
+    #: The id of a dispatch whose results may be taken over.
+    reuse: str | None = None
+    #: The key and the attempt of the node that it is the sublattice of.
+    parent: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +99,9 @@ class Begun:
 
 
 _ADD_NODE = Prepared(
-    insert_ignore(node, "key", "dispatch", "number", "position", "record", "pool", "state", "remaining")
+    insert_ignore(
+        node, "key", "dispatch", "number", "position", "record", "pool", "state", "remaining", "policy", "rank"
+    )
 )
 _ADD_LINK = Prepared(insert_ignore(link, "parent", "child", "uses"))
 
@@ -101,12 +118,13 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
     absent = assets.missing(connection, new.owner, new.mentions)
     if absent:
         raise ForeignAssetError(absent, new.mentions[absent[0]])
+    root = None if new.parent is None else _root_of_parent(connection, new.parent)
     first = _reserve(connection, len(new.nodes))
     key = connection.execute(
         insert(dispatch)
         .values(
             id=new.id,
-            root_id=new.id,
+            root_id=root or new.id,
             owner=new.owner,
             name=new.name,
             status=Status.NEW_OBJECT,
@@ -116,7 +134,11 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
             project=new.project,
             output_node=new.output_node,
             result=new.result,
-            unfinished=len(new.nodes),
+            unfinished=sum(not item.left_to_client for item in new.nodes),
+            postprocesses=int(new.postprocesses),
+            parent=new.parent and new.parent[0],
+            tags=json.dumps(list(new.tags), ensure_ascii=False),
+            env=new.env,
             created_at=now,
             idempotency_key=new.idempotency_key,
             body_digest=new.body_digest,
@@ -124,6 +146,19 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
         .returning(dispatch.c.key)
     ).scalar_one()
     return Begun(id=new.id, key=key, first=first)
+
+
+def _root_of_parent(connection: Connection, parent: tuple[int, int]) -> str:
+    """The root of a sublattice's node's dispatch; raises ObsoleteSublatticeError when the node has ended."""
+    key, attempt = parent
+    row = connection.execute(
+        select(dispatch.c.root_id)
+        .join(node, node.c.dispatch == dispatch.c.key)
+        .where(node.c.key == key, node.c.state == NodeState.DISPATCHING, node.c.fenced == attempt)
+    ).one_or_none()
+    if row is None:
+        raise ObsoleteSublatticeError
+    return str(row.root_id)
 
 
 def _earlier(connection: Connection, new: NewDispatch) -> AnyRow | None:
@@ -163,8 +198,10 @@ def add_nodes(connection: Connection, begun: Begun, new: NewDispatch, start: int
                 "position": start + index,
                 "record": item.record,
                 "pool": pools[item.place],
-                "state": NodeState.WAITING,
+                "state": NodeState.LEFT_TO_CLIENT if item.left_to_client else NodeState.WAITING,
                 "remaining": item.remaining,
+                "policy": item.policy,
+                "rank": new.rank,
             }
             for index, item in enumerate(piece)
         ],
@@ -192,26 +229,34 @@ def pool_id(connection: Connection, owner: str, place: Place) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def release(connection: Connection, begun: Begun, now: float) -> Effects:
-    """The last flip: the dispatch becomes visible and its roots may be leased."""
+def release(connection: Connection, begun: Begun, new: NewDispatch, now: float) -> Effects:
+    """The last flip: the dispatch becomes visible and, unless it is only to be registered, its roots may be leased."""
     if begun.repeated:
         return Effects()
     key = begun.key
+    started = {} if new.hold else {"status": Status.RUNNING, "started_at": now}
+    connection.execute(update(dispatch).where(dispatch.c.key == key).values(complete=1, **started))
     connection.execute(
-        update(dispatch).where(dispatch.c.key == key).values(complete=1, status=Status.RUNNING, started_at=now)
+        insert(event).values(at=now, kind=f"dispatch.{'registered' if new.hold else 'running'}", dispatch=key)
     )
-    connection.execute(insert(event).values(at=now, kind="dispatch.running", dispatch=key))
+    effects = Effects()
+    if new.hold:
+        return effects
+    if new.reuse is not None:
+        effects.include(reusing.take_over(connection, new.owner, key, new.reuse, now))
     pools = connection.execute(
         update(node)
         .where(node.c.dispatch == key, node.c.state == NodeState.WAITING, node.c.remaining == 0)
         .values(state=NodeState.READY)
         .returning(node.c.pool)
     ).scalars()
-    effects = Effects(pools=set(pools))
-    row = connection.execute(select(dispatch).where(dispatch.c.key == key)).one()
-    if row.unfinished == 0:
-        finish(connection, row, now)
-        effects.ended.add(row.id)
+    effects.pools.update(pools)
+    if connection.execute(
+        select(dispatch.c.key).where(
+            dispatch.c.key == key, dispatch.c.unfinished == 0, dispatch.c.status == Status.RUNNING
+        )
+    ).scalar():
+        effects.include(finish(connection, key, now))
     return effects
 
 

@@ -5,7 +5,9 @@ Everything here is set-based: a poll with sixty completions costs as many statem
 
 from __future__ import annotations
 
+import functools
 import json
+import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
-from covalent_server.core.decisions import Decision, NodeView
+from covalent.status import Status
+from covalent_server.core.decisions import Decision, NodeView, Policy, decide
+from covalent_server.core.events import ChildEnded
 from covalent_server.core.planning import conclude
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow
@@ -54,13 +58,22 @@ class Effects:
 
     #: Pools in which a node became ready.
     pools: set[int] = field(default_factory=set)
-    #: Ids of dispatches that ended.
+    #: Ids of dispatches that ended, or that from now on wait for their client.
     ended: set[str] = field(default_factory=set)
+    #: Keys of nodes that ended, or wait for something else than a worker from now on.
+    settled: set[int] = field(default_factory=set)
+    #: Whether a sublattice's manifest waits to become a dispatch.
+    spawning: bool = False
+    #: When the first of the delayed nodes is due.
+    due_at: float | None = None
 
     def include(self, other: Effects) -> None:
         """Take in what another operation brought about."""
         self.pools |= other.pools
         self.ended |= other.ended
+        self.settled |= other.settled
+        self.spawning |= other.spawning
+        self.due_at = min(filter(None, (self.due_at, other.due_at)), default=None)
 
 
 def view(row: AnyRow) -> NodeView:
@@ -72,6 +85,29 @@ def view(row: AnyRow) -> NodeView:
         failures=row.failures,
         losses=row.losses,
     )
+
+
+#: What :func:`view` and :func:`policy_of` read.
+STATE = (
+    node.c.key,
+    node.c.dispatch,
+    node.c.state,
+    node.c.attempt,
+    node.c.fenced,
+    node.c.failures,
+    node.c.losses,
+    node.c.policy,
+)
+
+
+def policy_of(row: AnyRow) -> Policy:
+    """How a node's row says that it is tried."""
+    return _policy(row.policy)
+
+
+@functools.lru_cache(maxsize=1024)
+def _policy(text: str | None) -> Policy:
+    return Policy() if text is None else Policy(**json.loads(text))
 
 
 _MOVE = Prepared(
@@ -88,6 +124,7 @@ _MOVE = Prepared(
         error=bindparam("b_error"),
         started_at=bindparam("b_started_at"),
         ended_at=bindparam("b_ended_at"),
+        due_at=bindparam("b_due_at"),
     )
 )
 
@@ -130,7 +167,7 @@ _COUNT = Prepared(
         failed=dispatch.c.failed + bindparam("b_failed"),
         cancelled=dispatch.c.cancelled + bindparam("b_cancelled"),
     )
-    .returning(dispatch.c.unfinished)
+    .returning(dispatch.c.unfinished, dispatch.c.postprocesses)
 )
 _POOLS = Prepared(select(node.c.pool).where(Within(node.c.key, "keys")).distinct())
 _ADD_EVENT = Prepared(
@@ -145,11 +182,25 @@ def apply(connection: Connection, moves: Iterable[Move], now: float) -> Effects:
         return Effects()
     _MOVE.many(connection, [_parameters(move) for move in moved])
     _note(connection, moved, now)
-    effects = Effects()
+    effects = _effects(moved)
     effects.pools.update(_returned_pools(connection, moved))
     _let_fall(connection, moved, effects)
     _count(connection, moved, now, effects)
     return effects
+
+
+def _effects(moved: Sequence[Move]) -> Effects:
+    """What follows from the moves themselves."""
+    dues = [move.decision.due_at for move in moved if move.decision.due_at is not None]
+    return Effects(
+        settled={move.key for move in moved if _is_settled(move.decision.node.state)},
+        spawning=any(move.decision.node.state is NodeState.DISPATCHING for move in moved),
+        due_at=min(dues, default=None),
+    )
+
+
+def _is_settled(state: NodeState) -> bool:
+    return state.terminal or state in (NodeState.DISPATCHING, NodeState.DELAYED)
 
 
 def _parameters(move: Move) -> dict[str, Any]:
@@ -162,10 +213,12 @@ def _parameters(move: Move) -> dict[str, Any]:
         "b_failures": after.failures,
         "b_losses": after.losses,
         "b_worker": move.worker if after.state.leased else None,
-        "b_output": move.output if after.state is NodeState.COMPLETED else None,
+        # A sublattice's node keeps the digest of its manifest until its dispatch has ended.
+        "b_output": move.output if after.state in (NodeState.COMPLETED, NodeState.DISPATCHING) else None,
         "b_error": move.decision.error,
         "b_started_at": move.started_at,
         "b_ended_at": move.ended_at if after.state.terminal else None,
+        "b_due_at": move.decision.due_at,
     }
 
 
@@ -210,28 +263,77 @@ def _count(connection: Connection, moved: Sequence[Move], now: float, effects: E
         ended.update(_BLOCK.one(connection, {"failed": many(connection, stopped)}).scalars())
     for key, count in ended.items():
         counts = {"b_key": key, "b_ended": count, "b_failed": failed[key], "b_cancelled": cancelled[key]}
-        if not _COUNT.one(connection, counts).scalar_one():
-            row = connection.execute(select(dispatch).where(dispatch.c.key == key)).one()
-            finish(connection, row, now)
-            effects.ended.add(row.id)
+        unfinished, postprocesses = _COUNT.one(connection, counts).one()
+        if not unfinished:
+            effects.include(finish(connection, key, now))
+        elif unfinished == 1 and postprocesses:
+            _postprocess(connection, key)
 
 
-def finish(connection: Connection, row: AnyRow, now: float) -> None:
-    """End a dispatch all of whose nodes have ended."""
-    status = conclude(failed=row.failed, cancelled=row.cancelled)
-    result = row.result
-    if row.output_node is not None:
-        result = connection.execute(
-            select(node.c.output).where(node.c.dispatch == row.key, node.c.number == row.output_node)
-        ).scalar()
+def _postprocess(connection: Connection, key: int) -> None:
+    """Of a dispatch only the task is left that puts its value together: say so."""
+    last = select(node.c.key).where(
+        node.c.dispatch == key,
+        node.c.number == dispatch.c.output_node,
+        node.c.state.in_((NodeState.READY, NodeState.LEASED, NodeState.RUNNING)),
+    )
     connection.execute(
         update(dispatch)
-        .where(dispatch.c.key == row.key)
-        .values(status=status, result=result, ended_at=now, error=_failures(connection, row) if row.failed else None)
+        .where(dispatch.c.key == key, dispatch.c.status == Status.RUNNING, last.exists())
+        .values(status=Status.POSTPROCESSING)
     )
+
+
+def finish(connection: Connection, key: int, now: float) -> Effects:
+    """End a dispatch all of whose nodes have ended, and with it the node that it is the sublattice of."""
+    row = connection.execute(select(dispatch).where(dispatch.c.key == key)).one()
+    last = None
+    if row.output_node is not None:
+        last = connection.execute(
+            select(node.c.state, node.c.output).where(node.c.dispatch == key, node.c.number == row.output_node)
+        ).one()
+    status = conclude(
+        failed=row.failed,
+        cancelled=row.cancelled,
+        output=None if last is None else NodeState(last.state),
+        postprocesses=bool(row.postprocesses),
+    )
+    error = _failures(connection, row) if row.failed else None
+    result = row.result if last is None else last.output
+    values = {"status": status, "result": result, "error": error, "ended_at": now if status.terminal else None}
+    connection.execute(update(dispatch).where(dispatch.c.key == key).values(values))
     connection.execute(
-        insert(event).values(at=now, kind=f"dispatch.{status.lower()}", dispatch=row.key, node=None, attempt=None)
+        insert(event).values(at=now, kind=f"dispatch.{status.lower()}", dispatch=key, node=None, attempt=None)
     )
+    effects = Effects(ended={row.id})
+    if row.parent is not None:
+        effects.include(end_child(connection, row.parent, row.id, status, error, result, now))
+    return effects
+
+
+def end_child(
+    connection: Connection,
+    parent: int,
+    child: str,
+    status: Status,
+    error: str | None,
+    result: str | None,
+    now: float,
+) -> Effects:
+    """Let a sublattice's node take the end of its dispatch, whose id is ``child``; empty when it could not be made."""
+    row = connection.execute(select(*STATE, node.c.started_at).where(node.c.key == parent)).one()
+    told = f"its sublattice, dispatch {child}, is {status}\n{error}" if child and error else error
+    happened = ChildEnded(attempt=row.fenced, status=status, error=told, at=now, chance=random.random())  # noqa: S311 - no secret
+    move = Move(
+        key=row.key,
+        dispatch=row.dispatch,
+        before=view(row),
+        decision=decide(view(row), happened, policy_of(row)),
+        output=result,
+        started_at=row.started_at,
+        ended_at=now,
+    )
+    return apply(connection, [move], now)
 
 
 def _failures(connection: Connection, row: AnyRow) -> str:

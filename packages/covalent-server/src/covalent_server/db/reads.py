@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -18,6 +19,9 @@ from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow
 from covalent_server.db.tables import asset, dispatch, event, link, node, stream
 
+_parent = node.alias("parent_node")
+_parents_dispatch = dispatch.alias("parent_dispatch")
+_child = dispatch.alias("child")
 _DISPATCH = (
     dispatch.c.key,
     dispatch.c.id,
@@ -30,6 +34,15 @@ _DISPATCH = (
     dispatch.c.manifest,
     dispatch.c.result,
     dispatch.c.error,
+    dispatch.c.tags,
+    _parent.c.number.label("parent_number"),
+    _parents_dispatch.c.id.label("parent_id"),
+)
+#: A dispatch, with the node that it is the sublattice of.
+_DISPATCHES = (
+    select(*_DISPATCH)
+    .outerjoin(_parent, _parent.c.key == dispatch.c.parent)
+    .outerjoin(_parents_dispatch, _parents_dispatch.c.key == _parent.c.dispatch)
 )
 _NODE = (
     node.c.key,
@@ -41,8 +54,16 @@ _NODE = (
     node.c.ended_at,
     node.c.output,
     node.c.error,
+    node.c.failures,
+    node.c.due_at,
     asset.c.size,
     asset.c.preview,
+    select(_child.c.id)
+    .where(_child.c.parent == node.c.key)
+    .order_by(_child.c.key.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("child"),
 )
 
 
@@ -51,7 +72,7 @@ def _owned(statement: Select[Any], owner: str) -> Select[Any]:
 
 
 def _dispatch_row(connection: Connection, owner: str, dispatch_id: str) -> AnyRow:
-    statement = _owned(select(*_DISPATCH), owner).where(dispatch.c.id == dispatch_id)
+    statement = _owned(_DISPATCHES, owner).where(dispatch.c.id == dispatch_id)
     row = connection.execute(statement).one_or_none()
     if row is None:
         raise UnknownDispatchError(dispatch_id)
@@ -64,19 +85,23 @@ def dispatch_record(connection: Connection, owner: str, dispatch_id: str) -> Dis
 
 
 def dispatch_ended(connection: Connection, owner: str, dispatch_id: str) -> bool:
-    """Whether a dispatch has ended."""
-    return _dispatch_row(connection, owner, dispatch_id).ended_at is not None
+    """Whether a dispatch has ended, or waits for its client."""
+    row = _dispatch_row(connection, owner, dispatch_id)
+    return row.ended_at is not None or row.status == Status.PENDING_POSTPROCESSING
 
 
 def dispatches(
-    connection: Connection, owner: str, *, status: Status | None, name: str | None, limit: int
+    connection: Connection, owner: str, *, status: Status | None, name: str | None, tag: str | None, limit: int
 ) -> tuple[DispatchRecord, ...]:
-    """The newest dispatches."""
-    statement = _owned(select(*_DISPATCH), owner).order_by(dispatch.c.key.desc()).limit(limit)
+    """The newest dispatches; those of sublattices are found through their nodes."""
+    statement = _owned(_DISPATCHES, owner).where(dispatch.c.parent.is_(None))
+    statement = statement.order_by(dispatch.c.key.desc()).limit(limit)
     if status is not None:
         statement = statement.where(dispatch.c.status == status)
     if name is not None:
         statement = statement.where(dispatch.c.name == name)
+    if tag is not None:
+        statement = statement.where(dispatch.c.tags.contains(json.dumps(tag, ensure_ascii=False), autoescape=True))
     return tuple(_records(connection, connection.execute(statement).all()))
 
 
@@ -109,6 +134,10 @@ def _record(row: AnyRow, counts: dict[str, int], described: dict[str, AssetDescr
         workflow=manifest.get("workflow"),
         result=described.get(row.result) if row.status == Status.COMPLETED else None,
         error=row.error,
+        tags=tuple(json.loads(row.tags)),
+        parent=row.parent_id,
+        parent_node=row.parent_number,
+        redispatch_of=manifest.get("redispatch_of"),
     )
 
 
@@ -149,6 +178,8 @@ def _node_row(connection: Connection, owner: str, dispatch_id: str, number: int)
 
 def _node_record(row: AnyRow) -> NodeRecord:
     record = json.loads(row.record)
+    # While its sublattice runs, a node keeps the manifest where its output is going to be.
+    has_output = row.output is not None and row.state == NodeState.COMPLETED
     return NodeRecord(
         node_id=row.number,
         node_name=record["name"],
@@ -157,12 +188,26 @@ def _node_record(row: AnyRow) -> NodeRecord:
         attempt=row.attempt,
         started_at=row.started_at,
         ended_at=row.ended_at,
-        output=_description(row.output, row.size, row.preview) if row.output else None,
+        output=_description(row.output, row.size, row.preview) if has_output else None,
         error=row.error,
+        failures=row.failures,
+        retry_at=row.due_at,
+        child=row.child,
     )
 
 
-def stream_bytes(connection: Connection, owner: str, dispatch_id: str, number: int, which: str, offset: int) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Printed:
+    """What a task printed, from an offset on."""
+
+    #: The node's key.
+    node: int
+    data: bytes
+    #: Whether the attempt that printed it is over, so that nothing more comes of it.
+    settled: bool
+
+
+def printed(connection: Connection, owner: str, dispatch_id: str, number: int, which: str, offset: int) -> Printed:
     """What the latest attempt at a node printed, from ``offset`` on."""
     row = _node_row(connection, owner, dispatch_id, number)
     pieces = connection.execute(
@@ -174,7 +219,8 @@ def stream_bytes(connection: Connection, owner: str, dispatch_id: str, number: i
     for start, data in pieces:
         # Pieces of one attempt may overlap when a worker cut them anew; what is there already stays.
         text += data[len(text) - start :] if start <= len(text) else data
-    return bytes(text[offset:])
+    state = NodeState(row.state)
+    return Printed(node=row.key, data=bytes(text[offset:]), settled=state.terminal or state is NodeState.DISPATCHING)
 
 
 def graph(connection: Connection, owner: str, dispatch_id: str) -> str:

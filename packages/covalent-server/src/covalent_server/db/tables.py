@@ -112,7 +112,16 @@ dispatch: Final = Table(
     Column("ended_at", Float),
     Column("idempotency_key", String),
     Column("body_digest", String(64)),
+    #: The node, of another dispatch, that this dispatch is the sublattice of.
+    Column("parent", _Key),
+    #: 1 when the output node puts the workflow's value together.
+    Column("postprocesses", Integer, nullable=False, server_default="0"),
+    #: Words to find it by, as a JSON list.
+    Column("tags", Text, nullable=False, server_default="[]"),
+    #: Environment variables of its tasks, as a JSON object; None for none.
+    Column("env", Text),
     UniqueConstraint("owner", "idempotency_key"),
+    Index("ix_dispatch_parent", "parent"),
 )
 
 node: Final = Table(
@@ -138,15 +147,26 @@ node: Final = Table(
     Column("error", Text),
     Column("started_at", Float),
     Column("ended_at", Float),
+    #: How it is tried where that differs from the usual, as JSON; None for the usual.
+    Column("policy", Text),
+    #: Of a pool's ready nodes those of the lowest rank go first: the dispatch's priority, negated.
+    Column("rank", Integer, nullable=False, server_default="0"),
+    #: When a delayed node is due.
+    Column("due_at", Float),
+    #: What an equal task would be found by, where outputs may stand in for each other.
+    Column("cache_key", String(64)),
     UniqueConstraint("dispatch", "number"),
 )
 
 #: SQLite uses a partial index only where its condition stands in the statement to the letter.
 IS_READY: Final = text("node.state = 'READY'")
 IS_LEASED: Final = text("node.state in ('LEASED', 'RUNNING')")
+IS_DELAYED: Final = text("node.state = 'DELAYED'")
+IS_DISPATCHING: Final = text("node.state = 'DISPATCHING'")
 Index(
     "ix_node_ready",
     node.c.pool,
+    node.c.rank,
     node.c.key,
     sqlite_where=text("state = 'READY'"),
     postgresql_where=text("state = 'READY'"),
@@ -156,6 +176,19 @@ Index(
     node.c.worker,
     sqlite_where=text("state in ('LEASED', 'RUNNING')"),
     postgresql_where=text("state in ('LEASED', 'RUNNING')"),
+)
+
+Index(
+    "ix_node_delayed",
+    node.c.due_at,
+    sqlite_where=text("state = 'DELAYED'"),
+    postgresql_where=text("state = 'DELAYED'"),
+)
+Index(
+    "ix_node_dispatching",
+    node.c.key,
+    sqlite_where=text("state = 'DISPATCHING'"),
+    postgresql_where=text("state = 'DISPATCHING'"),
 )
 
 #: One row for each distinct pair of parent and child.
@@ -179,6 +212,8 @@ asset: Final = Table(
     Column("preview", Text, nullable=False),
     #: The bytes when they are few, None when they are in the asset store.
     Column("data", LargeBinary),
+    #: What equal values share; None for large ones, which stand for themselves by their digest.
+    Column("value_id", String(64)),
 )
 
 #: Knowing a digest gives nothing: who may read an asset stands here.
@@ -187,6 +222,16 @@ asset_owner: Final = Table(
     metadata,
     Column("digest", String(64), ForeignKey("asset.digest"), primary_key=True),
     Column("owner", String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+#: Outputs that may stand in for those of equal tasks.
+cached: Final = Table(
+    "cached",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("cache_key", String(64), primary_key=True),
+    Column("output", String(64), ForeignKey("asset.digest"), nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import functools
 import json
+import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
 
 from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
-from covalent_server.core.decisions import ALONE_AFTER, Decision, Policy, decide
+from covalent_server.core.decisions import ALONE_AFTER, Decision, NodeView, Policy, decide
 from covalent_server.core.events import Finished, Leased, LeaseEnd, LeaseEnded, PoolFailed, Started
 from covalent_server.core.states import NodeState
-from covalent_server.db import AnyRow, assets
+from covalent_server.db import AnyRow, assets, caching
 from covalent_server.db.dialect import Within, insert_ignore, many
-from covalent_server.db.moves import Effects, Move, apply, view
+from covalent_server.db.links import parents_outputs
+from covalent_server.db.moves import STATE, Effects, Move, apply, policy_of, view
 from covalent_server.db.prepared import Prepared
-from covalent_server.db.tables import IS_READY, dispatch, link, node, stream
+from covalent_server.db.tables import IS_READY, dispatch, node, stream
 
 #: Characters of an error that are kept; workers keep to less.
 _MAX_ERROR: Final = 256 * 1024
@@ -64,8 +66,11 @@ class LeasedNode:
     number: int
     record: str
     dispatch_id: str
+    root_dispatch_id: str
     project: str | None
     requires: tuple[str, ...]
+    #: Environment variables, as a JSON object; None for none.
+    env: str | None
     #: Each parent's output, by the parent's number.
     outputs: dict[int, str]
     #: Whether its worker is to hold nothing else meanwhile.
@@ -84,20 +89,21 @@ class ReportOutcome:
 
 
 _ADD_PIECE = Prepared(insert_ignore(stream, "node", "attempt", "stream", "offset", "data"))
-_STATE = (node.c.key, node.c.dispatch, node.c.state, node.c.attempt, node.c.fenced, node.c.failures, node.c.losses)
-_STATES = Prepared(select(*_STATE).where(Within(node.c.key, "keys")))
+_STATES = Prepared(select(*STATE, node.c.worker, node.c.started_at).where(Within(node.c.key, "keys")))
 _NODES = Prepared(
-    select(*_STATE, node.c.worker, node.c.started_at)
+    select(*STATE, node.c.worker, node.c.cache_key, node.c.started_at)
     .join(dispatch, dispatch.c.key == node.c.dispatch)
     .where(Within(node.c.key, "keys"), dispatch.c.owner == bindparam("owner"))
 )
 _TASK = (
-    *_STATE,
+    *STATE,
     node.c.number,
     node.c.record,
     dispatch.c.id.label("dispatch_id"),
+    dispatch.c.root_id,
     dispatch.c.project,
     dispatch.c.requires,
+    dispatch.c.env,
 )
 
 
@@ -108,7 +114,7 @@ def _ready(lacks: frozenset[str]) -> Prepared:
         select(*_TASK)
         .join(dispatch, dispatch.c.key == node.c.dispatch)
         .where(node.c.pool == bindparam("pool"), IS_READY)
-        .order_by(node.c.key)
+        .order_by(node.c.rank, node.c.key)
         .limit(bindparam("limit"))
     )
     for feature in sorted(lacks):
@@ -117,14 +123,9 @@ def _ready(lacks: frozenset[str]) -> Prepared:
 
 
 _LEASED = Prepared(select(*_TASK).join(dispatch, dispatch.c.key == node.c.dispatch).where(Within(node.c.key, "keys")))
-_OUTPUTS = Prepared(
-    select(link.c.child, node.c.number, node.c.output)
-    .join(node, node.c.key == link.c.parent)
-    .where(Within(link.c.child, "children"))
-)
 
 
-def report(connection: Connection, incoming: Report, policy: Policy, now: float) -> ReportOutcome:
+def report(connection: Connection, incoming: Report, now: float) -> ReportOutcome:
     """Take in all that a worker tells, then lease it what it wants."""
     outcome = ReportOutcome()
     assets.store(connection, incoming.owner, incoming.assets)
@@ -136,10 +137,10 @@ def report(connection: Connection, incoming: Report, policy: Policy, now: float)
         done = {(item.key.node, item.key.attempt) for item in incoming.completions}
         begun = [key for key in incoming.started if (key.node, key.attempt) not in done]
         _start(connection, begun, rows, now)
-        _complete(connection, incoming, rows, policy, now, outcome)
+        _complete(connection, incoming, rows, now, outcome)
     if incoming.released:
         keys = [(key.node, key.attempt) for key in incoming.released]
-        outcome.effects.include(end_leases(connection, keys, LeaseEnd.RETURNED, policy, now))
+        outcome.effects.include(end_leases(connection, keys, LeaseEnd.RETURNED, now))
     if incoming.want > 0:
         lease(connection, incoming, now, outcome)
     return outcome
@@ -192,7 +193,6 @@ def _complete(
     connection: Connection,
     incoming: Report,
     rows: dict[int, AnyRow],
-    policy: Policy,
     now: float,
     outcome: ReportOutcome,
 ) -> None:
@@ -207,23 +207,27 @@ def _complete(
         if before is None:
             outcome.acknowledgements.append(Acknowledgement.STALE)
             continue
-        decision = _judge(before, item, absent, policy)
+        decision = _judge(before, item, absent, policy_of(rows[item.key.node]), now)
         outcome.acknowledgements.append(decision.acknowledgement)
         # A report may name one node twice: the second is judged by what the first brought about.
         views[item.key.node] = decision.node
         moves.append(_completion_move(rows[item.key.node], item, before, decision, now))
+    caching.remember(connection, incoming.owner, [(rows[move.key].cache_key, move) for move in moves])
     outcome.effects.include(apply(connection, moves, now))
 
 
-def _judge(before: Any, item: Completion, absent: Collection[str], policy: Policy) -> Decision:
+def _judge(before: NodeView, item: Completion, absent: Collection[str], policy: Policy, now: float) -> Decision:
     outcome, error = item.outcome, item.error and item.error[:_MAX_ERROR]
     if outcome is Outcome.COMPLETED and (item.output is None or item.output in absent):
         outcome = Outcome.FAILED
         error = "its worker reported a value but never sent it; run the workflow again"
-    return decide(before, Finished(attempt=item.key.attempt, outcome=outcome, error=error), policy)
+    chance = random.random()  # noqa: S311 - no secret
+    return decide(
+        before, Finished(attempt=item.key.attempt, outcome=outcome, error=error, at=now, chance=chance), policy
+    )
 
 
-def _completion_move(row: AnyRow, item: Completion, before: Any, decision: Decision, now: float) -> Move:
+def _completion_move(row: AnyRow, item: Completion, before: NodeView, decision: Decision, now: float) -> Move:
     return Move(
         key=row.key,
         dispatch=row.dispatch,
@@ -241,10 +245,17 @@ def _time(claimed: float, otherwise: float) -> float:
 
 
 def lease(connection: Connection, incoming: Report, now: float, outcome: ReportOutcome) -> None:
-    """Give a worker the nodes of its pool that have waited longest."""
-    waiting = _ready(incoming.lacks).one(connection, {"pool": incoming.pool, "limit": incoming.want}).all()
-    rows = _together(waiting, idle=incoming.idle)
-    outcome.withheld = len(rows) < len(waiting)
+    """Give a worker the nodes of its pool that come first; those that an equal task has done before are done then."""
+    while True:
+        waiting = _ready(incoming.lacks).one(connection, {"pool": incoming.pool, "limit": incoming.want}).all()
+        rows = _together(waiting, idle=incoming.idle)
+        outcome.withheld = len(rows) < len(waiting)
+        found = caching.find(connection, incoming.owner, [row for row in rows if policy_of(row).cache])
+        if not found:
+            break
+        outcome.effects.include(
+            apply(connection, [caching.reuse(row, found, now) for row in rows if row.key in found], now)
+        )
     if not rows:
         return
     moves = []
@@ -271,10 +282,7 @@ def again(connection: Connection, keys: Sequence[int]) -> list[LeasedNode]:
 
 
 def _leased(connection: Connection, rows: Sequence[AnyRow], attempts: dict[int, int]) -> list[LeasedNode]:
-    outputs: dict[int, dict[int, str]] = {row.key: {} for row in rows}
-    for child, number, digest in _OUTPUTS.one(connection, {"children": many(connection, outputs)}):
-        if digest is not None:
-            outputs[child][number] = digest
+    outputs = parents_outputs(connection, [row.key for row in rows])
     return [
         LeasedNode(
             key=row.key,
@@ -282,8 +290,10 @@ def _leased(connection: Connection, rows: Sequence[AnyRow], attempts: dict[int, 
             number=row.number,
             record=row.record,
             dispatch_id=row.dispatch_id,
+            root_dispatch_id=row.root_id,
             project=row.project,
             requires=tuple(json.loads(row.requires)),
+            env=row.env,
             outputs=outputs[row.key],
             alone=row.losses >= ALONE_AFTER,
         )
@@ -291,22 +301,20 @@ def _leased(connection: Connection, rows: Sequence[AnyRow], attempts: dict[int, 
     ]
 
 
-def end_leases(
-    connection: Connection, leases: Sequence[tuple[int, int]], how: LeaseEnd, policy: Policy, now: float
-) -> Effects:
+def end_leases(connection: Connection, leases: Sequence[tuple[int, int]], how: LeaseEnd, now: float) -> Effects:
     """End leases without a completion, given as (node key, attempt)."""
     attempts = dict(leases)
     moves = []
     for row in _STATES.one(connection, {"keys": many(connection, attempts)}):
         before = view(row)
-        decision = decide(before, LeaseEnded(attempt=attempts[row.key], how=how), policy)
+        decision = decide(before, LeaseEnded(attempt=attempts[row.key], how=how), policy_of(row))
         moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, ended_at=now))
     return apply(connection, moves, now)
 
 
 def fail_pool(connection: Connection, pool: int, reason: str, now: float) -> Effects:
     """End every ready node of a pool in which nothing can run."""
-    rows = connection.execute(select(*_STATE).where(node.c.pool == pool, IS_READY)).all()
+    rows = connection.execute(select(*STATE).where(node.c.pool == pool, IS_READY)).all()
     moves = []
     for row in rows:
         before = view(row)

@@ -15,17 +15,18 @@ from weakref import WeakValueDictionary
 from covalent.wire import INLINE_ASSET_BYTES
 from covalent_server.core.errors import UnknownAssetError
 from covalent_server.core.events import LeaseEnd
-from covalent_server.db import assets, dispatches, identity, reads
+from covalent_server.db import assets, dispatches, ending, identity, reads, waking
 from covalent_server.db import work as rows
 from covalent_server.engine import intake, recovery
 from covalent_server.engine.bell import heard
 from covalent_server.engine.provisioning import Provisioning
-from covalent_server.engine.shared import Shared, monotonic, now
+from covalent_server.engine.shared import Shared, monotonic, now, surviving
+from covalent_server.engine.spawning import spawn
 from covalent_server.engine.submission import Submission, prepare
 from covalent_server.engine.workplace import Workplace
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from covalent.wire.records import DispatchRecord
     from covalent.wire.work import Hello, Welcome
@@ -123,7 +124,7 @@ class Engine:
             begun = await self.shared.write(lambda session: dispatches.begin(session, new, now()))
             if not begun.repeated:
                 await self._write_pieces(begun, new, pieces)
-            effects = await self.shared.write(lambda session: dispatches.release(session, begun, now()))
+            effects = await self.shared.write(lambda session: dispatches.release(session, begun, new, now()))
         if not begun.repeated:
             log.info("accepted a dispatch", extra={"dispatch": begun.id, "workflow": new.name, "nodes": len(new.nodes)})
         self.shared.tell(effects)
@@ -143,6 +144,40 @@ class Engine:
             if wait and not await self.read(reads.dispatch_ended, caller.owner, dispatch_id):
                 await heard(event, deadline - monotonic())
             return await self.read(reads.dispatch_record, caller.owner, dispatch_id)
+
+    async def cancel(self, caller: Caller, dispatch_id: str, nodes: Sequence[int] | None) -> DispatchRecord:
+        """End a dispatch or some of its nodes; answered after the commit, with how it stands then."""
+        effects = await self.shared.write(
+            lambda session: ending.cancel(session, caller.owner, dispatch_id, nodes, now())
+        )
+        self.shared.tell(effects)
+        return await self.read(reads.dispatch_record, caller.owner, dispatch_id)
+
+    async def conclude(
+        self, caller: Caller, dispatch_id: str, result: str, new: Sequence[assets.NewAsset]
+    ) -> DispatchRecord:
+        """Take the return value that the client put together."""
+        effects = await self.shared.write(
+            lambda session: ending.conclude(session, caller.owner, dispatch_id, result, new, now())
+        )
+        self.shared.tell(effects)
+        return await self.read(reads.dispatch_record, caller.owner, dispatch_id)
+
+    async def printed(
+        self, caller: Caller, dispatch_id: str, number: int, *, stream: str, offset: int, wait: float
+    ) -> bytes:
+        """What a task printed from an offset on; with ``wait`` seconds, once there is some or the task has ended."""
+        read = partial(self.read, reads.printed, caller.owner, dispatch_id, number, stream, offset)
+        found = await read()
+        if found.data or found.settled or not wait:
+            return found.data
+        deadline = monotonic() + min(wait, MAX_WAIT)
+        with self.shared.bell.listen(("node", found.node)) as event:
+            found = await read()
+            while not (found.data or found.settled) and await heard(event, deadline - monotonic()):
+                event.clear()
+                found = await read()
+        return found.data
 
     async def read(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         """Run one of the functions of ``db.reads``."""
@@ -191,23 +226,33 @@ class Engine:
         """Take back expired leases; wake the staffing now and then, whatever was missed."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            await _surviving(self._take_back_expired)
+            await surviving(self._take_back_expired)
             self.shared.understaffed.set()
 
     async def _take_back_expired(self) -> None:
         leases = self.shared.ledger.expired(monotonic())
         if leases:
             log.warning("leases expired: %s", len(leases))
-            policy, how = self.shared.policy, LeaseEnd.EXPIRED
-            effects = await self.shared.write(lambda session: rows.end_leases(session, leases, how, policy, now()))
+            effects = await self.shared.write(lambda session: rows.end_leases(session, leases, LeaseEnd.EXPIRED, now()))
             self.shared.tell(effects)
+
+    async def _wake(self) -> None:
+        """Let delayed nodes be leased when they are due; looked at now and then, whatever was missed."""
+        while True:
+            await heard(self.shared.due, SWEEP_SECONDS)
+            self.shared.due.clear()
+            await surviving(self._wake_due)
+
+    async def _wake_due(self) -> None:
+        if await self.read(waking.any_due, now()):
+            self.shared.tell(await self.shared.write(lambda session: waking.wake(session, now())))
 
     async def _staff(self) -> None:
         """Start workers where tasks wait."""
         while True:
             await self.shared.understaffed.wait()
             self.shared.understaffed.clear()
-            await _surviving(self._staff_pools)
+            await surviving(self._staff_pools)
 
     async def _staff_pools(self) -> None:
         await self._provisioning.ensure(await self.shared.read(identity.ready_pools))
@@ -228,20 +273,17 @@ class Engine:
             await self.workplace.lost(lost, LeaseEnd.DIED)
         await self._provisioning.adopt_unintroduced(await self.shared.read(identity.pools))
         self.shared.understaffed.set()
+        self.shared.unborn.set()
+
+    def watches(self) -> tuple[Coroutine[None, None, None], ...]:
+        """What goes on by itself for as long as the engine runs."""
+        return self._sweep(), self._staff(), self._wake(), spawn(self.shared, self.submit)
 
     async def close(self, *, keep_workers: bool) -> None:
         """Give out no more work, and let local workers finish."""
         self.workplace.closed = True
         self.shared.bell.ring_all()
         await self._provisioning.close(keep_workers=keep_workers)
-
-
-async def _surviving(step: Callable[[], Awaitable[None]]) -> None:
-    """One step of a watch, which must not end because the disk was full for a moment."""
-    try:
-        await step()
-    except Exception:
-        log.exception("a watch failed and goes on")
 
 
 @asynccontextmanager
@@ -251,7 +293,7 @@ async def running(settings: Settings, *, host: str, url: str) -> AsyncIterator[E
     engine = Engine(shared, url)
     await engine.recover()
     async with asyncio.TaskGroup() as group:
-        watches = [group.create_task(engine._sweep()), group.create_task(engine._staff())]  # noqa: SLF001
+        watches = [group.create_task(watch) for watch in engine.watches()]
         try:
             yield engine
         finally:
@@ -267,7 +309,7 @@ def _write_whole(session: Session, new: dispatches.NewDispatch) -> tuple[dispatc
     if not begun.repeated:
         dispatches.add_nodes(session, begun, new, 0, len(new.nodes))
         dispatches.add_links(session, begun, new, 0, len(new.links))
-    return begun, dispatches.release(session, begun, at)
+    return begun, dispatches.release(session, begun, new, at)
 
 
 def _finish_upload(upload: Upload, digest: str) -> assets.NewAsset:

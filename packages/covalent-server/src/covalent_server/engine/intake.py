@@ -11,6 +11,7 @@ import msgspec
 
 from covalent.errors import WireError
 from covalent.wire import INLINE_ASSET_BYTES, container
+from covalent.wire.manifest import MANIFEST_CODEC
 from covalent_server.core.errors import AssetMismatchError
 from covalent_server.db.assets import NewAsset
 
@@ -32,18 +33,30 @@ def from_bytes(data: memoryview, digest: str | None = None) -> NewAsset:
         raise AssetMismatchError(
             f"the bytes have the digest {found}, not {digest}: they were damaged on the way, send them again"
         )
-    return NewAsset(digest=found, size=len(data), preview=_preview(data, len(data)), data=bytes(data))
+    header = _header(data, len(data))
+    return NewAsset(
+        digest=found, size=len(data), preview=_preview(header), data=bytes(data), value_id=_value_id(data, header)
+    )
 
 
 def from_file(path: Path, digest: str, size: int) -> NewAsset:
     """A large asset that is in the asset store."""
     with path.open("rb") as file:
         beginning = file.read(_READ)
-    return NewAsset(digest=digest, size=size, preview=_preview(beginning, size), data=None)
+    return NewAsset(digest=digest, size=size, preview=_preview(_header(beginning, size)), data=None)
 
 
-def _preview(data: container.Buffer, size: int) -> str:
-    """What the header claims, as JSON; raises AssetMismatchError for what is no asset of ours."""
+def manifest(data: container.Buffer) -> memoryview:
+    """The JSON text of the manifest that a sublattice's task made."""
+    header = _header(data, len(data))
+    if header.codec != MANIFEST_CODEC or len(header.sizes) != 1:
+        raise AssetMismatchError(f"a sublattice's task gives a manifest, not a value with the codec {header.codec!r}")
+    ((start, end),) = container.part_spans(data, header)
+    return memoryview(data)[start:end]
+
+
+def _header(data: container.Buffer, size: int) -> container.Header:
+    """The header of an asset; raises AssetMismatchError for what is no asset of ours."""
     try:
         end = container.header_length(data)
         header = _HEADERS.decode(data[container.PREFIX_BYTES : end])
@@ -52,6 +65,20 @@ def _preview(data: container.Buffer, size: int) -> str:
         raise AssetMismatchError(f"not an asset: {error}") from None
     if expected != size or min(header.sizes, default=0) < 0:
         raise AssetMismatchError(f"not an asset: {size} bytes, but its header describes {expected}")
+    return header
+
+
+def _value_id(data: container.Buffer, header: container.Header) -> str:
+    """What equal values share: a digest of codec and parts, as the SDK's ``TransportableObject.value_id``."""
+    sha = hashlib.sha256(header.codec.encode())
+    for start, end in container.part_spans(data, header):
+        sha.update((end - start).to_bytes(8, "big"))
+        sha.update(data[start:end])
+    return sha.hexdigest()
+
+
+def _preview(header: container.Header) -> str:
+    """What the header claims, as JSON."""
     preview = {"type_name": _bounded(header.type_name), "object_string": _bounded(header.object_string)}
     if header.json is not None and len(header.json) <= _MAX_PREVIEW:
         preview["json"] = _storable(header.json)

@@ -45,14 +45,16 @@ class Ledger:
             self._leases[node] = Held(worker, attempt, now, now + self._ttl, alone)
             self._by_worker.setdefault(worker, set()).add(node)
 
-    def release(self, node: int) -> None:
-        """Forget a node's lease."""
+    def release(self, node: int) -> str | None:
+        """Forget a node's lease; the worker that had it, None when nobody did."""
         held = self._leases.pop(node, None)
-        if held is not None:
-            nodes = self._by_worker[held.worker]
-            nodes.discard(node)
-            if not nodes:
-                del self._by_worker[held.worker]
+        if held is None:
+            return None
+        nodes = self._by_worker[held.worker]
+        nodes.discard(node)
+        if not nodes:
+            del self._by_worker[held.worker]
+        return held.worker
 
     def renew(self, worker: str, keys: Iterable[LeaseKey], now: float) -> list[LeaseKey]:
         """Extend the leases that a worker names; the answer is those that it does not have."""

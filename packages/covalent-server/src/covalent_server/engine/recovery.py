@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from covalent_server.core.decisions import Policy
 from covalent_server.db import dispatches, identity
 from covalent_server.db.engines import open_engine
 from covalent_server.db.reader import Reader
@@ -34,7 +33,6 @@ def open_shared(settings: Settings, host: str) -> Shared:
         settings=settings,
         instance=instance,
         host=host,
-        policy=Policy(),
         writer=writer,
         reader=Reader(open_engine(settings.database_url, writes=False)),
         store=store,

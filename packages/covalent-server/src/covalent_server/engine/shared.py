@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from covalent_server.engine.bell import Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from covalent_server.core.decisions import Policy
     from covalent_server.db import Session
     from covalent_server.db.moves import Effects
     from covalent_server.db.reader import Reader
@@ -36,7 +35,6 @@ class Shared:
     settings: Settings
     instance: str
     host: str
-    policy: Policy
     writer: Writer
     reader: Reader
     store: FileStore
@@ -47,6 +45,10 @@ class Shared:
     staff: Counter[int] = field(default_factory=Counter)
     #: Rings when a pool without a worker may have tasks.
     understaffed: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Rings when a sublattice's manifest waits to become a dispatch.
+    unborn: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Rings when a delayed node may be due.
+    due: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def write(self, operation: Callable[[Session], T]) -> T:
         """Run an operation in the next commit; returns after it."""
@@ -65,6 +67,22 @@ class Shared:
         for dispatch in effects.ended:
             log.info("a dispatch ended", extra={"dispatch": dispatch})
         self.bell.ring(("dispatch", dispatch) for dispatch in effects.ended)
+        self.bell.ring(("node", node) for node in effects.settled)
+        # A node that was ended by somebody else than its worker: let the worker know.
+        released = [self.ledger.release(node) for node in effects.settled]
+        self.bell.ring(("worker", worker) for worker in released if worker is not None)
+        if effects.spawning:
+            self.unborn.set()
+        if effects.due_at is not None:
+            asyncio.get_running_loop().call_later(max(0.0, effects.due_at - now()), self.due.set)
+
+
+async def surviving(step: Callable[[], Awaitable[None]]) -> None:
+    """One step of a watch, which must not end because the disk was full for a moment."""
+    try:
+        await step()
+    except Exception:
+        log.exception("a watch failed and goes on")
 
 
 def now() -> float:

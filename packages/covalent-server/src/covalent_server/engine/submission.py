@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from covalent.errors import FeatureError, WireError
 from covalent.wire import FEATURES, PROTOCOL
-from covalent.wire.manifest import Manifest
+from covalent.wire.manifest import Kind, Manifest, Node
+from covalent_server.core.decisions import Policy
 from covalent_server.core.errors import ProtocolError
 from covalent_server.core.planning import Plan, plan
 from covalent_server.db.assets import NewAsset
@@ -33,6 +34,10 @@ class Submission:
     assets: Sequence[NewAsset] = ()
     idempotency_key: str | None = None
     body_digest: str = ""
+    #: Of a sublattice: the key and the attempt of its node, and the variables and the rank that it inherits.
+    parent: tuple[int, int] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    rank: int = 0
 
 
 def check_protocol(protocol: int, requires: Sequence[str]) -> None:
@@ -52,12 +57,15 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
     manifest = submission.manifest
     check_protocol(manifest.protocol, manifest.requires)
     planned = plan(manifest)
+    if submission.parent is not None and planned.left_to_client:
+        raise WireError("a sublattice's value cannot be left to the client", path="graph.graph.output")
+    env = {**submission.env, **manifest.env}
     nodes = submission.plain["graph"].get("nodes", [])
     head = _without_parts(submission.plain)
     return NewDispatch(
         id=str(uuid.uuid4()),
         owner=submission.owner,
-        name=manifest.graph.graph.name,
+        name=manifest.name or manifest.graph.graph.name,
         manifest=_text(head, "$"),
         requires=manifest.requires,
         project=manifest.project,
@@ -69,6 +77,13 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         assets=submission.assets,
         idempotency_key=submission.idempotency_key,
         body_digest=submission.body_digest,
+        postprocesses=planned.postprocesses,
+        hold=manifest.hold,
+        tags=manifest.tags,
+        env=_text(env, "env") if env else None,
+        rank=submission.rank - manifest.priority,
+        reuse=manifest.reuse,
+        parent=submission.parent,
     )
 
 
@@ -87,9 +102,29 @@ def _nodes(manifest: Manifest, plain: Sequence[Any], planned: Plan, host: str) -
                 place=place_of(node.metadata, f"graph.nodes[{index}].metadata", host),
             ),
             remaining=len(planned.parents[node.id]),
+            policy=_policy(node),
+            left_to_client=planned.left_to_client and node.id == planned.output_node,
         )
         for index, (node, record) in enumerate(zip(manifest.graph.nodes, plain, strict=True))
     ]
+
+
+def _policy(node: Node) -> str | None:
+    """How a node is tried where that differs from the usual; None for the usual, so that most rows stay small."""
+    metadata = node.metadata
+    policy = Policy(
+        retries=metadata.retries or 0,
+        retry_delay=metadata.retry_delay or 0.0,
+        spawns=node.kind is Kind.SUBLATTICE,
+        cache=bool(metadata.cache),
+    )
+    usual = Policy()
+    differs = {
+        item.name: value
+        for item in fields(Policy)
+        if (value := getattr(policy, item.name)) != getattr(usual, item.name)
+    }
+    return json.dumps(differs, sort_keys=True) if differs else None
 
 
 def _links(graph: dict[str, Any], manifest: Manifest) -> list[NewLink]:

@@ -104,8 +104,7 @@ class Workplace:
     async def _take_back(self, worker: str, how: LeaseEnd) -> None:
         leases = self._shared.ledger.of_worker(worker)
         if leases:
-            policy = self._shared.policy
-            effects = await self._shared.write(lambda session: rows.end_leases(session, leases, how, policy, now()))
+            effects = await self._shared.write(lambda session: rows.end_leases(session, leases, how, now()))
             self._shared.tell(effects)
 
     def _is_seated(self, seat: Seat) -> bool:
@@ -122,6 +121,8 @@ class Workplace:
         seat = self._seated(poll.worker, owner)
         check_protocol(poll.protocol, ())
         seat.heard = monotonic()
+        if _only_listens(poll):
+            return await self._listen(seat, poll), []
         report, forged = self._report(seat, poll, blobs)
         drop = await self._renew(seat, poll)
         # Judged by what the worker held when it asked, not when it is answered.
@@ -152,6 +153,16 @@ class Workplace:
         )
         return work, list(blobs_out.values())
 
+    async def _listen(self, seat: Seat, poll: Poll) -> Work:
+        """Hold the answer back until one of the worker's leases is to be dropped, or the time is over."""
+        deadline = monotonic() + min(poll.wait, MAX_WAIT)
+        with self._present(seat), self._shared.bell.listen(("worker", seat.worker)) as event:
+            drop = await self._renew(seat, poll)
+            while not drop and not self.closed and await heard(event, deadline - monotonic()):
+                event.clear()
+                drop = await self._renew(seat, poll)
+        return Work(instance=self._shared.instance, drop=drop)
+
     @contextmanager
     def _present(self, seat: Seat) -> Iterator[None]:
         """Count a poll of a worker that waits here."""
@@ -163,13 +174,13 @@ class Workplace:
             seat.heard = monotonic()
 
     async def _write(self, seat: Seat, report: rows.Report) -> rows.ReportOutcome:
-        policy, at, ledger = self._shared.policy, now(), self._shared.ledger
+        at, ledger = now(), self._shared.ledger
         if report.want and ledger.holds_alone(report.worker):
             seat.withheld = True
             report = replace(report, want=0)
         elif report.want:
             report = replace(report, idle=not ledger.holds_any(report.worker))
-        return await self._shared.write(lambda session: rows.report(session, report, policy, at))
+        return await self._shared.write(lambda session: rows.report(session, report, at))
 
     def _report(self, seat: Seat, poll: Poll, blobs: Sequence[memoryview]) -> tuple[rows.Report, set[int]]:
         """The poll as one transaction's work, and the positions of completions whose lease key is forged."""
@@ -213,7 +224,9 @@ class Workplace:
         for item, answer in zip(report.completions, outcome.acknowledgements, strict=True):
             # A late result that was taken ends the lease of its replacement, whoever holds it.
             if answer is Acknowledgement.OK or ledger.holds(seat.worker, item.key):
-                ledger.release(item.key.node)
+                holder = ledger.release(item.key.node)
+                if holder is not None and holder != seat.worker:
+                    self._shared.bell.ring([("worker", holder)])
         for key in report.released:
             if ledger.holds(seat.worker, key):
                 ledger.release(key.node)
@@ -227,6 +240,7 @@ class Workplace:
             seat.withheld = False
             outcome.effects.pools.add(seat.pool)
         self._shared.tell(outcome.effects)
+        self._shared.bell.ring(("node", piece.key.node) for piece in report.streams)
 
     async def _again(self, seat: Seat, poll: Poll) -> list[rows.LeasedNode]:
         """Leases whose delivery must have been lost."""
@@ -238,6 +252,12 @@ class Workplace:
             return []
         self._shared.ledger.delivered(nodes, monotonic())
         return await self._shared.read(lambda session: rows.again(session, nodes))
+
+
+def _only_listens(poll: Poll) -> bool:
+    """Whether a worker wants nothing but to hear of leases that it is to drop."""
+    told = poll.completions or poll.assets or poll.streams or poll.started or poll.released
+    return bool(poll.wait and not poll.want and not told)
 
 
 def _check_hello(hello: Hello) -> None:

@@ -13,8 +13,9 @@ from aiohttp import web
 
 from covalent.errors import WireError
 from covalent.status import Status
-from covalent.wire.manifest import Accepted, Manifest
+from covalent.wire.manifest import Accepted, Cancellation, Conclusion, Manifest
 from covalent.wire.records import DispatchList, NodeList
+from covalent.wire.template import is_digest
 from covalent_server.core.errors import UnknownNodeError
 from covalent_server.db import reads
 from covalent_server.engine import intake
@@ -22,7 +23,7 @@ from covalent_server.engine.engine import MAX_WAIT
 from covalent_server.engine.submission import Submission
 from covalent_server.web.keys import CALLER, ENGINE, INFO
 from covalent_server.web.routing import PREFIX, Route, Scope
-from covalent_server.web.validation import body, decode, framed, json_answer, number, whole
+from covalent_server.web.validation import body, decode, framed, json_answer, number, record, whole
 
 _MAX_LIST: Final = 1000
 _MAX_KEY: Final = 200
@@ -66,6 +67,7 @@ async def listing(request: web.Request) -> web.Response:
         request[CALLER].owner,
         status=None if status is None else Status(status),
         name=request.query.get("name"),
+        tag=request.query.get("tag"),
         limit=int(number(request, "limit", 100, most=_MAX_LIST)),
     )
     return json_answer(DispatchList(dispatches=found))
@@ -104,18 +106,36 @@ async def node(request: web.Request) -> web.Response:
     return json_answer(found)
 
 
+async def cancel(request: web.Request) -> web.Response:
+    """End a dispatch or some of its nodes."""
+    wanted = await record(request, Cancellation)
+    found = await request.app[ENGINE].cancel(request[CALLER], request.match_info["id"], wanted.nodes)
+    return json_answer(found)
+
+
+async def conclude(request: web.Request) -> web.Response:
+    """Take the return value that the client put together."""
+    text, blobs = await framed(request)
+    result = decode(Conclusion, text).result
+    if not is_digest(result):
+        raise WireError("expected 64 lowercase hexadecimal digits", path="$.result")
+    new = [intake.from_bytes(blob) for blob in blobs]
+    found = await request.app[ENGINE].conclude(request[CALLER], request.match_info["id"], result, new)
+    return json_answer(found)
+
+
 async def stream(request: web.Request) -> web.Response:
     """What a node's task printed, from an offset on; never to be rendered as anything but text."""
     which = request.match_info["stream"]
     if which not in ("stdout", "stderr"):
         raise UnknownNodeError(request.match_info["id"], whole(request, "node"))
-    text = await request.app[ENGINE].read(
-        reads.stream_bytes,
-        request[CALLER].owner,
+    text = await request.app[ENGINE].printed(
+        request[CALLER],
         request.match_info["id"],
         whole(request, "node"),
-        which,
-        int(number(request, "offset", 0, most=2**53)),
+        stream=which,
+        offset=int(number(request, "offset", 0, most=2**53)),
+        wait=number(request, "wait", 0, most=MAX_WAIT),
     )
     return web.Response(body=text, headers={"Content-Type": "text/plain; charset=utf-8"})
 
@@ -139,6 +159,8 @@ ROUTES: Final = (
     Route(method="GET", path=_ONE, handler=one, scope=Scope.USER),
     Route(method="GET", path=f"{_ONE}/graph", handler=graph, scope=Scope.USER),
     Route(method="GET", path=f"{_ONE}/manifest", handler=manifest, scope=Scope.USER),
+    Route(method="POST", path=f"{_ONE}/cancel", handler=cancel, scope=Scope.USER),
+    Route(method="POST", path=f"{_ONE}/result", handler=conclude, scope=Scope.USER),
     Route(method="GET", path=f"{_ONE}/nodes", handler=nodes, scope=Scope.USER),
     Route(method="GET", path=f"{_ONE}/nodes/{{node}}", handler=node, scope=Scope.USER),
     Route(method="GET", path=f"{_ONE}/nodes/{{node}}/{{stream}}", handler=stream, scope=Scope.USER),

@@ -23,6 +23,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (errors.UnknownAssetError, 404, "unknown-asset"),
     (errors.UnknownWorkerError, 404, "unknown-worker"),
     (errors.IdempotencyConflictError, 409, "idempotency-conflict"),
+    (errors.EndedDispatchError, 409, "dispatch-ended"),
     (errors.ForeignAssetError, 422, "missing-assets"),
     (errors.AssetMismatchError, 422, "asset-mismatch"),
     (errors.ExecutorRefusedError, 422, "executor-refused"),

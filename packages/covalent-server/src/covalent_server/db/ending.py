@@ -1,0 +1,116 @@
+"""What users end themselves: they cancel a dispatch or some of its nodes, or bring the value that was left to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, insert, select, update
+
+from covalent.status import Status
+from covalent_server.core.decisions import decide
+from covalent_server.core.errors import EndedDispatchError, ForeignAssetError, UnknownDispatchError, UnknownNodeError
+from covalent_server.core.events import CancelRequested, Concluded
+from covalent_server.core.states import NodeState
+from covalent_server.db import AnyRow, assets
+from covalent_server.db.dialect import Within, many
+from covalent_server.db.moves import STATE, Effects, Move, apply, policy_of, view
+from covalent_server.db.prepared import Prepared
+from covalent_server.db.tables import dispatch, event, node
+
+_OPEN = tuple(state for state in NodeState if not state.terminal and state is not NodeState.LEFT_TO_CLIENT)
+_ROW = (*STATE, node.c.number, node.c.started_at)
+_CHILDREN = Prepared(
+    select(*_ROW)
+    .join(dispatch, dispatch.c.key == node.c.dispatch)
+    .where(Within(dispatch.c.parent, "parents"), dispatch.c.ended_at.is_(None), node.c.state.in_(_OPEN))
+)
+
+
+def cancel(
+    connection: Connection, owner: str, dispatch_id: str, numbers: Collection[int] | None, now: float
+) -> Effects:
+    """End a dispatch, or some of its nodes; what has ended already stays as it is."""
+    row = _owned(connection, owner, dispatch_id)
+    nodes = _nodes(connection, row.key, dispatch_id, numbers)
+    open_nodes = [item for item in nodes if item.state in _OPEN]
+    # A sublattice ends with its node: all that is open in it, however deep.
+    found = list(open_nodes)
+    while nested := [item for item in found if item.state == NodeState.DISPATCHING]:
+        found = list(_CHILDREN.one(connection, {"parents": many(connection, [item.key for item in nested])}))
+        open_nodes += found
+    effects = apply(connection, [_move(item, now) for item in open_nodes], now)
+    if numbers is None and row.id not in effects.ended:
+        effects.include(_end(connection, row, now))
+    return effects
+
+
+def _move(row: AnyRow, now: float) -> Move:
+    before = view(row)
+    decision = decide(before, CancelRequested(), policy_of(row))
+    return Move(
+        key=row.key,
+        dispatch=row.dispatch,
+        before=before,
+        decision=decision,
+        started_at=row.started_at,
+        ended_at=now,
+    )
+
+
+def _owned(connection: Connection, owner: str, dispatch_id: str) -> AnyRow:
+    row = connection.execute(
+        select(dispatch).where(dispatch.c.owner == owner, dispatch.c.id == dispatch_id, dispatch.c.complete == 1)
+    ).one_or_none()
+    if row is None:
+        raise UnknownDispatchError(dispatch_id)
+    return row
+
+
+def _nodes(connection: Connection, key: int, dispatch_id: str, numbers: Collection[int] | None) -> Sequence[AnyRow]:
+    rows = connection.execute(select(*_ROW).where(node.c.dispatch == key)).all()
+    if numbers is None:
+        return rows
+    known = {row.number: row for row in rows}
+    for number in numbers:
+        if number not in known:
+            raise UnknownNodeError(dispatch_id, number)
+    return [known[number] for number in dict.fromkeys(numbers)]
+
+
+def _end(connection: Connection, row: AnyRow, now: float) -> Effects:
+    """End a dispatch none of whose nodes a worker or a sublattice has to end: one that waits for its client, say."""
+    ended = connection.execute(
+        update(dispatch)
+        .where(dispatch.c.key == row.key, dispatch.c.ended_at.is_(None))
+        .values(status=Status.CANCELLED, ended_at=now)
+    )
+    if not ended.rowcount:
+        return Effects()
+    connection.execute(insert(event).values(at=now, kind="dispatch.cancelled", dispatch=row.key))
+    return Effects(ended={row.id})
+
+
+def conclude(
+    connection: Connection, owner: str, dispatch_id: str, result: str, new: Sequence[assets.NewAsset], now: float
+) -> Effects:
+    """Take the return value that the client put together; raises EndedDispatchError when none is waited for."""
+    row = _owned(connection, owner, dispatch_id)
+    if row.status != Status.PENDING_POSTPROCESSING:
+        raise EndedDispatchError(dispatch_id, row.status)
+    assets.store(connection, owner, new)
+    if assets.missing(connection, owner, [result]):
+        raise ForeignAssetError([result], "result")
+    left = connection.execute(select(*_ROW).where(node.c.dispatch == row.key, node.c.number == row.output_node)).one()
+    # It counts among the nodes that are to end from now on.
+    connection.execute(update(dispatch).where(dispatch.c.key == row.key).values(unfinished=dispatch.c.unfinished + 1))
+    before = view(left)
+    move = Move(
+        key=left.key,
+        dispatch=left.dispatch,
+        before=before,
+        decision=decide(before, Concluded(), policy_of(left)),
+        output=result,
+        started_at=now,
+        ended_at=now,
+    )
+    return apply(connection, [move], now)

@@ -1,0 +1,78 @@
+"""Nodes that wait for something else than a worker: for their time, or for their sublattice to become a dispatch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from covalent.status import Status
+from covalent_server.core.decisions import decide
+from covalent_server.core.events import Due
+from covalent_server.db.moves import STATE, Effects, Move, apply, end_child, policy_of, view
+from covalent_server.db.tables import IS_DELAYED, IS_DISPATCHING, asset, dispatch, node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unborn:
+    """A sublattice's node whose manifest has not become a dispatch."""
+
+    node: int
+    attempt: int
+    owner: str
+    digest: str
+    #: The manifest's asset, None when it is in the asset store.
+    data: bytes | None
+    #: What the sublattice inherits.
+    env: str | None
+    rank: int
+
+
+def wake(connection: Connection, now: float) -> Effects:
+    """Let delayed nodes whose time has come be leased."""
+    rows = connection.execute(select(*STATE).where(IS_DELAYED, node.c.due_at <= now)).all()
+    moves = [
+        Move(key=row.key, dispatch=row.dispatch, before=view(row), decision=decide(view(row), Due(), policy_of(row)))
+        for row in rows
+    ]
+    return apply(connection, moves, now)
+
+
+def any_due(connection: Connection, now: float) -> bool:
+    """Whether a delayed node's time has come."""
+    return connection.execute(select(node.c.key).where(IS_DELAYED, node.c.due_at <= now).limit(1)).scalar() is not None
+
+
+def unborn(connection: Connection) -> list[Unborn]:
+    """The sublattices that are to become dispatches."""
+    child = dispatch.alias("child")
+    born = select(child.c.key).where(child.c.parent == node.c.key, child.c.complete == 1, child.c.ended_at.is_(None))
+    rows = connection.execute(
+        select(node.c.key, node.c.fenced, node.c.output, node.c.rank, dispatch.c.owner, dispatch.c.env, asset.c.data)
+        .join(dispatch, dispatch.c.key == node.c.dispatch)
+        .join(asset, asset.c.digest == node.c.output)
+        .where(IS_DISPATCHING, ~born.exists())
+        .order_by(node.c.key)
+    )
+    return [
+        Unborn(
+            node=row.key,
+            attempt=row.fenced,
+            owner=row.owner,
+            digest=row.output,
+            data=row.data,
+            env=row.env,
+            rank=row.rank,
+        )
+        for row in rows
+    ]
+
+
+def stillborn(connection: Connection, item: Unborn, reason: str, now: float) -> Effects:
+    """The sublattice cannot become a dispatch: its node fails."""
+    current = connection.execute(
+        select(node.c.key).where(IS_DISPATCHING, node.c.key == item.node, node.c.fenced == item.attempt)
+    ).scalar()
+    if current is None:
+        return Effects()
+    return end_child(connection, item.node, "", Status.FAILED, reason, None, now)

@@ -1,0 +1,80 @@
+"""Sublattices: manifests that tasks gave become dispatches of their own.
+
+A task's completion is committed first, then its manifest is read and dispatched. Doing that twice is safe: a second
+time the dispatch is found by its key. So a server that is killed in between finds at its start what is left to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from covalent.errors import WireError
+from covalent.wire.manifest import Manifest
+from covalent_server.core.errors import ObsoleteSublatticeError, RequestError
+from covalent_server.db import waking
+from covalent_server.engine import intake
+from covalent_server.engine.shared import Shared, log, now, surviving
+from covalent_server.engine.submission import Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from covalent_server.storage.files import FileStore
+
+#: No user's key begins with it: theirs are ASCII.
+_KEY: Final = "\N{SECTION SIGN}"
+
+
+async def spawn(shared: Shared, submit: Callable[[Submission], Awaitable[str]]) -> None:
+    """Make dispatches of sublattices for as long as the engine runs."""
+    spawning = Spawning(shared, submit)
+    while True:
+        await shared.unborn.wait()
+        shared.unborn.clear()
+        await surviving(spawning.all_that_wait)
+
+
+class Spawning:
+    """Makes dispatches of manifests."""
+
+    def __init__(self, shared: Shared, submit: Callable[[Submission], Awaitable[str]]) -> None:
+        self._shared = shared
+        self._submit = submit
+
+    async def all_that_wait(self) -> None:
+        """Every sublattice that has no dispatch yet."""
+        for item in await self._shared.read(waking.unborn):
+            try:
+                await self._submit(await asyncio.to_thread(_submission, item, self._shared.store))
+            except ObsoleteSublatticeError:
+                log.info("a sublattice's node has ended", extra={"node": item.node})
+            except (WireError, RequestError) as error:
+                await self._give_up(item, f"the sublattice cannot become a dispatch: {error}")
+
+    async def _give_up(self, item: waking.Unborn, reason: str) -> None:
+        effects = await self._shared.write(lambda session: waking.stillborn(session, item, reason, now()))
+        self._shared.tell(effects)
+
+
+def _submission(item: waking.Unborn, store: FileStore) -> Submission:
+    data = store.path(item.digest).read_bytes() if item.data is None else item.data
+    text = intake.manifest(data)
+    try:
+        manifest = msgspec.json.decode(text, type=Manifest)
+        plain = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(f"not a manifest: {error}") from None
+    return Submission(
+        owner=item.owner,
+        manifest=manifest,
+        plain=plain,
+        idempotency_key=f"{_KEY}{item.node}.{item.attempt}",
+        body_digest=hashlib.sha256(text).hexdigest(),
+        parent=(item.node, item.attempt),
+        env={} if item.env is None else msgspec.json.decode(item.env),
+        rank=item.rank,
+    )
