@@ -14,7 +14,8 @@ from covalent.graph import TransportGraph
 from covalent.identity import function_id
 from covalent.project import Project
 from covalent.transportable import TransportableObject
-from covalent.wire.manifest import Client, Kind, Manifest, Node
+from covalent.wire import template
+from covalent.wire.manifest import Client, Graph, Kind, LatticeRecord, Manifest, Node
 from covalent.wire.places import host_identity
 
 _FEATURES: Final[Mapping[Kind, str]] = {Kind.SUBLATTICE: "sublattices", Kind.REPLAY: "replay"}
@@ -50,6 +51,10 @@ class Built(Protocol):
     def project(self) -> TransportableObject | None:
         """The user's own modules, when they came with the workflow and are not to be looked for."""
 
+    @property
+    def record(self) -> LatticeRecord:
+        """What it says besides its function."""
+
 
 def dehydrate(lattice: Built) -> Package:
     """What is sent of a workflow; its user's own modules are read from disk now."""
@@ -68,8 +73,18 @@ def dehydrate(lattice: Built) -> Package:
         workflow=_id(lattice.stored_function),
         project=_id(code),
         client=Client(host=host_identity(), python=platform.python_version(), sdk=_sdk_version()),
+        lattice=lattice.record,
     )
     return Package(manifest=manifest, assets={**graph.assets, **{asset.asset_id: asset for asset in loose}})
+
+
+def named_assets(graph: Graph) -> set[str]:
+    """The digests of all assets that a graph names."""
+    named = set(template.assets(graph.graph.output))
+    for node in graph.nodes:
+        named |= {node.function, *node.metadata.hooks.call_before, *node.metadata.hooks.call_after}
+        named.update(digest for item in (*node.args, *node.kwargs.values()) for digest in template.assets(item))
+    return named
 
 
 def find_project(graph: TransportGraph, found: Project) -> TransportableObject | None:

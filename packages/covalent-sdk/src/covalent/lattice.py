@@ -7,7 +7,7 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Generic, Literal, ParamSpec, Self, Unpack, get_args, overload
+from typing import Any, Final, Generic, Literal, ParamSpec, Self, Unpack, cast, get_args, overload
 
 from covalent import executors, hydration
 from covalent.deps import Bash, Calls, Modules
@@ -20,7 +20,7 @@ from covalent.project import Project
 from covalent.references import FUNCTION_ATTRIBUTE
 from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json, loads, to_json
-from covalent.wire.manifest import Graph
+from covalent.wire.manifest import Graph, LatticeRecord, Manifest
 
 P = ParamSpec("P")
 #: How a return value that holds electrons is put together: from their values, or by running the function again.
@@ -92,6 +92,11 @@ class Lattice(Generic[P]):
             **executors.to_json("workflow_executor", self.workflow_executor or self.executor),
         }
 
+    @property
+    def record(self) -> LatticeRecord:
+        """What it says besides its function."""
+        return LatticeRecord(doc=self.__doc__, metadata=self.metadata, postprocess=self.postprocess)
+
     def as_sublattice(self, defaults: Options, workflow_executor: Executor | None) -> Self:
         """A copy, not built, that takes from a lattice around it what it leaves open itself."""
         filled = copy.copy(self)
@@ -160,6 +165,33 @@ class Lattice(Generic[P]):
                     raise unserialisable(f"the argument {name!r} of {self.__name__}", error) from None
             raise
 
+    # -- what was stored of one
+
+    @classmethod
+    def stored(cls, manifest: Manifest, asset: Callable[[str], TransportableObject]) -> Self:
+        """The lattice of a dispatch, with the graph that was dispatched; ``asset`` gives what a digest names.
+
+        Nothing is opened before the lattice is built again or called.
+        """
+        self = cls.__new__(cls)
+        self._describe(manifest.graph.graph.name, manifest.lattice or LatticeRecord(metadata=Options().to_json()))
+        self.transport_graph = TransportGraph.from_record(manifest.graph)
+        self.transport_graph.assets = {digest: asset(digest) for digest in hydration.named_assets(manifest.graph)}
+        self._workflow = None if manifest.workflow is None else asset(manifest.workflow)
+        self.inputs = None if manifest.inputs is None else asset(manifest.inputs)
+        self.project = None if manifest.project is None else asset(manifest.project)
+        return self
+
+    def _describe(self, name: str, record: LatticeRecord) -> None:
+        if record.postprocess not in get_args(Postprocess):
+            raise WireError(f"{record.postprocess!r} is not {' or '.join(get_args(Postprocess))}", path="$.postprocess")
+        self.__name__ = name
+        self.__doc__ = record.doc
+        self.options = Options.from_json(record.metadata)
+        self.workflow_executor = executors.from_json("workflow_executor", record.metadata)
+        self.postprocess = cast("Postprocess", record.postprocess)
+        self._reset()
+
     # -- JSON
 
     def serialize_to_json(self) -> str:
@@ -171,9 +203,7 @@ class Lattice(Generic[P]):
         present = [asset for asset in loose.values() if asset is not None]
         attributes = {
             "name": self.__name__,
-            "doc": self.__doc__,
-            "metadata": self.metadata,
-            "postprocess": self.postprocess,
+            **to_json(self.record),
             "graph": to_json(graph.record),
             **{name: asset and asset.asset_id for name, asset in loose.items()},
             "assets": {asset.asset_id: asset.to_dict() for asset in (*graph.assets.values(), *present)},
@@ -196,13 +226,7 @@ class Lattice(Generic[P]):
         for digest, asset in assets.items():
             if digest != asset.asset_id:
                 raise WireError(f"the asset {digest} has the digest {asset.asset_id}", path="$.attributes.assets")
-        self.__name__ = str(plain["name"])
-        self.__doc__ = plain["doc"]
-        metadata = plain["metadata"]
-        self.options = Options.from_json(metadata)
-        self.workflow_executor = executors.from_json("workflow_executor", metadata)
-        self.postprocess = plain["postprocess"]
-        self._reset()
+        self._describe(str(plain["name"]), from_json(LatticeRecord, plain))
         self.transport_graph = TransportGraph.from_record(from_json(Graph, plain["graph"]))
         loose = {name: plain[name] for name in ("workflow_function", "inputs", "project")}
         self._workflow = loose["workflow_function"] and assets[loose["workflow_function"]]

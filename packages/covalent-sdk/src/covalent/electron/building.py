@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import operator
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
@@ -44,6 +44,27 @@ class Replay(NamedTuple):
     inputs: TransportableObject
 
 
+class Declared(NamedTuple):
+    """What a task is, whatever its arguments are."""
+
+    kind: Kind
+    #: The digest of its function or lattice.
+    function: str
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is found out about an electron once, for all its calls."""
+
+    #: Whether it is a sublattice.
+    nested: bool
+    options: Options
+    parameters: Parameters
+    #: Keywords that its calls before will add.
+    provided: list[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
     """What a lattice gives to its tasks."""
@@ -63,7 +84,7 @@ class Build:
         self._defaults = defaults or Defaults()
         self._functions: dict[tuple[int, ...], str] = {}
         self._lattices: dict[tuple[int, int], str] = {}
-        self._parameters: dict[int, Parameters] = {}
+        self._tasks: dict[tuple[int, int], _Known] = {}
         self._options: dict[int, Options] = {}
         self._metadata: dict[int, Metadata] = {}
         self._hooks: dict[int, str] = {}
@@ -78,24 +99,34 @@ class Build:
     def call(self, task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundElectron:
         """Record the call of an electron."""
         self._check_open()
-        nested = isinstance(task.function, Sublattice)
-        # A sublattice's own options are for the task that builds it; the lattice's defaults are for what is in it.
-        options = task.options if nested else self._filled(task.options)
-        before = options.call_before or ()
-        parameters = self._parameters_of(task)
-        parameters.check(args, kwargs, [call.retval_keyword for call in before if call.retval_keyword])
-        names = parameters.names(len(args))
+        names = self.accepting(task, args, kwargs)
+        kind, function, metadata = self.declared(task)
         node = self.graph.add_node(
             task.name,
-            self._lattice(task) if nested else self._function(task.function, task.name),
+            function,
             args=[self._argument(value, name, task.name) for name, value in zip(names, args, strict=True)],
             kwargs={name: self._argument(value, name, task.name) for name, value in kwargs.items()},
             arg_names=names,
-            metadata=self._resolved(options, self._builder(task) if nested else options.executor),
-            kind=Kind.SUBLATTICE if nested else Kind.TASK,
+            metadata=metadata,
+            kind=kind,
         )
         self._calls.append(node)
         return BoundElectron(self, node, task.name)
+
+    def accepting(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
+        """The parameters that take the positional arguments; raises ArgumentsError when the call does not fit."""
+        known = self._known(task)
+        known.parameters.check(args, kwargs, known.provided)
+        return known.parameters.names(len(args))
+
+    def declared(self, task: Task) -> Declared:
+        """What a task is, whatever its arguments are; its function and hooks become the graph's assets."""
+        known = self._known(task)
+        return Declared(
+            Kind.SUBLATTICE if known.nested else Kind.TASK,
+            self._lattice(task) if known.nested else self._function(task.function, task.name),
+            self._resolved(known.options, self._builder(task) if known.nested else known.options.executor),
+        )
 
     def operate(self, name: str, *operands: Any) -> BoundElectron:
         """Record a task that applies a function of the module ``operator``."""
@@ -291,12 +322,20 @@ class Build:
                 self._alive.append(call)
         return tuple(self._hooks[id(call)] for call in calls)
 
-    def _parameters_of(self, task: Task) -> Parameters:
-        key = id(task.function)
-        if key not in self._parameters:
-            self._parameters[key] = Parameters.of(task.function, task.name)
-            self._alive.append(task.function)
-        return self._parameters[key]
+    def _known(self, task: Task) -> _Known:
+        key = (id(task.function), id(task.options))
+        if key not in self._tasks:
+            nested = isinstance(task.function, Sublattice)
+            # A sublattice's own options are for the task that builds it; the lattice's defaults are for what is in it.
+            options = task.options if nested else self._filled(task.options)
+            self._tasks[key] = _Known(
+                nested=nested,
+                options=options,
+                parameters=Parameters.of(task.function, task.name),
+                provided=[call.retval_keyword for call in options.call_before or () if call.retval_keyword],
+            )
+            self._alive.append((task.function, task.options))
+        return self._tasks[key]
 
 
 def unserialisable(what: str, error: TransportError) -> TypeError:

@@ -132,6 +132,16 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LatticeRecord:
+    """What a lattice says besides its function: enough to build its graph again, with other arguments."""
+
+    doc: str | None = None
+    #: What it gives to its tasks, as ``Lattice.metadata``.
+    metadata: dict[str, Any]
+    postprocess: str = "reconstruct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A workflow, ready to run: everything but the bytes of its assets."""
 
@@ -145,6 +155,8 @@ class Manifest:
     #: The digest of the user's own modules, None when none are needed.
     project: str | None = None
     client: Client = field(default_factory=Client)
+    #: What the graph was built from, for the client to read.
+    lattice: LatticeRecord | None = None
     #: What the dispatch is called, None for the graph's name.
     name: str | None = None
     #: Words to find the dispatch by.
