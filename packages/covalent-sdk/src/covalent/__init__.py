@@ -33,6 +33,7 @@ _PUBLIC = {
     "get_config": ("covalent.config", "get_config"),
     "get_result": ("covalent.client", "get_result"),
     "lattice": ("covalent.lattice", "lattice"),
+    "redispatch": ("covalent.client", "redispatch"),
     "reload_config": ("covalent.config", "reload_config"),
     "set_config": ("covalent.config", "set_config"),
     "status": ("covalent.status", "Status"),
@@ -46,7 +47,6 @@ _LATER = {
     "fs_strategies": "read and write files in the electron itself",
     "leptons": "start the program from an electron, with subprocess",
     "Lepton": "start the program from an electron, with subprocess",
-    "redispatch": "dispatch the workflow again, with ct.dispatch",
     "stop_triggers": "dispatch from a scheduler such as cron",
     "triggers": "dispatch from a scheduler such as cron",
 }

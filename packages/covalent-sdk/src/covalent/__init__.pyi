@@ -6,6 +6,7 @@ from covalent.client import dispatch as dispatch
 from covalent.client import dispatch_sync as dispatch_sync
 from covalent.client import dispatches as dispatches
 from covalent.client import get_result as get_result
+from covalent.client import redispatch as redispatch
 from covalent.client.asynchronous import acancel as acancel
 from covalent.client.asynchronous import adispatch as adispatch
 from covalent.client.asynchronous import aget_result as aget_result

@@ -6,7 +6,7 @@ networkx itself is imported only when somebody asks for a view of the graph in i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -74,6 +74,24 @@ class TransportGraph:
                 self._links.add(Link(source=source, target=node.id, edge_name=key, param_type="kwarg"))
         return node.id
 
+    def replace_nodes(self, changed: Mapping[int, tuple[Node, Sequence[str]]]) -> None:
+        """Put other tasks in the place of those with the same numbers, each with the names of what takes its arguments.
+
+        Their arguments stay, and so do the links but for the names. Assets and functions that no task names any more
+        are given up.
+        """
+        for number, (node, _) in changed.items():
+            self.nodes[number] = node
+        self._links = {
+            replace(link, edge_name=changed[link.target][1][link.arg_index])
+            if link.target in changed and link.arg_index is not None
+            else link
+            for link in self._links
+        }
+        named = self.named_assets
+        self.assets = {digest: asset for digest, asset in self.assets.items() if digest in named}
+        self.functions = {digest: function for digest, function in self.functions.items() if digest in named}
+
     def add_wait(self, source: int, target: int) -> None:
         """Let a task begin only after another one has ended."""
         if source == target or (source > target and self._leads(target, source)):
@@ -103,6 +121,15 @@ class TransportGraph:
     def links(self) -> list[Link]:
         """Every use of a task's output, in a stable order."""
         return sorted(self._links, key=order)
+
+    @property
+    def named_assets(self) -> set[str]:
+        """The digests of all assets that the graph names."""
+        named = set(template.assets(self.output))
+        for node in self.nodes:
+            named |= {node.function, *node.metadata.hooks.call_before, *node.metadata.hooks.call_after}
+            named.update(digest for item in (*node.args, *node.kwargs.values()) for digest in template.assets(item))
+        return named
 
     @property
     def record(self) -> Graph:

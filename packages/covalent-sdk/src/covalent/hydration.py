@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol
 
 from covalent import executors, project
@@ -14,8 +15,7 @@ from covalent.graph import TransportGraph
 from covalent.identity import function_id
 from covalent.project import Project
 from covalent.transportable import TransportableObject
-from covalent.wire import template
-from covalent.wire.manifest import Client, Graph, Kind, LatticeRecord, Manifest, Node
+from covalent.wire.manifest import Client, Kind, LatticeRecord, Manifest, Node
 from covalent.wire.places import host_identity
 
 _FEATURES: Final[Mapping[Kind, str]] = {Kind.SUBLATTICE: "sublattices", Kind.REPLAY: "replay"}
@@ -67,7 +67,7 @@ def dehydrate(lattice: Built) -> Package:
     nodes = [resolver.resolved(node) for node in graph.nodes]
     loose = [asset for asset in (lattice.inputs, lattice.stored_function, code) if asset is not None]
     manifest = Manifest(
-        requires=tuple(sorted({feature for node in nodes for feature in _required(node)})),
+        requires=_requires(nodes),
         graph=graph.with_nodes(nodes),
         inputs=_id(lattice.inputs),
         workflow=_id(lattice.stored_function),
@@ -78,22 +78,55 @@ def dehydrate(lattice: Built) -> Package:
     return Package(manifest=manifest, assets={**graph.assets, **{asset.asset_id: asset for asset in loose}})
 
 
-def named_assets(graph: Graph) -> set[str]:
-    """The digests of all assets that a graph names."""
-    named = set(template.assets(graph.graph.output))
-    for node in graph.nodes:
-        named |= {node.function, *node.metadata.hooks.call_before, *node.metadata.hooks.call_after}
-        named.update(digest for item in (*node.args, *node.kwargs.values()) for digest in template.assets(item))
-    return named
+def revise(
+    manifest: Manifest, graph: TransportGraph, changed: Collection[int], code: TransportableObject | None
+) -> Package:
+    """What is sent of a workflow that was stored with this manifest, some of its nodes having been replaced since.
+
+    Only the new functions are looked at. ``code`` is the project that was stored: it is sent as it was, with the
+    modules that the new functions need as they are now, which win where both have the same file. The tasks that stay
+    then run with other modules than their function's identity tells of, so that no output is taken over into or out
+    of the cache for them.
+    """
+    found = Project()
+    files = _files(graph, found) if changed else {}
+    merged = project.merge(code, files)
+    resolver = _Resolver(graph, found)
+    nodes = [
+        resolver.resolved(node) if node.id in changed else _uncached(node) if merged.overwrites else node
+        for node in graph.nodes
+    ]
+    fresh = [merged.asset] if merged.asset is not None and merged.asset is not code else []
+    return Package(
+        manifest=replace(
+            manifest,
+            requires=_requires(nodes),
+            graph=graph.with_nodes(nodes),
+            project=_id(merged.asset),
+        ),
+        assets={**(graph.assets if changed else {}), **{asset.asset_id: asset for asset in fresh}},
+    )
+
+
+def _uncached(node: Node) -> Node:
+    return replace(node, metadata=replace(node.metadata, cache=False)) if node.metadata.cache else node
 
 
 def find_project(graph: TransportGraph, found: Project) -> TransportableObject | None:
     """The user's own modules that a graph's tasks need, as one asset."""
-    return project.pack(found.files(asset.origins for asset in graph.assets.values()))
+    return project.pack(_files(graph, found))
+
+
+def _files(graph: TransportGraph, found: Project) -> dict[PurePosixPath, Path]:
+    return found.files(asset.origins for asset in graph.assets.values())
 
 
 def _id(asset: TransportableObject | None) -> str | None:
     return None if asset is None else asset.asset_id
+
+
+def _requires(nodes: Iterable[Node]) -> tuple[str, ...]:
+    return tuple(sorted({feature for node in nodes for feature in _required(node)}))
 
 
 def _required(node: Node) -> Iterator[str]:

@@ -176,11 +176,15 @@ class Lattice(Generic[P]):
         self = cls.__new__(cls)
         self._describe(manifest.graph.graph.name, manifest.lattice or LatticeRecord(metadata=Options().to_json()))
         self.transport_graph = TransportGraph.from_record(manifest.graph)
-        self.transport_graph.assets = {digest: asset(digest) for digest in hydration.named_assets(manifest.graph)}
+        self.transport_graph.assets = {digest: asset(digest) for digest in self.transport_graph.named_assets}
         self._workflow = None if manifest.workflow is None else asset(manifest.workflow)
         self.inputs = None if manifest.inputs is None else asset(manifest.inputs)
         self.project = None if manifest.project is None else asset(manifest.project)
         return self
+
+    def open(self) -> None:
+        """Open the function now when it came from where it was stored: what keeps it from being opened is told here."""
+        self._opened()
 
     def _describe(self, name: str, record: LatticeRecord) -> None:
         if record.postprocess not in get_args(Postprocess):

@@ -147,6 +147,32 @@ def pack(files: dict[PurePosixPath, Path]) -> TransportableObject | None:
     return TransportableObject.packed(header, [buffer.getvalue()])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """Two projects in one."""
+
+    asset: TransportableObject | None
+    #: Whether a file of the first gave way to another one of the second.
+    overwrites: bool = False
+
+
+def merge(stored: TransportableObject | None, files: dict[PurePosixPath, Path]) -> Merged:
+    """A stored project with files added to it; where both have the same file, the added one counts."""
+    if stored is None or not files:
+        return Merged(asset=pack(files) if stored is None else stored)
+    with tempfile.TemporaryDirectory(prefix="covalent-") as temporary:
+        directory = Path(temporary) / "project"
+        extract(stored.serialize(), directory)
+        before = {
+            PurePosixPath(path.relative_to(directory).as_posix()): path
+            for path in directory.rglob("*")
+            if path.is_file()
+        }
+        common = before.keys() & files.keys()
+        overwrites = any(_read(before[place]) != _read(files[place]) for place in common)
+        return Merged(asset=pack(before | files), overwrites=overwrites)
+
+
 def extract(data: Buffer, directory: Path) -> None:
     """Unpack a project's asset to a directory, all at once; one that is there already is left as it is."""
     asset = TransportableObject.from_buffer(data)

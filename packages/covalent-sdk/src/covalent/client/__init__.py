@@ -1,4 +1,4 @@
-"""What a script asks of a server: start this workflow, tell me how it ended, stop it.
+"""What a script asks of a server: start this workflow, tell me how it ended, stop it, run it again.
 
 What programs on asyncio ask instead is in ``asynchronous``, which others need not load.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from covalent.client.cancelling import cancel
 from covalent.client.dispatching import dispatch, dispatch_sync
 from covalent.client.listing import dispatches
+from covalent.client.redispatching import redispatch
 from covalent.client.waiting import get_result
 
-__all__ = ["cancel", "dispatch", "dispatch_sync", "dispatches", "get_result"]
+__all__ = ["cancel", "dispatch", "dispatch_sync", "dispatches", "get_result", "redispatch"]

@@ -78,9 +78,10 @@ class Defaults:
 class Build:
     """A graph in the making."""
 
-    def __init__(self, name: str, defaults: Defaults | None = None) -> None:
+    def __init__(self, name: str, defaults: Defaults | None = None, graph: TransportGraph | None = None) -> None:
+        """``graph`` is one that is there already, to declare tasks for."""
         self.name = name
-        self.graph = TransportGraph(name)
+        self.graph = graph or TransportGraph(name)
         self._defaults = defaults or Defaults()
         self._functions: dict[tuple[int, ...], str] = {}
         self._lattices: dict[tuple[int, int], str] = {}
