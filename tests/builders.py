@@ -13,11 +13,12 @@ from covalent.wire.manifest import Graph, GraphAttributes, Link, Manifest, Metad
 from covalent.wire.places import host_identity
 
 
-def asset(value: Any) -> bytes:
+def asset(value: Any, *, object_string: str | None = None) -> bytes:
     """A small asset in the ``json`` codec."""
     text = json.dumps(value).encode()
+    shown = str(value) if object_string is None else object_string
     header = container.Header(
-        codec="json", type_name=type(value).__name__, object_string=str(value), json=text.decode(), sizes=(len(text),)
+        codec="json", type_name=type(value).__name__, object_string=shown, json=text.decode(), sizes=(len(text),)
     )
     return b"".join(bytes(chunk) for chunk in container.pack(header, [text]))
 

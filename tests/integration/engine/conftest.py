@@ -13,7 +13,7 @@ import pytest
 
 from covalent.wire import FEATURES, places
 from covalent.wire.manifest import Manifest
-from covalent.wire.work import Completion, Hello, Lease, Outcome, Poll, Work
+from covalent.wire.work import Completion, Hello, Lease, Outcome, Poll, StreamChunk, Work
 from covalent_server import settings as server_settings
 from covalent_server.db import migrate
 from covalent_server.engine import intake
@@ -98,6 +98,19 @@ class FakeWorker:
             self.held.pop(lease.key.node, None)
         self.held.update({lease.key.node: lease for lease in work.leases})
         return work
+
+    async def send(self, completion: Completion, blobs: Sequence[bytes] = ()) -> Work:
+        """Bring one result, with assets."""
+        poll = Poll(worker=self.id, completions=(completion,), assets=tuple(map(builders.digest, blobs)))
+        work, _ = await self.engine.workplace.poll(self.owner, poll, [memoryview(blob) for blob in blobs])
+        self.held.pop(completion.key.node, None)
+        return work
+
+    async def prints(self, lease: Lease, text: bytes) -> None:
+        """Bring what a running task printed at first."""
+        chunk = StreamChunk(key=lease.key, stream="stdout", offset=0, blob=0)
+        poll = Poll(worker=self.id, held=(lease.key,), streams=(chunk,))
+        await self.engine.workplace.poll(self.owner, poll, [memoryview(text)])
 
     async def take(self, want: int = 64) -> list[Lease]:
         return list((await self.poll(want=want)).leases)

@@ -19,10 +19,10 @@ from covalent_server.db.tables import dispatch, event, node
 
 _OPEN = tuple(state for state in NodeState if not state.terminal and state is not NodeState.LEFT_TO_CLIENT)
 _ROW = (*STATE, node.c.number, node.c.started_at)
-_CHILDREN = Prepared(
+_INSIDE = Prepared(
     select(*_ROW)
     .join(dispatch, dispatch.c.key == node.c.dispatch)
-    .where(Within(dispatch.c.parent, "parents"), dispatch.c.ended_at.is_(None), node.c.state.in_(_OPEN))
+    .where(Within(dispatch.c.parent, "parents"), dispatch.c.ended_at.is_(None))
 )
 
 
@@ -31,12 +31,12 @@ def cancel(
 ) -> Effects:
     """End a dispatch, or some of its nodes; what has ended already stays as it is."""
     row = _owned(connection, owner, dispatch_id)
-    nodes = _nodes(connection, row.key, dispatch_id, numbers)
-    open_nodes = [item for item in nodes if item.state in _OPEN]
+    found = [item for item in _nodes(connection, row.key, dispatch_id, numbers) if item.state in _OPEN]
+    open_nodes = list(found)
     # A sublattice ends with its node: all that is open in it, however deep.
-    found = list(open_nodes)
-    while nested := [item for item in found if item.state == NodeState.DISPATCHING]:
-        found = list(_CHILDREN.one(connection, {"parents": many(connection, [item.key for item in nested])}))
+    while nested := [item.key for item in found if item.state == NodeState.DISPATCHING]:
+        inside = _INSIDE.one(connection, {"parents": many(connection, nested)})
+        found = [item for item in inside if item.state in _OPEN]
         open_nodes += found
     effects = apply(connection, [_move(item, now) for item in open_nodes], now)
     if numbers is None and row.id not in effects.ended:
