@@ -187,7 +187,7 @@ def add_nodes(connection: Connection, begun: Begun, new: NewDispatch, start: int
     piece = new.nodes[start:stop]
     if not piece:
         return
-    pools = {place: pool_id(connection, new.owner, place) for place in {item.place for item in piece}}
+    pools = {place: pool_id(connection, new.owner, place) for place in dict.fromkeys(item.place for item in piece)}
     _ADD_NODE.many(
         connection,
         [
