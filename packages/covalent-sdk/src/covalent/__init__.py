@@ -24,6 +24,8 @@ _PUBLIC = {
     "adispatch": ("covalent.client.asynchronous", "adispatch"),
     "aget_result": ("covalent.client.asynchronous", "aget_result"),
     "cancel": ("covalent.client", "cancel"),
+    "covalent_start": ("covalent.server_command", "covalent_start"),
+    "covalent_stop": ("covalent.server_command", "covalent_stop"),
     "dispatch": ("covalent.client", "dispatch"),
     "dispatch_sync": ("covalent.client", "dispatch_sync"),
     "dispatches": ("covalent.client", "dispatches"),
@@ -32,11 +34,13 @@ _PUBLIC = {
     "executor": ("covalent.executors", ""),
     "get_config": ("covalent.config", "get_config"),
     "get_result": ("covalent.client", "get_result"),
+    "is_covalent_running": ("covalent.server_command", "is_covalent_running"),
     "lattice": ("covalent.lattice", "lattice"),
     "redispatch": ("covalent.client", "redispatch"),
     "reload_config": ("covalent.config", "reload_config"),
     "set_config": ("covalent.config", "set_config"),
     "status": ("covalent.status", "Status"),
+    "testing": ("covalent.testing", ""),
     "wait": ("covalent.electron", "wait"),
 }
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605 - the table above is the one list of names

@@ -1,6 +1,7 @@
 # What ``import covalent as ct`` offers, for editors and type checkers; __init__.py loads it when it is used.
 from covalent import errors as errors
 from covalent import executors
+from covalent import testing as testing
 from covalent.client import cancel as cancel
 from covalent.client import dispatch as dispatch
 from covalent.client import dispatch_sync as dispatch_sync
@@ -22,6 +23,9 @@ from covalent.graph import TransportGraph as TransportGraph
 from covalent.lattice import Lattice as Lattice
 from covalent.lattice import lattice as lattice
 from covalent.result import Result as Result
+from covalent.server_command import covalent_start as covalent_start
+from covalent.server_command import covalent_stop as covalent_stop
+from covalent.server_command import is_covalent_running as is_covalent_running
 from covalent.status import Status as Status
 from covalent.transportable import TransportableObject as TransportableObject
 

@@ -18,6 +18,7 @@
     │   ├── ServerUnreachableError     nobody answered at the address
     │   ├── AuthenticationError        the token is missing, unknown or not allowed to do this
     │   └── MissingLatticeRecordError  no dispatch of that id
+    ├── ServerCommandError             the server's command is not installed here, or has failed
     ├── DispatchFailedError            a dispatch ended without a value
     └── WorkerError                    a worker cannot go on
 """
@@ -114,6 +115,14 @@ class AuthenticationError(ServerError):
 
 class MissingLatticeRecordError(ServerError):
     """The server knows no dispatch of that id."""
+
+
+class ServerCommandError(CovalentError):
+    """The server's command is not installed here, or has failed with ``exit_code``."""
+
+    def __init__(self, message: str, *, exit_code: int = 0) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class DispatchFailedError(CovalentError):

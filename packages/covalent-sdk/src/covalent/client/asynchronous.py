@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any, Literal, ParamSpec, TypeVar, overload
@@ -26,7 +26,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def adispatch(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Callable[P, Coroutine[Any, Any, str]]:
+def adispatch(
+    lattice: Lattice[P],
+    dispatcher_addr: str | None = None,
+    *,
+    disable_run: bool = False,
+    name: str | None = None,
+    tags: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    priority: int = 0,
+) -> Callable[P, Coroutine[Any, Any, str]]:
     """As :func:`dispatch`, to be awaited: ``dispatch_id = await ct.adispatch(workflow)(x)``.
 
     The workflow function runs in a thread of its own, with the context variables of the caller: it may block and may
@@ -34,7 +43,9 @@ def adispatch(lattice: Lattice[P], dispatcher_addr: str | None = None) -> Callab
     are until this returns. Cancelled while the function runs, nothing is sent, and the function goes on to its end
     unheeded; cancelled later, the request is cut off, and the server may have started the workflow or not.
     """
-    start = dispatch(lattice, dispatcher_addr)
+    start = dispatch(
+        lattice, dispatcher_addr, disable_run=disable_run, name=name, tags=tags, env=env, priority=priority
+    )
 
     async def start_apart(*args: P.args, **kwargs: P.kwargs) -> str:
         return await _apart(lambda: start(*args, **kwargs))

@@ -41,7 +41,7 @@ def dispatch(
     >>> ct.get_result(dispatch_id, wait=True).result
     285
     """
-    _check_lattice(lattice)
+    check_lattice("ct.dispatch", lattice)
     options = DispatchOptions.given(name=name, tags=tags, env=env, priority=priority, disable_run=disable_run)
 
     def start(*args: P.args, **kwargs: P.kwargs) -> str:
@@ -80,17 +80,18 @@ def dispatch_sync(
     return start_and_wait
 
 
-def _check_lattice(lattice: object) -> None:
+def check_lattice(caller: str, lattice: object) -> None:
+    """Raise TypeError, saying what to write instead, for what cannot be given to ``ct.dispatch`` and its like."""
     if isinstance(lattice, Lattice):
         return
     name = getattr(lattice, "__name__", "workflow")
     if hasattr(lattice, "electron_object"):
-        got, instead = f"the electron {name!r}", f"ct.dispatch(ct.lattice({name}))(...)"
+        got, instead = f"the electron {name!r}", f"{caller}(ct.lattice({name}))(...)"
     elif callable(lattice):
-        got, instead = f"the function {name!r}", f"ct.dispatch(ct.lattice({name}))(...), or put @ct.lattice above it"
+        got, instead = f"the function {name!r}", f"{caller}(ct.lattice({name}))(...), or put @ct.lattice above it"
     else:
         got = f"an object of type {type(lattice).__name__!r}"
         instead = (
-            "ct.dispatch(workflow)(...) with a function that has @ct.lattice above it, its arguments in the second call"
+            f"{caller}(workflow)(...) with a function that has @ct.lattice above it, its arguments in the second call"
         )
-    raise TypeError(f"ct.dispatch takes a lattice, but got {got}; write {instead}")
+    raise TypeError(f"{caller} takes a lattice, but got {got}; write {instead}")
