@@ -78,5 +78,10 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def parent(pid: int) -> int:
+    """The parent of a process."""
+    return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+
+
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)

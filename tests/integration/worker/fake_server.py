@@ -74,12 +74,15 @@ class FakeServer:
         self.hellos: list[Hello] = []
         self.byes: list[str] = []
         self.polls: list[Poll] = []
+        self.poll_times: list[float] = []
         self.requests: list[str] = []
         self.refused: int = 0
         #: Answers that get lost on the way after the request has had its effect.
         self.lose_answers = 0
         self.drop: set[str] = set()
         self.drain = False
+        #: Whether polls that wait for something to be dropped are let wait.
+        self.holds_back = True
         self.inline = True
         self.completed: Callable[[FakeTask], None] = lambda _: None
         handler = type("Handler", (_Handler,), {"fake": self})
@@ -119,6 +122,8 @@ class FakeServer:
         project: str | None = None,
         executor: Mapping[str, Any] | None = None,
         outputs: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> FakeTask:
         """Queue a task; an argument is a template or a plain JSON scalar."""
@@ -139,6 +144,8 @@ class FakeServer:
             executor_data=dict(executor or {}),
             project=project,
             outputs=dict(outputs or {}),
+            env=dict(env or {}),
+            timeout=timeout,
         )
         task = FakeTask(lease=lease)
         with self.changed:
@@ -146,6 +153,12 @@ class FakeServer:
             self.queue.append(task)
             self.changed.notify_all()
         return task
+
+    def cancel(self, *tasks: FakeTask) -> None:
+        """Have the worker drop tasks, which a poll that listens is told at once."""
+        with self.changed:
+            self.drop.update(task.tokens[-1] for task in tasks)
+            self.changed.notify_all()
 
     def wait(self, fact: Callable[[], Any], what: str = "") -> Any:
         """Wait until something holds; fails at the deadline."""
@@ -176,31 +189,44 @@ class FakeServer:
         """Results in, leases out."""
         with self.changed:
             self.polls.append(poll)
+            self.poll_times.append(time.monotonic())
             self._take_assets(poll, blobs)
             acknowledgements = tuple(self._complete(completion) for completion in poll.completions)
             self._take_streams(poll, blobs)
             self._note_started_and_released(poll)
-            held = {key.token for key in poll.held}
-            again = self._not_held(poll, held) if poll.want else []
+            again = self._not_held(poll, {key.token for key in poll.held}) if poll.want else []
             self.changed.notify_all()
-            end = time.monotonic() + (0.0 if poll.completions else min(poll.wait, 30.0))
-            while poll.want and not again and not self.queue and not self.drain and not self.drop & held:
+            at_once = poll.completions or not (poll.want or self.holds_back)
+            end = time.monotonic() + (0.0 if at_once else min(poll.wait, 30.0))
+            while not again and not self._may_be_told(poll):
                 left = end - time.monotonic()
                 if left <= 0:
                     break
                 self.changed.wait(left)
             leases = again + self._lease(poll)
-            drop = tuple(key for key in poll.held if key.token in self.drop)
+            drop = self._to_be_dropped(poll)
+            for task in drop:
+                task.worker = ""
             inputs = self._inline(leases) if self.inline else {}
             work = Work(
                 instance=self.instance,
                 acknowledgements=acknowledgements,
                 leases=tuple(leases),
                 assets=tuple(inputs),
-                drop=drop,
+                drop=tuple(task.lease.key for task in drop),
                 drain=self.drain,
             )
             return work, list(inputs.values())
+
+    def _may_be_told(self, poll: Poll) -> bool:
+        """Whether there is something to answer a poll with that waits for a lease, or for one to be dropped."""
+        return bool(self._to_be_dropped(poll) or (poll.want and (self.queue or self.drain)))
+
+    def _to_be_dropped(self, poll: Poll) -> list[FakeTask]:
+        """Those of the worker's tasks, also of those that came while the poll waited."""
+        named = {key.token for key in poll.held}
+        tasks = [(token, self.by_token[token]) for token in self.drop & self.by_token.keys()]
+        return [task for token, task in tasks if token in named or task.worker == poll.worker]
 
     def _take_assets(self, poll: Poll, blobs: Sequence[memoryview]) -> None:
         for digest, blob in zip(poll.assets, blobs, strict=False):

@@ -128,7 +128,7 @@ def test_a_dropped_task_takes_its_running_command_along(fake: FakeServer, worker
     fake.wait(lambda: task.text().endswith("\n"), "the shell's process id")
     pid = int(task.text())
     assert is_alive(pid)
-    fake.drop.add(task.tokens[-1])
+    fake.cancel(task)
     eventually(lambda: not is_alive(pid))
     assert task.completion is None
     assert worker.poll() is None

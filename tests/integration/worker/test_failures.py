@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from covalent.wire.work import Completion, Outcome
 from covalent.worker.messages import ERROR_BYTES
-from tests.integration.worker.conftest import Workers, eventually, is_alive, kill
+from tests.integration.worker.conftest import Workers, eventually, is_alive, kill, parent
 from tests.integration.worker.fake_server import FakeServer, by_value
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -301,29 +302,85 @@ def test_when_a_runner_is_killed_tasks_sent_ahead_are_run_elsewhere(fake: FakeSe
     assert {fake.outcome(task).outcome for task in others} == {Outcome.COMPLETED}
 
 
-def test_a_dropped_task_is_killed_with_its_grandchildren(fake: FakeServer) -> None:
-    def family() -> None:
-        import subprocess
-        import sys
-        import time
+def spread() -> None:
+    """Start a child, a session of its own, and a daemon that nothing but its descent leads to."""
+    import os
+    import subprocess
+    import sys
+    import time
 
-        nap = "import time; time.sleep(600)"
-        orphan = (
-            "import os, subprocess, sys; os.setsid(); "
-            f"print(subprocess.Popen([sys.executable, '-c', {nap!r}], start_new_session=True).pid, flush=True)"
-        )
-        subprocess.run([sys.executable, "-c", orphan], check=True)
-        print(subprocess.Popen([sys.executable, "-c", nap]).pid, flush=True)
-        time.sleep(600)
+    nap = "import time; time.sleep(600)"
+    session = (
+        "import os, subprocess, sys; os.setsid(); "
+        f"print(subprocess.Popen([sys.executable, '-c', {nap!r}], start_new_session=True).pid, flush=True)"
+    )
+    subprocess.run([sys.executable, "-c", session], check=True)
+    print(subprocess.Popen([sys.executable, "-c", nap]).pid, flush=True)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.chdir("/")
+            nested = f"import os, time; os.fork(); print(os.getpid(), flush=True); {nap}"
+            os.execve(sys.executable, [sys.executable, "-S", "-c", nested], {})  # noqa: S606 - no shell is the point
+        os._exit(0)
+    os.wait()
+    time.sleep(600)
 
-    task = fake.submit(family)
-    fake.wait(lambda: task.text().count("\n") == 2, "both process ids")
+
+def test_a_dropped_task_is_gone_within_two_seconds_with_all_that_it_started(fake: FakeServer) -> None:
+    task = fake.submit(spread)
+    fake.wait(lambda: task.text().count("\n") == 4 and task.started, "all process ids")
     pids = [int(line) for line in task.text().split()]
     assert all(map(is_alive, pids))
-    fake.drop.add(task.tokens[-1])
+    dropped = time.monotonic()
+    fake.cancel(task)
     eventually(lambda: not any(map(is_alive, pids)))
+    assert time.monotonic() - dropped < 2.0
     assert fake.value(fake.submit(lambda: "well")) == "well"
     assert task.completion is None
+
+
+def test_what_a_killed_runners_task_started_ends_with_it(fake: FakeServer) -> None:
+    task = fake.submit(spread)
+    fake.wait(lambda: task.text().count("\n") == 4, "all process ids")
+    pids = [int(line) for line in task.text().split()]
+    kill(parent(pids[1]))
+    assert fake.outcome(task).outcome is Outcome.DIED
+    eventually(lambda: not any(map(is_alive, pids)))
+
+
+def test_what_a_finished_task_started_ends_with_it_and_other_tasks_go_on(fake: FakeServer, workers: Workers) -> None:
+    go = workers.directory / "go"
+
+    def wait_for(path: str) -> str:
+        import os
+        import time
+
+        while not os.path.exists(path):  # noqa: PTH110 - it takes no globals along
+            time.sleep(0.01)
+        return "waited"
+
+    def start() -> int:
+        import os
+        import sys
+
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.write(writing, str(os.getpid()).encode())
+                os.execve(sys.executable, [sys.executable, "-S", "-c", "import time; time.sleep(600)"], {})  # noqa: S606
+            os._exit(0)
+        os.wait()
+        return int(os.read(reading, 100))
+
+    other = fake.submit(wait_for, str(go))
+    fake.wait(lambda: other.started)
+    pid = fake.value(fake.submit(start))
+    eventually(lambda: not is_alive(pid))
+    go.write_text("")
+    assert fake.value(other) == "waited"
+    assert other.leased == 1
 
 
 def test_a_task_that_is_dropped_before_it_began_never_runs(fake: FakeServer, workers: Workers) -> None:
@@ -337,7 +394,7 @@ def test_a_task_that_is_dropped_before_it_began_never_runs(fake: FakeServer, wor
     blocking = [fake.submit(nap) for _ in range(2)]
     fake.wait(lambda: all(task.started for task in blocking))
     waiting = fake.submit(lambda path: open(path, "w").close(), str(path))  # noqa: PTH123
-    fake.drop.update(task.tokens[-1] for task in blocking)
+    fake.cancel(*blocking)
     assert fake.outcome(waiting).outcome is Outcome.COMPLETED
     assert [task.completion for task in blocking] == [None, None]
 

@@ -64,6 +64,21 @@ def test_directory_and_variables_are_put_back(fake: FakeServer) -> None:
     assert before[:2] == (None, os.environ.get("HOME"))
 
 
+def test_a_tasks_own_variables_are_its_commands_too_and_are_gone_after_it(fake: FakeServer, workers: Workers) -> None:
+    workers.start(slots=1, environ={"COMMON": "worker's"})
+
+    def look() -> list[str | None]:
+        import os
+
+        return [os.environ.get("COMMON"), os.environ.get("OWN")]
+
+    plain = fake.value(fake.submit(look))
+    task = fake.submit(look, env={"COMMON": "task's", "OWN": "väl"}, bash=["echo $COMMON $OWN"])
+    assert fake.value(task) == ["task's", "väl"]
+    assert task.text() == "task's väl\n"
+    assert fake.value(fake.submit(look)) == plain == ["worker's", None]
+
+
 @pytest.mark.parametrize("trace", ["thread", "daemon", "child", "path", "limit", "signal"])
 def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, workers: Workers, trace: str) -> None:
     workers.start(slots=1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from covalent.worker.environment import RUNNER_VARIABLE, runner_environment
+import pytest
+
+from covalent.errors import WorkerError
+from covalent.worker.environment import RUNNER_VARIABLE, check_variables, runner_environment
 
 
 def test_secrets_and_what_steers_another_interpreter_are_left_out() -> None:
@@ -23,3 +26,20 @@ def test_thread_counts_fit_the_slot_unless_they_were_chosen() -> None:
     assert made["OMP_NUM_THREADS"] == "3"
     assert made["MKL_NUM_THREADS"] == "7"
     assert made[RUNNER_VARIABLE] == "m"
+
+
+def test_a_task_may_set_what_does_not_steer_the_process_that_runs_it() -> None:
+    check_variables({"OMP_NUM_THREADS": "2", "DATA": "", "MY_LD_PATH": "x", "pythonic": "y"})
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONPATH", "PYTHONHOME", "COVALENT_API_TOKEN", "LD_"])
+def test_a_variable_that_steers_the_process_is_refused_by_name(name: str) -> None:
+    with pytest.raises(WorkerError, match=f"'{name}' of its env is refused.* LD_, PYTHON or COVALENT_ .*leave it out"):
+        check_variables({"FINE": "1", name: "x"})
+
+
+@pytest.mark.parametrize(("name", "value"), [("", "x"), ("A=B", "x"), ("A\0B", "x"), ("A", "x\0y")])
+def test_a_variable_that_no_process_can_have_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(WorkerError, match="of its env cannot be set") as caught:
+        check_variables({name: value})
+    assert repr(name) in str(caught.value)

@@ -95,3 +95,18 @@ def test_tasks_with_the_same_needs_share_a_description_of_their_runner_and_few_a
     assert all(first.bind is second.bind for first, second in zip(seen.jobs[::2], seen.jobs[1::2], strict=True))
     assert len({job.key for job in seen.jobs}) == 1000
     assert len(intake._bindings) <= 256
+
+
+def test_variables_that_steer_what_runs_the_task_are_refused_with_the_task(intake: Intake, seen: Seen) -> None:
+    intake.take(held(env={"PYTHONPATH": "/mine"}), {FUNCTION: b"x"})
+    assert seen.jobs == []
+    ((_, reason),) = seen.refused
+    assert reason.startswith("this worker cannot run the task: the environment variable 'PYTHONPATH'")
+
+
+def test_what_this_version_does_not_know_is_refused_by_name(intake: Intake, seen: Seen) -> None:
+    intake.take(held(requires=("bash-hooks", "levitation")), {FUNCTION: b"x"})
+    ((_, reason),) = seen.refused
+    assert reason == (
+        "this worker cannot run the task: it needs levitation; upgrade covalent-sdk in the worker's environment"
+    )

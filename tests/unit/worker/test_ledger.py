@@ -28,6 +28,13 @@ def test_a_lease_that_was_held_is_dropped() -> None:
     assert ledger.keys() == ()
 
 
+def test_a_lease_that_was_to_be_dropped_before_it_came_is_dropped() -> None:
+    ledger = Ledger()
+    ledger.forget(lease(1).key)
+    assert ledger.accept([lease(1)]) == []
+    assert ledger.unfinished == 0
+
+
 def test_started_is_told_once() -> None:
     ledger = Ledger()
     (held,) = ledger.accept([lease(1)])

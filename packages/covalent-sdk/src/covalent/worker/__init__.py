@@ -14,5 +14,5 @@
     couriers     threads that wait for the network
     assets  home  spool  streams  environment  processes     disk and operating system
     runner/      what runs in the runner process, in the user's interpreter
-    channel  mark  messages     what supervisor and runner share
+    channel  mark  messages  orphans     what supervisor and runner share
 """

@@ -1,15 +1,22 @@
-"""The environment variables of a runner: the worker's, without its secrets and what would steer the wrong Python."""
+"""The environment variables of a runner: the worker's, without its secrets and what would steer the wrong Python.
+
+And those of a single task, which may not change what runs it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
+from covalent.errors import WorkerError
+
 #: Marks a runner and, by inheritance, everything that its tasks start.
 RUNNER_VARIABLE: Final = "COVALENT_RUNNER"
 _SECRET_WORDS: Final = ("TOKEN", "DATABASE_URL", "EXTRA_HEADERS")
 #: These belong to the interpreter that the worker itself runs in.
 _INTERPRETERS_OWN: Final = ("PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
+#: What the dynamic linker, Python and we ourselves look at.
+_RESERVED: Final = ("LD_", "PYTHON", "COVALENT_")
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -20,6 +27,21 @@ def runner_environment(environ: Mapping[str, str], *, marker: str, processors: i
         kept.setdefault(name, str(max(1, processors)))
     kept[RUNNER_VARIABLE] = marker
     return kept
+
+
+def check_variables(variables: Mapping[str, str]) -> None:
+    """Raise WorkerError unless a task may have these variables."""
+    for name, value in variables.items():
+        if name.startswith(_RESERVED):
+            raise WorkerError(
+                f"the environment variable {name!r} of its env is refused: names that begin with "
+                f"{', '.join(_RESERVED[:-1])} or {_RESERVED[-1]} steer what runs the task; leave it out"
+            )
+        if not name or "=" in name or "\0" in name + value:
+            raise WorkerError(
+                f"the environment variable {name!r} of its env cannot be set: a name has at least one letter and no "
+                "'=', and neither name nor value may hold a NUL"
+            )
 
 
 def _is_secret(name: str) -> bool:

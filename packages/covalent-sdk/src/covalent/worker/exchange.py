@@ -1,9 +1,11 @@
-"""What is said to the server, when, and on which of three lines, each with a courier of its own.
+"""What is said to the server, when, and on which of four lines, each with a courier of its own.
 
 *Deliver* carries completions and takes leases in the same answer; it is answered at once. *Idle* waits at the server
 for leases when a slot is free; it never carries a completion, so no acknowledgement is held behind it. *Beat* says
-what is held and carries what running tasks print. All three name everything that is held. The lines may cross: a
-lease that arrives on two of them is dropped by the ledger the second time.
+what is held and carries what running tasks print. *Listen* waits at the server while a task runs that is known there
+to have begun, and is answered as soon as a lease is to be dropped; nothing waits for it in turn. All name everything
+that is held. The lines may cross: a lease that arrives on two of them is dropped by the ledger the second time, and
+so is one that arrives after it was to be dropped.
 """
 
 from __future__ import annotations
@@ -67,6 +69,9 @@ class Tasks(Protocol):
     def more_soon(self) -> bool:
         """Whether tiny tasks are under way, so that another completion comes within milliseconds."""
 
+    def listens(self) -> bool:
+        """Whether a task runs of which the server knows that it has begun."""
+
     def printed(self) -> Printed:
         """What running tasks have printed since it was last acknowledged."""
 
@@ -92,13 +97,14 @@ class _State:
     idle_wants: int = 0
     last_beat: float = 0.0
     last_streams: float = 0.0
+    last_listening: float = 0.0
     #: Since when a completion waits for others.
     gathering_since: float | None = None
     released: list[LeaseKey] = field(default_factory=list)
 
 
 class Exchange:
-    """The three lines to the server."""
+    """The four lines to the server."""
 
     def __init__(
         self,
@@ -123,6 +129,7 @@ class Exchange:
         self._deliver: Courier[Any] = Courier("covalent-deliver", mailbox)
         self._idle: Courier[Any] = Courier("covalent-idle", mailbox)
         self._beat: Courier[Any] = Courier("covalent-beat", mailbox)
+        self._listen: Courier[Any] = Courier("covalent-listen", mailbox)
         self._state = _State()
         self.contact = Contact(patience)
         #: Set when no more leases are wanted.
@@ -147,6 +154,8 @@ class Exchange:
             self._send_idle()
         if self._beat.idle:
             self._send_beat(now)
+        if self._listen.idle:
+            self._send_listening(now)
 
     def _introduce(self) -> None:
         if not self._deliver.idle:
@@ -254,6 +263,20 @@ class Exchange:
                 self._tasks.answered(answer)
 
         self._beat.send(lambda: self._post("/worker/heartbeat", poll, blobs), done, self._failed)
+
+    def _send_listening(self, now: float) -> None:
+        # A server that does not hold it back, or tells again what is being dropped, is not asked without end.
+        if now - self._state.last_listening < self._patience.listen_pause or not self._tasks.listens():
+            return
+        self._state.last_listening = now
+        poll = Poll(worker=self._hello.worker, held=self._tasks.held(), wait=self._patience.listen)
+
+        def done(answer: Answer) -> None:
+            self.contact.kept()
+            if self._same_instance(answer.work.instance):
+                self._tasks.answered(answer)
+
+        self._listen.send(lambda: self._post("/worker/heartbeat", poll, []), done, self._failed)
 
     def say_goodbye(self) -> None:
         """Tell the server that this worker leaves; called when nothing is held, and waits for the answer."""

@@ -13,6 +13,7 @@ from covalent.wire import FEATURES, template
 from covalent.wire.work import Lease
 from covalent.worker.assets import Assets, fetch, unpack_project
 from covalent.worker.couriers import Courier
+from covalent.worker.environment import check_variables
 from covalent.worker.home import Home
 from covalent.worker.ledger import Held
 from covalent.worker.messages import Bind, Task
@@ -68,6 +69,7 @@ class Intake:
         self._waiting[lease.key.token] = held
         try:
             _check_features(lease)
+            check_variables(lease.env)
             needed = _needed(lease)
             for digest in blobs.keys() & needed.keys():
                 self._assets.keep(lease.owner, digest, bytes(blobs[digest]))
@@ -154,6 +156,7 @@ class Intake:
             inline=tuple(blobs),
             files=files,
             directory=f"{bind.directory}/{lease.dispatch_id}/node_{lease.node_id}" if unique else None,
+            env=lease.env,
         )
         return Job(held=held, key=key, bind=bind, task=task, blobs=list(blobs.values()))
 

@@ -57,13 +57,13 @@ class Ledger:
         return self._held.get(key.token)
 
     def forget(self, key: LeaseKey) -> None:
-        """The lease is over: acknowledged, dropped or given back. It will not be accepted again."""
+        """The lease is over: acknowledged, dropped or given back. It will not be accepted again, or at all."""
         held = self._held.pop(key.token, None)
         if held is not None:
             self.unfinished -= not held.ended
-            self._had[key.token] = None
-            if len(self._had) > _REMEMBERED:
-                self._had.popitem(last=False)
+        self._had[key.token] = None
+        if len(self._had) > _REMEMBERED:
+            self._had.popitem(last=False)
 
     def keys(self) -> tuple[LeaseKey, ...]:
         """What is held, in the order it came."""

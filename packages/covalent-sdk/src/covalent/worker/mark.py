@@ -15,18 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_LAYOUT: Final = struct.Struct("=QQQQ")
+_LAYOUT: Final = struct.Struct("=QQQdQ")
 _REVOKED: Final = struct.Struct("=Q")
 _REVOKED_AT: Final = _LAYOUT.size - _REVOKED.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """The task that was begun last (0: none), and where in the stream files its output begins."""
+    """The task that was begun last (0: none), where in the stream files its output begins, and since when it runs."""
 
     begun: int
     stdout: int
     stderr: int
+    #: By the monotonic clock, which is the same in all processes of a machine.
+    since: float
 
 
 class Mark:
@@ -38,14 +40,14 @@ class Mark:
             os.ftruncate(self._file, _LAYOUT.size)
         self._map = mmap.mmap(self._file, _LAYOUT.size)
 
-    def begin(self, sequence: int, stdout: int, stderr: int) -> bool:
+    def begin(self, position: Position) -> bool:
         """Begin a task unless it was revoked; called by the runner."""
         fcntl.lockf(self._file, fcntl.LOCK_EX)
         try:
             (revoked,) = _REVOKED.unpack_from(self._map, _REVOKED_AT)
-            if sequence <= revoked:
+            if position.begun <= revoked:
                 return False
-            _LAYOUT.pack_into(self._map, 0, sequence, stdout, stderr, revoked)
+            _LAYOUT.pack_into(self._map, 0, position.begun, position.stdout, position.stderr, position.since, revoked)
             return True
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
@@ -68,8 +70,8 @@ class Mark:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
 
     def _position(self) -> Position:
-        begun, stdout, stderr, _ = _LAYOUT.unpack_from(self._map, 0)
-        return Position(begun=begun, stdout=stdout, stderr=stderr)
+        begun, stdout, stderr, since, _ = _LAYOUT.unpack_from(self._map, 0)
+        return Position(begun=begun, stdout=stdout, stderr=stderr, since=since)
 
     def close(self) -> None:
         """Let go of the file."""

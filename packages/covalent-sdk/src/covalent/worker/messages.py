@@ -62,6 +62,8 @@ class Task:
     files: dict[str, str] = field(default_factory=dict)
     #: The task's own directory.
     directory: str | None = None
+    #: Environment variables, besides those of the runner.
+    env: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

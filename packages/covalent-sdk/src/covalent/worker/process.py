@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from covalent.errors import WireError
-from covalent.worker import channel, environment, processes
+from covalent.worker import channel, environment
 from covalent.worker.home import Home
 from covalent.worker.ledger import Held
 from covalent.worker.mark import Mark, Position
@@ -177,15 +177,17 @@ class Runner:
         return printed or "it ended, or did not get ready in time, without a word"
 
     def end(self) -> int | None:
-        """Kill it with everything its tasks started; returns the status that it ended with by itself, else None.
+        """Kill it with its process group; returns the status that it ended with by itself, else None.
 
-        What it sent before can still be received, and its streams be read, until :meth:`remove`.
+        Its other children have become this process's. What it sent before can still be received, and its streams be
+        read, until :meth:`remove`.
         """
         if self.channel.ended:  # a process that ends closes its files first
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_EXIT_SECONDS)
         status = self._process.poll()
-        processes.kill_tree(self.pid, self._marker)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
         killed = self._process.wait()
         with suppress(FileNotFoundError):
             self._registered.unlink()

@@ -1,7 +1,8 @@
-"""Ending a runner together with everything its tasks started, and a janitor that does so when the worker is gone.
+"""How runners that ended are spoken of, and a janitor that ends those whose worker has died.
 
-A runner leads a session of its own and carries a marker in its environment. What a task starts is found by its
-process group, its session or the inherited marker, so a daemon that left the group does not escape.
+A worker ends what its tasks started by descent (see :mod:`covalent.worker.orphans`). When it has died itself nothing
+descends from it any more: a runner leads a session of its own and carries a marker in its environment, and what its
+tasks started is found by its process group, its session or the inherited marker.
 """
 
 from __future__ import annotations
@@ -55,11 +56,14 @@ def start_janitor(runners: Path) -> None:
     It must be called before any thread is started. A registered runner is a file ``<process id>`` holding its marker.
     """
     reading, writing = os.pipe()
-    if os.fork():
+    if child := os.fork():
         os.close(reading)
         # The writing end stays open, and not inherited, until this process ends in whatever way.
+        os.waitpid(child, 0)
         return
     try:
+        if os.fork():
+            return  # the janitor is no child of this worker's, which has none but its runners
         os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)

@@ -18,6 +18,9 @@ class Patience:
 
     #: An idle poll asks the server to hold it back this long.
     idle_poll: float = 20.0
+    #: One that listens for leases to be dropped, this long, and not sooner after the one before than that.
+    listen: float = 20.0
+    listen_pause: float = 0.5
     #: The first and the longest pause after a request that nobody answered.
     first_pause: float = 0.1
     longest_pause: float = 5.0

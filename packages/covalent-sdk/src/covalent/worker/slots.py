@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from covalent.worker import installed
+from covalent.worker import installed, orphans
 from covalent.worker.home import Home
 from covalent.worker.mark import Position
 from covalent.worker.pace import AHEAD, Pace
@@ -147,16 +147,32 @@ class Slots:
             if len(runner.jobs) > 1 and runner.ready and now - runner.progress > self._patience.stuck:
                 yield from runner.take_back()
 
+    def outlasted(self, now: float) -> list[tuple[Runner, Job]]:
+        """The tasks that have run for longer than they may, counted from their own begin."""
+        found = []
+        for runner in self.runners:
+            limit = runner.jobs[0].held.lease.timeout if runner.jobs else None
+            if limit is not None:
+                position = runner.position()
+                if position.begun == runner.jobs[0].sequence and now - position.since >= limit:
+                    found.append((runner, runner.jobs[0]))
+        return found
+
     def all_long(self, now: float) -> bool:
         """Whether every slot has been busy with the same task for a while."""
         long = sum(bool(runner.jobs) and now - runner.progress > self._patience.hoarding for runner in self.runners)
         return long >= self.count
 
     def retire(self, runner: Runner) -> int | None:
-        """End a runner; returns the status it ended with, None when it was killed. Its streams can still be read."""
+        """End a runner and all that its tasks have started. Its streams can still be read.
+
+        Returns the status that it ended with, None when it was killed.
+        """
         self.runners.remove(runner)
         self._stopped(runner)
-        return runner.end()
+        status = runner.end()
+        orphans.end(spared={other.pid for other in self.runners})
+        return status
 
     def _runner_for(self, key: RunnerKey, job: Job) -> Runner | None:
         """An idle runner of that key, else a new one if a slot is free, else one that takes a tiny task ahead."""

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from covalent.http import Server
-from covalent.wire.work import Completion, LeaseKey, Outcome, Poll, StreamChunk, Welcome
-from covalent.worker import outbox, processes, spool, streams
+from covalent.wire.work import LeaseKey, Outcome, Poll, StreamChunk, Welcome
+from covalent.worker import endings, processes, spool, streams
 from covalent.worker.couriers import Courier, Mailbox
 from covalent.worker.exchange import Answer, Printed
 from covalent.worker.home import Home
 from covalent.worker.intake import Intake
 from covalent.worker.ledger import Held, Ledger
-from covalent.worker.messages import Reply, sendable
+from covalent.worker.messages import Reply
 from covalent.worker.outbox import Outbox
 from covalent.worker.pace import Pace
 from covalent.worker.process import Job, Runner, interpreter_error
 from covalent.worker.settings import STREAM_MESSAGE_BYTES, WorkerSettings
 from covalent.worker.slots import Slots
+from covalent.worker.spool import Entry
 
 Buffer = bytes | bytearray | memoryview
 
@@ -131,6 +132,10 @@ class Workload:
         """Whether tiny tasks are under way, so that another completion comes within milliseconds."""
         return any(runner.jobs and runner.jobs[0].tiny for runner in self.slots.runners)
 
+    def listens(self) -> bool:
+        """Whether a task runs of which the server knows that it has begun."""
+        return any(self.slots.running(time.monotonic(), self._patience.started, told=True))
+
     def take_released(self) -> list[LeaseKey]:
         """Leases to be given back."""
         released, self._released = self._released, []
@@ -194,6 +199,8 @@ class Workload:
         """Spool what is done, take back what is stuck, send what waits."""
         for runner in self.slots.overdue(now):
             self.ended(runner)
+        for runner, job in self.slots.outlasted(now):
+            self._stop_task(runner, job.held)
         self.slots.add(list(self.slots.stuck(now)), first=True)
         if self.slots.waiting() and self.slots.all_long(now):
             self._give_back([job.held for job in self.slots.take_waiting()])
@@ -255,7 +262,7 @@ class Workload:
         self.slots.add([job for job in jobs if job.sequence > begun], first=True)
         for job in jobs:
             if job.sequence <= begun:
-                self._died(runner, job, message)
+                self._end(job.held, endings.cut_short(runner, job, Outcome.DIED, message))
 
     def drain(self) -> None:
         """Finish what has begun, give back the rest."""
@@ -278,29 +285,8 @@ class Workload:
     # -- how tasks end
 
     def _finished(self, runner: Runner, job: Job, reply: Reply, blobs: Sequence[memoryview]) -> None:
-        lease = job.held.lease
-        self._pace.record(lease.function, reply.elapsed)
-        completion = Completion(
-            key=lease.key,
-            outcome=reply.outcome,
-            output=reply.output,
-            error=reply.error,
-            started_at=reply.started_at,
-            ended_at=reply.ended_at,
-        )
-        spans = {"stdout": reply.stdout, "stderr": reply.stderr}
-        self._complete(job.held, completion, blobs[0] if blobs else None, _printed(runner, job.held, spans), reply.file)
-
-    def _died(self, runner: Runner, job: Job, message: str) -> None:
-        now = time.time()
-        position = runner.position()
-        starts = {"stdout": position.stdout, "stderr": position.stderr}
-        spans = {name: (start, runner.streams[name].size()) for name, start in starts.items()}
-        began = now - (time.monotonic() - runner.progress)
-        completion = Completion(
-            key=job.held.lease.key, outcome=Outcome.DIED, error=message, started_at=began, ended_at=now
-        )
-        self._complete(job.held, completion, None, _printed(runner, job.held, spans), None)
+        self._pace.record(job.held.lease.function, reply.elapsed)
+        self._end(job.held, endings.replied(runner, job, reply, blobs))
 
     def _could_not_start(self, runner: Runner) -> None:
         message = interpreter_error(runner.python, runner.startup_error())
@@ -311,22 +297,12 @@ class Workload:
             self._impossible(job.held, message)
 
     def _impossible(self, held: Held, message: str) -> None:
-        """The task cannot be run at all."""
-        message, now = sendable(message), time.time()
-        completion = Completion(key=held.lease.key, outcome=Outcome.FAILED, error=message, started_at=now, ended_at=now)
-        self._complete(held, completion, None, [("stderr", 0, f"{message}\n".encode())], None)
+        self._end(held, endings.impossible(held, message))
 
-    def _complete(
-        self,
-        held: Held,
-        completion: Completion,
-        blob: Buffer | None,
-        printed: Sequence[tuple[str, int, bytes]],
-        file: str | None,
-    ) -> None:
-        if self._ledger.get(completion.key) is held:
+    def _end(self, held: Held, entry: Entry) -> None:
+        if self._ledger.get(held.lease.key) is held:
             self._ledger.end(held)
-            self.outbox.add(outbox.entry(completion, blob, printed, file))
+            self.outbox.add(entry)
 
     # -- how leases go
 
@@ -337,9 +313,11 @@ class Workload:
 
     def _drop(self, key: LeaseKey) -> None:
         held = self._ledger.get(key)
-        if held is None or held.ended:
+        if held is not None and held.ended:
             return  # the answer crossed the completion, which has an answer of its own
         self._ledger.forget(key)
+        if held is None:
+            return  # the answer with the lease itself is still on its way
         self._intake.forget(held)
         self.slots.remove_waiting(lambda job: job.held is held)
         for runner in list(self.slots.runners):
@@ -354,15 +332,7 @@ class Workload:
             self.slots.retire(runner)
             for job, reply, blobs in runner.receive():
                 self._finished(runner, job, reply, blobs)
+            for job in runner.jobs:  # none whose lease was dropped: it has been forgotten
+                message = endings.outlasted(job.held.lease.timeout or 0.0)
+                self._end(job.held, endings.cut_short(runner, job, Outcome.TIMED_OUT, message))
             runner.remove()
-
-
-def _printed(runner: Runner, held: Held, spans: Mapping[str, tuple[int, int]]) -> list[tuple[str, int, bytes]]:
-    """What a task printed and the server does not have, as (stream, offset, bytes)."""
-    found = []
-    for name, (start, end) in spans.items():
-        if end > start:
-            sent = held.sent.get(name, 0)
-            pieces = streams.pieces(runner.streams[name], start, end, sent, most=STREAM_MESSAGE_BYTES)
-            found += [(name, offset, data) for offset, data in pieces]
-    return found

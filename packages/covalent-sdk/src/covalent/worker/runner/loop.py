@@ -19,7 +19,7 @@ from covalent.transportable import payload
 from covalent.wire import container
 from covalent.wire.work import Outcome
 from covalent.worker import channel, installed
-from covalent.worker.mark import Mark
+from covalent.worker.mark import Mark, Position
 from covalent.worker.messages import EXIT_CUT_OFF, Bind, Ready, Reply, Task
 from covalent.worker.runner import execution, failures, survival
 from covalent.worker.runner.outputs import Outputs
@@ -78,12 +78,13 @@ class Runner:
     def run(self, frame: bytes) -> bytes | None:
         """The reply to one task, None when it was taken back or must not be run here any more."""
         task, blobs = channel.decode(Task, frame)
-        begins = self._outputs.ends()
-        if self._spoiled or not self._mark.begin(task.sequence, *begins):
+        stdout, stderr = self._outputs.ends()
+        position = Position(begun=task.sequence, stdout=stdout, stderr=stderr, since=time.monotonic())
+        if self._spoiled or not self._mark.begin(position):
             return None
-        started_at, clock = time.time(), time.perf_counter()
+        started_at = time.time()
         end = self._attempt(task, blobs)
-        ended_at, elapsed = time.time(), time.perf_counter() - clock
+        ended_at, elapsed = time.time(), time.monotonic() - position.since
         self._spoiled = self._surroundings.leave()
         if end.error is not None:
             self._outputs.tell(f"{end.error}\n")
@@ -101,8 +102,8 @@ class Runner:
             started_at=started_at,
             ended_at=ended_at,
             elapsed=elapsed,
-            stdout=(begins[0], ends[0]),
-            stderr=(begins[1], ends[1]),
+            stdout=(stdout, ends[0]),
+            stderr=(stderr, ends[1]),
             spoiled=self._spoiled,
         )
         return channel.encode(reply, end.blobs)
@@ -110,7 +111,7 @@ class Runner:
     def _attempt(self, task: Task, blobs: Sequence[memoryview]) -> _End:
         """Run a task's code; nothing that it raises gets past here."""
         try:
-            self._surroundings.enter(task.directory)
+            self._surroundings.enter(task.directory, task.env)
             assets = execution.Assets(dict(zip(task.inline, blobs, strict=True)), task.files)
             return self._write(execution.run(task, assets, self._functions))
         except BaseException as error:  # noqa: BLE001  the boundary to the user's code: sys.exit fails the task alone

@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -54,8 +55,9 @@ class Surroundings:
         self._limits = _limits()
         self._handlers = _handlers()
 
-    def enter(self, directory: str | None) -> None:
-        """Go to the task's own directory, or to the runner's; raises TaskFailedError when that cannot be."""
+    def enter(self, directory: str | None, variables: Mapping[str, str]) -> None:
+        """Set the task's variables, go to its directory or the runner's; TaskFailedError when that cannot be."""
+        os.environ.update(variables)
         if not self._is_here():
             _go_to(self._directory)
             self._here = os.getcwd()  # noqa: PTH109

@@ -13,16 +13,16 @@ import signal
 import sys
 from typing import Final
 
+from covalent.worker import orphans
+
 _PR_SET_PDEATHSIG: Final = 1
-_PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 def follow(supervisor: int) -> None:
     """Die when the process ``supervisor`` does; adopt what the task's children leave behind, so that it is seen."""
     if sys.platform == "linux":
-        library = _c_library()
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        library.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _c_library().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        orphans.adopt()
     if os.getppid() != supervisor:  # it died before the kernel was told
         os._exit(1)
 
