@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.interpreters import with_the_sdk_alone
 from tests.acceptance.programs import Project
 from tests.installation import Installation
 
@@ -22,6 +23,18 @@ def shared_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[In
 def project(tmp_path: Path, shared_installation: Installation) -> Project:
     """An empty project of a user of the shared server."""
     return Project(tmp_path / "project", shared_installation)
+
+
+@pytest.fixture(scope="session")
+def client_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The interpreter of an environment that has the SDK, and neither the server nor what the tests are made of."""
+    return with_the_sdk_alone(tmp_path_factory.mktemp("client") / "environment")
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory: pytest.TempPathFactory, shared_installation: Installation, client_python: str) -> Project:
+    """A project of a user of the shared server, in an environment with the SDK alone; one for all tests of a module."""
+    return Project(tmp_path_factory.mktemp("user"), shared_installation, client_python)
 
 
 @pytest.fixture

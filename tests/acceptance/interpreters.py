@@ -1,19 +1,23 @@
-"""Environments of other Pythons for executors, made without a network.
+"""Environments made without a network: of other Pythons for executors, and of users who have the SDK alone.
 
 The SDK and its dependencies are pure Python, so one installed copy, that of the environment that runs the tests,
-serves every interpreter: an environment that is to have it gets its directory on the path.
+serves every interpreter: an environment that is to have it gets its directory on the path. A user's environment must
+not see that directory, where the server and the test's tools are too: it gets copies.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
+import covalent
 from tests.components import COMPONENTS, Python, required
 
 OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -41,3 +45,23 @@ def environment(python: Path | str, directory: Path, *, sdk: bool) -> str:
         line = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
         (packages / "sdk.pth").write_text(line)
     return str(directory / "bin" / "python")
+
+
+def with_the_sdk_alone(directory: Path) -> str:
+    """A new environment in which the SDK and its dependencies lie as pip lays them there; its interpreter's path."""
+    python = environment(sys.executable, directory, sdk=False)
+    (packages,) = directory.glob("lib/python*/site-packages")
+    shutil.copytree(Path(covalent.__file__).parent, packages / "covalent", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("covalent-sdk", "cloudpickle", "networkx", "urllib3"):
+        _copy(name, packages)
+    return python
+
+
+def _copy(name: str, packages: Path) -> None:
+    """Copy what is installed of a distribution; of an editable one that is what describes it."""
+    installed = distribution(name)
+    for file in installed.files or ():
+        if file.suffix not in {".pth", ".pyc"} and ".." not in file.parts and file.name != "direct_url.json":
+            target = packages / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(str(installed.locate_file(file)), target)

@@ -25,6 +25,25 @@ if __name__ == "__main__":
     result = ct.get_result(dispatch_id, wait=True)
     print(json.dumps({"status": result.status, "value": result.result, "error": result.error}))
 """
+#: Before a script that finds facts out: what it puts into ``facts``, as plain JSON, is told.
+_FINDING = """
+import json
+import sys
+
+import covalent as ct
+
+facts = {}
+
+
+def raised(call, *args, **kwargs):
+    try:
+        call(*args, **kwargs)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+"""
+_TELLING = "\nprint(json.dumps(facts))\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +101,12 @@ class Program:
 
 
 class Project:
-    """A user's directory with a script and modules, and the server that the user works with."""
+    """A user's directory with scripts and modules, the interpreter that runs them, and the server they work with."""
 
-    def __init__(self, directory: Path, installation: Installation) -> None:
+    def __init__(self, directory: Path, installation: Installation, python: str = sys.executable) -> None:
         self.directory = directory
         self.installation = installation
+        self.python = python
         directory.mkdir(parents=True, exist_ok=True)
 
     def write(self, name: str, text: str) -> Path:
@@ -99,11 +119,11 @@ class Project:
         """Write a script with a lattice ``workflow``."""
         self.write(name, _IMPORT + dedent(text) + _MAIN)
 
-    def start(self, *arguments: Any, name: str = "script.py", python: Path | str = sys.executable) -> Program:
+    def start(self, *arguments: Any, name: str = "script.py", python: Path | str = "") -> Program:
         """Run a script that dispatches its workflow with these arguments; return while it runs."""
         complaints = TemporaryFile("w+")  # noqa: SIM115  (it is the program's to close)
         process = subprocess.Popen(
-            [python, name, json.dumps(arguments)],
+            [python or self.python, name, json.dumps(arguments)],
             cwd=self.directory,
             env=self.installation.environ,
             stdin=subprocess.DEVNULL,
@@ -121,7 +141,7 @@ class Project:
     def attempt(self, name: str = "script.py", **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a script with more variables, and leave it to the caller whether it ends well."""
         return subprocess.run(
-            [sys.executable, name, "[]"],
+            [self.python, name, "[]"],
             cwd=self.directory,
             env=self.installation.environ | environ,
             capture_output=True,
@@ -129,6 +149,18 @@ class Project:
             check=False,
             timeout=PATIENCE,
         )
+
+    def facts(self, text: str, name: str = "script.py", **environ: str) -> dict[str, Any]:
+        """Run a script to its end; what it found out.
+
+        It has ``ct``, and puts into the dict ``facts`` what is to be told; ``raised(call, ...)`` is a call's error.
+        """
+        self.write(name, _FINDING + dedent(text) + _TELLING)
+        done = self.attempt(name, **environ)
+        if done.returncode:
+            raise AssertionError(f"{name} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
 
     def nodes(self, told: Told) -> dict[str, dict[str, Any]]:
         """The nodes of a dispatch as the server describes them, by name (of equal names, the last)."""
