@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import hashlib
 import json
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
@@ -133,11 +132,7 @@ class TransportableObject:
     @functools.cached_property
     def value_id(self) -> str:
         """The SHA-256 of codec and parts without the header: equal values of equal writers have equal ids."""
-        sha = hashlib.sha256(self._header.codec.encode())
-        for part in self.parts():
-            sha.update(len(part).to_bytes(8, "big"))
-            sha.update(part)
-        return sha.hexdigest()
+        return container.value_digest(self._header.codec, self.parts())
 
     @property
     def size(self) -> int:

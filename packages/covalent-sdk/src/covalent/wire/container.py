@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
@@ -128,6 +128,22 @@ def part_spans(data: Buffer, header: Header) -> Iterator[tuple[int, int]]:
         offset += size
     if offset != len(data):
         raise WireError(f"{len(data)} bytes, but its header describes {offset}")
+
+
+def value_id(data: Buffer) -> str:
+    """What equal values share: the SHA-256 of codec and parts, without the rest of the header."""
+    header = read_header(data)
+    view = memoryview(data)
+    return value_digest(header.codec, [view[start:end] for start, end in part_spans(view, header)])
+
+
+def value_digest(codec: str, parts: Iterable[Buffer]) -> str:
+    """As :func:`value_id`, of parts that lie apart."""
+    sha = hashlib.sha256(codec.encode())
+    for part in parts:
+        sha.update(memoryview(part).nbytes.to_bytes(8, "big"))
+        sha.update(part)
+    return sha.hexdigest()
 
 
 def whole_size(prefix: Buffer, header: Header) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select
 
+from covalent.wire import container
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import asset, asset_owner
@@ -29,11 +30,9 @@ class NewAsset:
     size: int
     preview: str
     data: bytes | None
-    #: What equal values share; None for large ones, which stand for themselves by their digest.
-    value_id: str | None = None
 
 
-_ADD = Prepared(insert_ignore(asset, "digest", "size", "preview", "data", "value_id"))
+_ADD = Prepared(insert_ignore(asset, "digest", "size", "preview", "data"))
 _OWN = Prepared(insert_ignore(asset_owner, "digest", "owner"))
 _OWNED = Prepared(
     select(asset_owner.c.digest).where(
@@ -45,29 +44,22 @@ _FETCH = Prepared(
     .join(asset_owner, asset_owner.c.digest == asset.c.digest)
     .where(asset_owner.c.owner == bindparam("owner"), Within(asset.c.digest, "digests"))
 )
-_VALUES = Prepared(select(asset.c.digest, asset.c.value_id).where(Within(asset.c.digest, "digests")))
+_SMALL = Prepared(
+    select(asset.c.digest, asset.c.data).where(Within(asset.c.digest, "digests"), asset.c.data.is_not(None))
+)
 
 
 def store(connection: Connection, owner: str, assets: Sequence[NewAsset]) -> None:
     """Record assets and that ``owner`` may read them."""
-    rows = [
-        {
-            "digest": item.digest,
-            "size": item.size,
-            "preview": item.preview,
-            "data": item.data,
-            "value_id": item.value_id,
-        }
-        for item in assets
-    ]
+    rows = [{"digest": item.digest, "size": item.size, "preview": item.preview, "data": item.data} for item in assets]
     _ADD.many(connection, rows)
     _OWN.many(connection, [{"digest": item.digest, "owner": owner} for item in assets])
 
 
 def value_ids(connection: Connection, digests: Collection[str]) -> dict[str, str]:
-    """The value ids of assets, as far as they have one."""
-    rows = _VALUES.one(connection, {"digests": many(connection, digests)})
-    return {row.digest: row.value_id for row in rows if row.value_id is not None}
+    """What equal values share, for the small ones of these assets; a large one stands for itself by its digest."""
+    rows = _SMALL.one(connection, {"digests": many(connection, digests)})
+    return {row.digest: container.value_id(row.data) for row in rows}
 
 
 def missing(connection: Connection, owner: str, digests: Collection[str]) -> list[str]:

@@ -161,8 +161,8 @@ node: Final = Table(
 #: SQLite uses a partial index only where its condition stands in the statement to the letter.
 IS_READY: Final = text("node.state = 'READY'")
 IS_LEASED: Final = text("node.state in ('LEASED', 'RUNNING')")
-IS_DELAYED: Final = text("node.state = 'DELAYED'")
-IS_DISPATCHING: Final = text("node.state = 'DISPATCHING'")
+#: Waits for something else than a worker. One index for both: every move of a node looks at each of them.
+IS_SUSPENDED: Final = text("node.state in ('DELAYED', 'DISPATCHING')")
 Index(
     "ix_node_ready",
     node.c.pool,
@@ -179,16 +179,11 @@ Index(
 )
 
 Index(
-    "ix_node_delayed",
+    "ix_node_suspended",
+    node.c.state,
     node.c.due_at,
-    sqlite_where=text("state = 'DELAYED'"),
-    postgresql_where=text("state = 'DELAYED'"),
-)
-Index(
-    "ix_node_dispatching",
-    node.c.key,
-    sqlite_where=text("state = 'DISPATCHING'"),
-    postgresql_where=text("state = 'DISPATCHING'"),
+    sqlite_where=text("state in ('DELAYED', 'DISPATCHING')"),
+    postgresql_where=text("state in ('DELAYED', 'DISPATCHING')"),
 )
 
 #: One row for each distinct pair of parent and child.
@@ -212,8 +207,6 @@ asset: Final = Table(
     Column("preview", Text, nullable=False),
     #: The bytes when they are few, None when they are in the asset store.
     Column("data", LargeBinary),
-    #: What equal values share; None for large ones, which stand for themselves by their digest.
-    Column("value_id", String(64)),
 )
 
 #: Knowing a digest gives nothing: who may read an asset stands here.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, TextClause, select
 
 from covalent.status import Status
 from covalent_server.core.decisions import decide
 from covalent_server.core.events import Due
+from covalent_server.core.states import NodeState
 from covalent_server.db.moves import STATE, Effects, Move, apply, end_child, policy_of, view
-from covalent_server.db.tables import IS_DELAYED, IS_DISPATCHING, asset, dispatch, node
+from covalent_server.db.tables import IS_SUSPENDED, asset, dispatch, node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +30,16 @@ class Unborn:
     rank: int
 
 
+_DISPATCHING: Final = node.c.state == NodeState.DISPATCHING
+
+
+def _due(now: float) -> tuple[ColumnElement[bool] | TextClause, ...]:
+    return IS_SUSPENDED, node.c.state == NodeState.DELAYED, node.c.due_at <= now
+
+
 def wake(connection: Connection, now: float) -> Effects:
     """Let delayed nodes whose time has come be leased."""
-    rows = connection.execute(select(*STATE).where(IS_DELAYED, node.c.due_at <= now)).all()
+    rows = connection.execute(select(*STATE).where(*_due(now))).all()
     moves = [
         Move(key=row.key, dispatch=row.dispatch, before=view(row), decision=decide(view(row), Due(), policy_of(row)))
         for row in rows
@@ -40,7 +49,7 @@ def wake(connection: Connection, now: float) -> Effects:
 
 def any_due(connection: Connection, now: float) -> bool:
     """Whether a delayed node's time has come."""
-    return connection.execute(select(node.c.key).where(IS_DELAYED, node.c.due_at <= now).limit(1)).scalar() is not None
+    return connection.execute(select(node.c.key).where(*_due(now)).limit(1)).scalar() is not None
 
 
 def unborn(connection: Connection) -> list[Unborn]:
@@ -51,7 +60,7 @@ def unborn(connection: Connection) -> list[Unborn]:
         select(node.c.key, node.c.fenced, node.c.output, node.c.rank, dispatch.c.owner, dispatch.c.env, asset.c.data)
         .join(dispatch, dispatch.c.key == node.c.dispatch)
         .join(asset, asset.c.digest == node.c.output)
-        .where(IS_DISPATCHING, ~born.exists())
+        .where(IS_SUSPENDED, _DISPATCHING, ~born.exists())
         .order_by(node.c.key)
     )
     return [
@@ -71,7 +80,7 @@ def unborn(connection: Connection) -> list[Unborn]:
 def stillborn(connection: Connection, item: Unborn, reason: str, now: float) -> Effects:
     """The sublattice cannot become a dispatch: its node fails."""
     current = connection.execute(
-        select(node.c.key).where(IS_DISPATCHING, node.c.key == item.node, node.c.fenced == item.attempt)
+        select(node.c.key).where(IS_SUSPENDED, _DISPATCHING, node.c.key == item.node, node.c.fenced == item.attempt)
     ).scalar()
     if current is None:
         return Effects()

@@ -33,10 +33,7 @@ def from_bytes(data: memoryview, digest: str | None = None) -> NewAsset:
         raise AssetMismatchError(
             f"the bytes have the digest {found}, not {digest}: they were damaged on the way, send them again"
         )
-    header = _header(data, len(data))
-    return NewAsset(
-        digest=found, size=len(data), preview=_preview(header), data=bytes(data), value_id=_value_id(data, header)
-    )
+    return NewAsset(digest=found, size=len(data), preview=_preview(_header(data, len(data))), data=bytes(data))
 
 
 def from_file(path: Path, digest: str, size: int) -> NewAsset:
@@ -66,15 +63,6 @@ def _header(data: container.Buffer, size: int) -> container.Header:
     if expected != size or min(header.sizes, default=0) < 0:
         raise AssetMismatchError(f"not an asset: {size} bytes, but its header describes {expected}")
     return header
-
-
-def _value_id(data: container.Buffer, header: container.Header) -> str:
-    """What equal values share: a digest of codec and parts, as the SDK's ``TransportableObject.value_id``."""
-    sha = hashlib.sha256(header.codec.encode())
-    for start, end in container.part_spans(data, header):
-        sha.update((end - start).to_bytes(8, "big"))
-        sha.update(data[start:end])
-    return sha.hexdigest()
 
 
 def _preview(header: container.Header) -> str:

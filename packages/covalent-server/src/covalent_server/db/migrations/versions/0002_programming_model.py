@@ -27,9 +27,7 @@ def upgrade() -> None:
     op.add_column("node", sa.Column("cache_key", sa.String(length=64), nullable=True))
     _drop("ix_node_ready")
     _index("ix_node_ready", ["pool", "rank", "key"], "state = 'READY'")
-    _index("ix_node_delayed", ["due_at"], "state = 'DELAYED'")
-    _index("ix_node_dispatching", ["key"], "state = 'DISPATCHING'")
-    op.add_column("asset", sa.Column("value_id", sa.String(length=64), nullable=True))
+    _index("ix_node_suspended", ["state", "due_at"], "state in ('DELAYED', 'DISPATCHING')")
     op.create_table(
         "cached",
         sa.Column("owner", sa.String(), nullable=False),
@@ -43,9 +41,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("cached")
-    op.drop_column("asset", "value_id")
-    _drop("ix_node_dispatching")
-    _drop("ix_node_delayed")
+    _drop("ix_node_suspended")
     _drop("ix_node_ready")
     _index("ix_node_ready", ["pool", "key"], "state = 'READY'")
     for name in ("cache_key", "due_at", "rank", "policy"):
