@@ -23,7 +23,7 @@ _GROUND: Final = "#364fc7"
 _GROUNDS: Final = {"sublattice": "#5f3dc4", "collect": "#0b6e7f", "replay": "#9c3f10"}
 _PADDING: Final = 28.0
 _MARGIN: Final = 12.0
-_HEADING: Final = 36.0
+_HEADING: Final = 42.0
 #: Half the width and half the height of an arrow's head.
 _HEAD: Final = 4.0
 #: How far the second of two outlines, which stand for several tasks, lies behind the first.
