@@ -7,9 +7,9 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Generic, Literal, ParamSpec, Self, Unpack, cast, get_args, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, ParamSpec, Self, Unpack, cast, get_args, overload
 
-from covalent import executors, hydration
+from covalent import executors, hydration, markup
 from covalent.deps import Bash, Calls, Modules
 from covalent.electron import Build, Defaults, Parameters, Replay, recording, refuse_keywords, unserialisable
 from covalent.errors import BoundElectronError, TransportError, WireError
@@ -21,6 +21,9 @@ from covalent.references import FUNCTION_ATTRIBUTE
 from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json, loads, to_json
 from covalent.wire.manifest import Graph, LatticeRecord, Manifest
+
+if TYPE_CHECKING:
+    from covalent.drawing import Drawing
 
 P = ParamSpec("P")
 #: How a return value that holds electrons is put together: from their values, or by running the function again.
@@ -121,6 +124,20 @@ class Lattice(Generic[P]):
     def __repr__(self) -> str:
         return f"<Lattice {self.__name__}>"
 
+    def _repr_html_(self) -> str:
+        graph, metadata = self.transport_graph, self.metadata
+        tasks = f"{len(graph.nodes):,} tasks, in the last build"
+        return markup.card(
+            "Lattice",
+            {
+                "name": self.__name__,
+                "about": (self.__doc__ or "").strip(),
+                "executor": metadata["executor"],
+                "workflow executor": metadata["workflow_executor"],
+                "graph": "built and shown by draw(...)" if graph.output is None else tasks,
+            },
+        )
+
     def _opened(self) -> Callable[P, Any]:
         if FUNCTION_ATTRIBUTE not in self.__dict__:
             if self._workflow is None:
@@ -164,6 +181,25 @@ class Lattice(Generic[P]):
                 except TransportError as error:
                     raise unserialisable(f"the argument {name!r} of {self.__name__}", error) from None
             raise
+
+    @overload
+    def draw(self) -> Drawing: ...
+
+    @overload
+    def draw(self, *args: P.args, **kwargs: P.kwargs) -> Drawing: ...
+
+    def draw(self, *args: Any, **kwargs: Any) -> Drawing:
+        """The picture of the graph that these arguments give; without any, of the graph that was built last.
+
+        A notebook shows it, ``.svg`` is its text, and ``.save("graph.svg")`` writes it. The lattice stays as it is.
+        """
+        from covalent.drawing import Drawing  # noqa: PLC0415 - few scripts draw
+
+        drawn = self
+        if args or kwargs or self.transport_graph.output is None:
+            drawn = copy.copy(self)
+            drawn.build_graph(*args, **kwargs)
+        return Drawing(drawn.transport_graph.record)
 
     # -- what was stored of one
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
+from covalent import markup
 from covalent.errors import DispatchFailedError, MissingLatticeRecordError, ServerError
 from covalent.http import Server, persistently
 from covalent.status import Status
@@ -86,6 +87,14 @@ class StoredObject(TransportableObject):
     def __repr__(self) -> str:
         return f"<TransportableObject {self._described.type_name} {self.asset_id[:12]} on {self._server.url}>"
 
+    def _repr_html_(self) -> str:
+        described = self._described  # nothing is fetched to be shown
+        size = f"{described.size:,} bytes on {self._server.url}" if described.type_name else f"on {self._server.url}"
+        return markup.card(
+            "TransportableObject",
+            {"type": described.type_name, "text": described.object_string, "size": size, "id": described.digest},
+        )
+
 
 @functools.cache
 def _read_off_the_bytes() -> frozenset[str]:
@@ -133,22 +142,26 @@ class NodeResult(Mapping[str, Any]):
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self]
 
-    def __str__(self) -> str:
+    def _known_lines(self) -> dict[str, object]:
         output = self["output"]
-        lines = {
+        return {
             "node": f"{self['node_name']}({self['node_id']})",
             "status": self._standing,
             "started": self["start_time"],
             "ended": self["end_time"],
             "output": None if output is None else output.object_string,
             "error": self["error"],
-            "stdout": self["stdout"].rstrip("\n"),
-            "stderr": self["stderr"].rstrip("\n"),
         }
-        return _listed(lines)
+
+    def __str__(self) -> str:
+        streams = {name: self[name].rstrip("\n") for name in ("stdout", "stderr")}
+        return _listed(self._known_lines() | streams)
 
     def __repr__(self) -> str:
         return f"<NodeResult {self['node_name']}({self['node_id']}) {self['status']}>"
+
+    def _repr_html_(self) -> str:
+        return markup.card("Node", self._known_lines())  # without the streams, which would have to be fetched
 
 
 class Result:
@@ -268,10 +281,16 @@ class Result:
         shown = "" if self.object_string is None else f" {_shortened(self.object_string)}"
         return f"<Result of {self.name} {self.dispatch_id} {self.status}{shown}>"
 
+    def _repr_html_(self) -> str:
+        return markup.card("Result", self._lines())
+
     def __str__(self) -> str:
+        return _listed(self._lines())
+
+    def _lines(self) -> dict[str, object]:
         ended = self.status.terminal
         counts = sorted(self._record.node_counts.items())
-        lines = {
+        return {
             "dispatch id": self.dispatch_id,
             "workflow": self.name,
             "status": self.status,
@@ -281,7 +300,6 @@ class Result:
             "result": self.object_string,
             "error": self.error,
         }
-        return _listed(lines)
 
 
 def _standing(status: str, *, ended: bool) -> str:

@@ -159,6 +159,20 @@ class TransportableObject:
     def __repr__(self) -> str:
         return f"<TransportableObject of {self._header.type_name}, {self.size} bytes>"
 
+    def _repr_html_(self) -> str:
+        from covalent import markup  # noqa: PLC0415 - for notebooks; a runner does without
+
+        header = self._header
+        return markup.card(
+            "TransportableObject",
+            {
+                "type": header.type_name,
+                "text": header.object_string,
+                "size": f"{self.size:,} bytes",
+                "written by": f"Python {header.py_version}" if header.py_version else None,
+            },
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
         return TransportableObject.deserialize, (self.serialize(),)
 
