@@ -1,8 +1,9 @@
-"""Texts of strangers in pictures and notebooks: escaped, and free of what XML refuses and of what misleads the eye."""
+"""Texts of strangers in drawings, notebooks and terminals: escaped, cut, and free of what misleads or XML refuses."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
@@ -25,6 +26,22 @@ def readable(text: str) -> str:
 def escaped(text: str) -> str:
     """The text as HTML and XML take it, between tags and inside quoted attributes."""
     return readable(text).translate(_ENTITIES)
+
+
+def cut(text: str, room: int) -> str:
+    """The text in one line of at most so many columns."""
+    text = " ".join(readable(text[: 4 * room]).split())
+    if columns(text) <= room:
+        return text
+    text = text[:room]
+    while text and columns(text) >= room:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def columns(text: str) -> int:
+    """How many letters' width a text takes: a letter of East Asian scripts counts for two."""
+    return len(text) if text.isascii() else sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
 
 
 def card(title: str, rows: Mapping[str, object]) -> str:

@@ -1,26 +1,26 @@
 """Asking how a dispatch stands, and waiting for its end without asking again and again.
 
 The server holds its answer back until the dispatch has ended or half a minute has passed, so an end is known at once.
-A server that is restarted meanwhile is found again.
+A server that is restarted meanwhile is found again. Where somebody looks on, it is asked more often, and tells how far
+the dispatch has come.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final, Literal, overload
 from urllib.parse import quote
 
 from covalent.client.connection import connect
+from covalent.client.progress import Progress, View
+from covalent.client.views import view
 from covalent.errors import CovalentError, ServerError, ServerUnreachableError
 from covalent.http import NOT_CONNECTED, Server, persistently
 from covalent.result import Result
 from covalent.wire.codec import from_json
 from covalent.wire.records import DispatchRecord
 
-#: For how long the server may hold an answer back, in seconds.
-_HELD_SECONDS: Final = 30
 #: How much later than that an answer may come before the connection counts as dead, in seconds.
 _GRACE_SECONDS: Final = 15
 #: Between two questions when the server does not hold answers back (as when it is about to stop), in seconds.
@@ -92,7 +92,7 @@ def check_id(given: object) -> None:
         raise TypeError(f"a dispatch's id is text, as ct.dispatch(workflow)(...) returned it, not {kind}{forgotten}")
 
 
-def ask(server: Server, dispatch_id: str, *, held: int | None = None) -> DispatchRecord:
+def ask(server: Server, dispatch_id: str, *, held: float | None = None) -> DispatchRecord:
     """How a dispatch stands; the answer may be ``held`` back for that many seconds until the dispatch has ended."""
     path = f"/dispatches/{quote(dispatch_id, safe='')}"
     if held is None:
@@ -105,25 +105,31 @@ def wait_until_ended(
     dispatch_id: str,
     *,
     reached: bool = False,
+    look: Callable[[], View | None] = view,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> DispatchRecord:
-    """How a dispatch ended; ``reached`` when the server has just answered something else."""
+    """How a dispatch ended; ``reached`` when the server has just answered something else.
+
+    Where somebody looks they see how far it has come.
+    """
     try:
-        while True:
-            asked = clock()
-            record = persistently(
-                lambda: ask(server, dispatch_id, held=_HELD_SECONDS),
-                reached=reached,
-                notice=_say_that_it_is_away,
-                clock=clock,
-                sleep=sleep,
-            )
-            if record.status.terminal:
-                return record
-            reached = True
-            if clock() - asked < _PAUSE:
-                sleep(_PAUSE)
+        with Progress(look(), clock) as progress:
+            while True:
+                asked = clock()
+                record = persistently(
+                    lambda: ask(server, dispatch_id, held=progress.held),
+                    reached=reached,
+                    notice=lambda error, seconds: progress.say(_away(error, seconds)),
+                    clock=clock,
+                    sleep=sleep,
+                )
+                progress.tell(record)
+                if record.status.terminal:
+                    return record
+                reached = True
+                if clock() - asked < _PAUSE:
+                    sleep(_PAUSE)
     except ServerUnreachableError as error:
         if not reached and error.code == NOT_CONNECTED:
             raise  # nobody knows whether there is such a dispatch
@@ -133,8 +139,8 @@ def wait_until_ended(
         raise
 
 
-def _say_that_it_is_away(error: ServerError, seconds: float) -> None:
-    sys.stderr.write(f"covalent: {error}; asking for {seconds:.0f} seconds more\n")
+def _away(error: ServerError, seconds: float) -> str:
+    return f"covalent: {error}; asking for {seconds:.0f} seconds more"
 
 
 def _kept(dispatch_id: str) -> str:

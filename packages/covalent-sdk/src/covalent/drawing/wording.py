@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
 from covalent.drawing.grouping import Box, Sketch
-from covalent.markup import readable
+from covalent.markup import columns, cut
 from covalent.wire.manifest import Graph
 
 NAME_SIZE: Final = 13
@@ -32,7 +31,7 @@ def heading(graph: Graph, sketch: Sketch) -> tuple[str, str]:
         said.append("alike ones share a box")
     if any(arrow.waits for arrow in sketch.arrows):
         said.append("dashed: waits for, takes no value")
-    return cut(graph.graph.name or "workflow"), "; ".join(said)
+    return cut(graph.graph.name or "workflow", _MAX_COLUMNS), "; ".join(said)
 
 
 def captions(graph: Graph, sketch: Sketch) -> list[tuple[str, str]]:
@@ -54,7 +53,7 @@ def _caption(box: Box, *, result: object, several: bool) -> tuple[str, str]:
         word += f" · {'/'.join(_distinct(node.metadata.executor for node in box.members))}"
     if any(node.id == result for node in box.members):
         word += " → result"
-    return cut(name), cut(word)
+    return cut(name, _MAX_COLUMNS), cut(word, _MAX_COLUMNS)
 
 
 def title(box: Box) -> str:
@@ -74,25 +73,9 @@ def labels(sketch: Sketch) -> list[str]:
     ]
 
 
-def cut(text: str, columns: int = _MAX_COLUMNS) -> str:
-    """The text as one line of at most so many columns."""
-    text = " ".join(readable(text[: 4 * columns]).split())
-    if _columns(text) <= columns:
-        return text
-    text = text[:columns]
-    while _columns(text) >= columns:
-        text = text[:-1]
-    return f"{text}…"
-
-
 def width(text: str, size: float) -> float:
     """How wide a text is, in pixels."""
-    return _columns(text) * size * _LETTER
-
-
-def _columns(text: str) -> int:
-    """How many letters' width a text takes: a letter of East Asian scripts counts for two."""
-    return len(text) if text.isascii() else sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
+    return columns(text) * size * _LETTER
 
 
 def _distinct(items: Iterable[str]) -> list[str]:
