@@ -16,6 +16,7 @@ from covalent.client.progress import Standing, View
 _VARIABLE: Final = "COVALENT_PROGRESS"
 _OFF: Final = frozenset({"0", "off", "no", "false"})
 _BAR_COLUMNS: Final = 24
+_SHORTEST_BAR: Final = 6
 _NAME_COLUMNS: Final = 32
 #: Of a terminal that does not say how wide it is.
 _COLUMNS: Final = 80
@@ -28,13 +29,18 @@ def view() -> View | None:
     """Where somebody looks, if anybody does: below a notebook's cell, or at the terminal of the standard error."""
     if os.environ.get(_VARIABLE, "").strip().lower() in _OFF:
         return None
-    ipython: Any = sys.modules.get("IPython")  # whoever runs in a notebook has loaded it
-    if hasattr(ipython and ipython.get_ipython(), "kernel"):
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)  # whoever runs in a notebook has loaded it
+    if get_ipython is not None and hasattr(get_ipython(), "kernel"):
         return Notebook(importlib.import_module("IPython.display").display)
-    stream: TextIO | None = sys.stderr  # None in a process without one
-    if stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb":
-        return Terminal(stream)
-    return None
+    return Terminal(sys.stderr) if _is_terminal(sys.stderr) else None
+
+
+def _is_terminal(stream: Any) -> bool:
+    """Whether a line can be written over itself; the stream may be anything that somebody has put in its place."""
+    try:
+        return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
+    except (AttributeError, ValueError):  # no stream, no real one, a closed one
+        return False
 
 
 class Terminal:
@@ -68,22 +74,26 @@ class Terminal:
             self._stream.flush()
 
     def _line(self, standing: Standing) -> str:
-        encoding = self._stream.encoding or "ascii"
-        full, empty = "█░" if "█░".encode(encoding, "replace").decode(encoding) == "█░" else "#."
-        filled = _BAR_COLUMNS * standing.done // max(standing.total, 1)
-        bar = full * filled + empty * (_BAR_COLUMNS - filled)
-        name = markup.cut(standing.name, _NAME_COLUMNS)
+        """Name, bar and words; the bar takes the room that is left, if that is enough for one."""
+        encoding = getattr(self._stream, "encoding", None) or "ascii"
+        full, empty = "█░" if _in(encoding, "█░") == "█░" else "#."
         room = self._columns() - 1  # a full line would wrap
-        line = f"{name} {bar} {standing.text}"
-        if markup.columns(line) > room:
-            line = markup.cut(f"{name} {standing.text}", room)
-        return line.encode(encoding, "replace").decode(encoding)
+        name = markup.cut(standing.name, _NAME_COLUMNS)
+        bar = min(_BAR_COLUMNS, room - markup.columns(name) - len(standing.text) - 2)
+        if bar < _SHORTEST_BAR:
+            return _in(encoding, markup.cut(f"{name} {standing.text}", room))
+        filled = bar * standing.done // max(standing.total, 1)
+        return _in(encoding, f"{name} {full * filled}{empty * (bar - filled)} {standing.text}")
 
     def _columns(self) -> int:
         try:
             return os.get_terminal_size(self._stream.fileno()).columns or _COLUMNS
-        except (OSError, ValueError):
+        except (AttributeError, OSError, ValueError):
             return _COLUMNS
+
+
+def _in(encoding: str, text: str) -> str:
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 @dataclass(frozen=True, slots=True)
