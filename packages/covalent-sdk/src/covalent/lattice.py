@@ -126,7 +126,7 @@ class Lattice(Generic[P]):
 
     def _repr_html_(self) -> str:
         graph, metadata = self.transport_graph, self.metadata
-        tasks = f"{len(graph.nodes):,} tasks, in the last build"
+        built = graph.output is not None
         return markup.card(
             "Lattice",
             {
@@ -134,7 +134,9 @@ class Lattice(Generic[P]):
                 "about": (self.__doc__ or "").strip(),
                 "executor": metadata["executor"],
                 "workflow executor": metadata["workflow_executor"],
-                "graph": "built and shown by draw(...)" if graph.output is None else tasks,
+                "tasks": f"{len(graph.nodes):,}, in the last build"
+                if built
+                else "none before it is built; draw(...) shows it",
             },
         )
 

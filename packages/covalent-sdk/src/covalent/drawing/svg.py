@@ -15,12 +15,12 @@ from covalent.drawing.grouping import Arrow, Box, Sketch, sketched
 from covalent.drawing.layout import BOX_HEIGHT, ROW_GAP, Layout, Place, Point, laid_out
 from covalent.drawing.wording import LABEL_SIZE, NAME_SIZE, WORD_SIZE
 from covalent.markup import escaped
-from covalent.wire.manifest import Graph
+from covalent.wire.manifest import Graph, Kind
 
 _FONT: Final = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
 _GREY: Final = "#767676"
 _GROUND: Final = "#364fc7"
-_GROUNDS: Final = {"sublattice": "#5f3dc4", "collect": "#0b6e7f", "replay": "#9c3f10"}
+_GROUNDS: Final[dict[Kind, str]] = {Kind.SUBLATTICE: "#5f3dc4", Kind.COLLECT: "#0b6e7f", Kind.REPLAY: "#9c3f10"}
 _PADDING: Final = 28.0
 _MARGIN: Final = 12.0
 _HEADING: Final = 42.0
@@ -71,7 +71,7 @@ def _opening(heading: tuple[str, str], layout: Layout) -> list[str]:
 
 def _box(box: Box, caption: tuple[str, str], place: Place) -> str:
     kinds = {node.kind for node in box.members}
-    kind = kinds.pop() if len(kinds) == 1 else ""
+    kind = kinds.pop() if len(kinds) == 1 else Kind.TASK
     paint = f'fill="{_GROUNDS.get(kind, _GROUND)}"'
     shapes = _shape(kind, place, paint)
     if len(box.members) > 1:
@@ -86,16 +86,16 @@ def _box(box: Box, caption: tuple[str, str], place: Place) -> str:
     )
 
 
-def _shape(kind: str, place: Place, paint: str, *, by: float = 0.0) -> str:
+def _shape(kind: Kind, place: Place, paint: str, *, by: float = 0.0) -> str:
     """The outline of a box, ``by`` so much to the right of its place and below."""
     x, y, width, height = place.x + by, place.y + by, place.width, BOX_HEIGHT
-    if kind == "collect":
+    if kind is Kind.COLLECT:
         points = ((0, height / 2), (10, 0), (width - 10, 0), (width, height / 2), (width - 10, height), (10, height))
         corners = " ".join(f"{x + right:.1f},{y + down:.1f}" for right, down in points)
         return f'<polygon points="{corners}" {paint}/>'
-    corner = height / 2 if kind == "replay" else 6
+    corner = height / 2 if kind is Kind.REPLAY else 6
     outline = f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:g}" rx="{corner:g}" {paint}/>'
-    if kind == "sublattice":  # a box within a box
+    if kind is Kind.SUBLATTICE:  # a box within a box
         outline += (
             f'<rect x="{x + 3:.1f}" y="{y + 3:.1f}" width="{width - 6:.1f}" height="{height - 6:g}" rx="4" '
             'fill="none" stroke="#fff"/>'

@@ -17,6 +17,7 @@ LABEL_SIZE: Final = 9
 _LETTER: Final = 0.61
 #: Longer names are cut, and longer lists; the whole names are in the box's title.
 _MAX_COLUMNS: Final = 30
+_MAX_WORD_COLUMNS: Final = 44
 _MAX_LABEL_COLUMNS: Final = 16
 _MAX_TITLE_LINES: Final = 12
 #: Where more arrows than this end, none is labelled.
@@ -43,17 +44,20 @@ def captions(graph: Graph, sketch: Sketch) -> list[tuple[str, str]]:
 
 
 def _caption(box: Box, *, result: object, several: bool) -> tuple[str, str]:
-    names, kinds = _distinct(node.name for node in box.members), _distinct(node.kind for node in box.members)
+    names = _distinct(node.name for node in box.members)
     first, count = box.members[0], len(box.members)
-    name = names[0] if len(names) == 1 else f"{len(names):,} functions"
-    word = f"{first.kind} {first.id}" if count == 1 else f"{count:,} \N{MULTIPLICATION SIGN} {'/'.join(kinds)}"
+    name = ", ".join(names[:_MAX_COLUMNS])
+    if len(names) > 1 and columns(name) > _MAX_COLUMNS:
+        name = f"{len(names):,} functions"
+    kinds = "/".join(f"{kind}s" for kind in _distinct(node.kind for node in box.members))
+    word = f"{first.kind} {first.id}" if count == 1 else f"{count:,} {kinds}"
     if box.connected:
         word += ", connected"
     if several:
         word += f" · {'/'.join(_distinct(node.metadata.executor for node in box.members))}"
     if any(node.id == result for node in box.members):
         word += " → result"
-    return cut(name, _MAX_COLUMNS), cut(word, _MAX_COLUMNS)
+    return cut(name, _MAX_COLUMNS), cut(word, _MAX_WORD_COLUMNS)
 
 
 def title(box: Box) -> str:
