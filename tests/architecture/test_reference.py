@@ -7,6 +7,8 @@ import re
 import click
 import pytest
 
+from covalent.commands import command
+from covalent.commands import exits as sdk_exits
 from covalent_server import settings
 from covalent_server.cli import exits
 from covalent_server.cli.command import covalent
@@ -44,6 +46,27 @@ def test_the_introduction_lists_every_setting_as_a_flag() -> None:
 def test_every_exit_code_is_listed() -> None:
     codes = {exits.OK, exits.UNHEALTHY, exits.USAGE, exits.INTERRUPTED, *exits.CODES.values()}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), flags=re.MULTILINE)} == codes
+
+
+def test_every_command_of_the_sdk_has_its_section() -> None:
+    assert set(re.findall(r"^## `python -m covalent (\w+)`$", COMMANDS, flags=re.MULTILINE)) == set(command.COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(command.COMMANDS))
+def test_the_section_of_a_command_of_the_sdk_lists_its_own_options(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        command.main([name, "--help"])
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    listed = set(re.findall(r"^\| `(--[a-z-]+)` \|", section(f"`python -m covalent {name}`"), flags=re.MULTILINE))
+    assert listed == known - {"--help", "--json", "--server"}
+
+
+def test_every_exit_code_of_the_sdk_is_listed() -> None:
+    text = section("Exit codes of `python -m covalent`")
+    codes = {value for name, value in vars(sdk_exits).items() if name.isupper() and isinstance(value, int)}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, flags=re.MULTILINE)} == codes
 
 
 def test_every_setting_of_the_server_is_listed_with_its_variable() -> None:

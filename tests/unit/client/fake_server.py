@@ -206,6 +206,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return state.cancelled(dispatch_id, from_json(Cancellation, loads(body)))
             case "GET", ["dispatches", dispatch_id, *rest]:
                 return self._of_a_dispatch(dispatch_id, rest)
+            case "GET", ["server"]:
+                facts = {"url": state.url, "pid": 1, "guard": "armed", "started_at": 0.0}
+                return {"version": "1.0", "protocol": 1, "instance": "fake", **facts}
             case _, ["assets", digest]:
                 return self._asset(digest, body)
             case _:

@@ -120,6 +120,21 @@ def server_token(url: str) -> str | None:
         raise ConfigError(f"the token file {path} cannot be read ({error}); set COVALENT_API_TOKEN instead") from None
 
 
+def store_token(url: str, token: str) -> Path:
+    """Keep the API token for the server at ``url`` where :func:`server_token` finds it, for this account alone."""
+    path = places.token_path(places.config_dir(os.environ), url)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.chmod(0o700)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{token}\n")
+        Path(name).replace(path)
+    except OSError as error:
+        raise ConfigError(f"the token cannot be kept in {path} ({error}); set COVALENT_API_TOKEN instead") from None
+    return path
+
+
 def _port(settings: Mapping[str, Any]) -> int:
     value = _lookup(settings, "dispatcher.port")
     if not str(value).isascii() or not str(value).isdigit() or not 0 < int(value) <= _MAX_PORT:

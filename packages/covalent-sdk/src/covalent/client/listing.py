@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from covalent.client.connection import connect
 from covalent.errors import CovalentError
-from covalent.http import persistently
+from covalent.http import Server, persistently
 from covalent.result import Result
 from covalent.status import Status
 from covalent.wire.codec import from_json
-from covalent.wire.records import DispatchList
+from covalent.wire.records import DispatchList, DispatchRecord
 
 #: The longest list that a server gives.
-_MOST: Final = 1000
+MOST: Final = 1000
 
 
 def dispatches(
@@ -29,13 +29,20 @@ def dispatches(
 
     >>> [found.dispatch_id for found in ct.dispatches(name="sum_of_squares", status="RUNNING")]
     """
-    asked = {"name": name, "tag": tag, "status": _status(status), "limit": _limit(limit)}
     server = connect(dispatcher_addr)
     try:
-        plain = persistently(lambda: server.get("/dispatches", params=asked))
+        found = records(server, name=name, tag=tag, status=status, limit=limit)
     except (CovalentError, KeyboardInterrupt) as error:
         raise error.with_traceback(None) from None  # what lies between is ours, and no help to anybody
-    return [Result(record, server) for record in from_json(DispatchList, plain).dispatches]
+    return [Result(record, server) for record in found]
+
+
+def records(
+    server: Server, *, name: str | None, tag: str | None, status: Status | str | None, limit: int
+) -> tuple[DispatchRecord, ...]:
+    """The same as the server tells it."""
+    asked = {"name": name, "tag": tag, "status": _status(status), "limit": _limit(limit)}
+    return from_json(DispatchList, persistently(lambda: server.get("/dispatches", params=asked))).dispatches
 
 
 def _status(given: Any) -> Status | None:
@@ -48,6 +55,6 @@ def _status(given: Any) -> Status | None:
 def _limit(given: Any) -> int:
     if not isinstance(given, int) or isinstance(given, bool):
         raise TypeError(f"limit is how many dispatches are wanted, a number, not {given!r}")
-    if not 1 <= given <= _MOST:
-        raise ValueError(f"limit is 1 to {_MOST}, not {given}; narrow the list with name, tag or status")
+    if not 1 <= given <= MOST:
+        raise ValueError(f"limit is 1 to {MOST}, not {given}; narrow the list with name, tag or status")
     return given

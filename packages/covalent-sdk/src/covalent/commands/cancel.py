@@ -1,0 +1,27 @@
+"""``python -m covalent cancel``."""
+
+from __future__ import annotations
+
+import argparse
+
+from covalent import client
+from covalent.commands import exits, output
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser.add_argument("dispatch", metavar="DISPATCH", help="the dispatch's id")
+    parser.add_argument("nodes", nargs="*", type=_number, metavar="TASK", help="numbers of tasks; without, all of it")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Cancel a dispatch, or tasks of it by their numbers."""
+    told = client.cancel(given.dispatch, given.nodes or None, given.server)
+    output.show(told, {"dispatch_id": given.dispatch, "nodes": given.nodes, "message": told}, as_json=given.as_json)
+    return exits.OK
+
+
+def _number(given: str) -> int:
+    if not (given.isascii() and given.isdigit()):
+        raise argparse.ArgumentTypeError(f"{given!r} is no number of a task; `show DISPATCH` lists them")
+    return int(given)
