@@ -210,7 +210,7 @@ def test_a_server_that_died_before_the_sublattice_became_a_dispatch_makes_it_at_
             )
             # Straight to the database: nobody here hears of it.
             await engine.shared.write(lambda session: rows.report(session, report, 1.0))
-            assert len(await engine.read(waking.unborn)) == 1
+            assert len(await engine.read(waking.unborn, after=0, limit=9)) == 1
         async with start() as engine:
             worker = FakeWorker(engine)
             await worker.hello()

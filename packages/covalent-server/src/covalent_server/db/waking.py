@@ -52,16 +52,17 @@ def any_due(connection: Connection, now: float) -> bool:
     return connection.execute(select(node.c.key).where(*_due(now)).limit(1)).scalar() is not None
 
 
-def unborn(connection: Connection) -> list[Unborn]:
-    """The sublattices that are to become dispatches."""
+def unborn(connection: Connection, after: int, limit: int) -> list[Unborn]:
+    """The first sublattices that are to become dispatches, of the nodes that come ``after`` one, by key."""
     child = dispatch.alias("child")
     born = select(child.c.key).where(child.c.parent == node.c.key, child.c.complete == 1, child.c.ended_at.is_(None))
     rows = connection.execute(
         select(node.c.key, node.c.fenced, node.c.output, node.c.rank, dispatch.c.owner, dispatch.c.env, asset.c.data)
         .join(dispatch, dispatch.c.key == node.c.dispatch)
         .join(asset, asset.c.digest == node.c.output)
-        .where(IS_SUSPENDED, _DISPATCHING, ~born.exists())
+        .where(IS_SUSPENDED, _DISPATCHING, node.c.key > after, ~born.exists())
         .order_by(node.c.key)
+        .limit(limit)
     )
     return [
         Unborn(

@@ -228,6 +228,7 @@ class Engine:
             await asyncio.sleep(SWEEP_SECONDS)
             await surviving(self._take_back_expired)
             self.shared.understaffed.set()
+            self.shared.unborn.set()
 
     async def _take_back_expired(self) -> None:
         leases = self.shared.ledger.expired(monotonic())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from covalent_server.storage.files import FileStore
 
+#: Sublattices that are read into memory together.
+_AT_ONCE: Final = 32
 #: No user's key begins with it: theirs are ASCII.
 _KEY: Final = "\N{SECTION SIGN}"
 
@@ -46,14 +49,21 @@ class Spawning:
         self._submit = submit
 
     async def all_that_wait(self) -> None:
-        """Every sublattice that has no dispatch yet."""
-        for item in await self._shared.read(waking.unborn):
-            try:
-                await self._submit(await asyncio.to_thread(_submission, item, self._shared.store))
-            except ObsoleteSublatticeError:
-                log.info("a sublattice's node has ended", extra={"node": item.node})
-            except (WireError, RequestError) as error:
-                await self._give_up(item, f"the sublattice cannot become a dispatch: {error}")
+        """Every sublattice that has no dispatch yet, some at a time so that they share commits."""
+        after = 0
+        while items := await self._shared.read(partial(waking.unborn, after=after, limit=_AT_ONCE)):
+            after = items[-1].node
+            async with asyncio.TaskGroup() as group:
+                for item in items:
+                    group.create_task(surviving(partial(self._one, item)))
+
+    async def _one(self, item: waking.Unborn) -> None:
+        try:
+            await self._submit(await asyncio.to_thread(_submission, item, self._shared.store))
+        except ObsoleteSublatticeError:
+            log.info("a sublattice's node has ended", extra={"node": item.node})
+        except (WireError, RequestError, FileNotFoundError) as error:
+            await self._give_up(item, f"the sublattice cannot become a dispatch: {error}")
 
     async def _give_up(self, item: waking.Unborn, reason: str) -> None:
         effects = await self._shared.write(lambda session: waking.stillborn(session, item, reason, now()))
