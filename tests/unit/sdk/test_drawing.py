@@ -23,6 +23,7 @@ from covalent.drawing.grouping import MAX_BOXES, sketched
 from covalent.errors import GraphError
 from covalent.lattice import Lattice
 from covalent.wire.manifest import Graph, GraphAttributes, Kind, Link, Metadata, Node
+from tests.architecture.tree import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 KINDS = tuple(Kind)
@@ -297,6 +298,15 @@ def test_a_file_that_would_not_be_taken_for_svg_is_refused(workflow: Lattice[...
     with pytest.raises(ValueError, match=f"'{name}' does not say; save it as graph.svg"):
         workflow.draw(3).save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_picture_of_the_documentation_is_up_to_date(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "how-to" / "see-a-graph.md"
+    (code, *_) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    script = tmp_path / "script.py"
+    script.write_text(f"{code}\ndrawing.save('sweep.svg')\n", encoding="utf-8")
+    subprocess.run([sys.executable, script], cwd=tmp_path, check=True)
+    assert (tmp_path / "sweep.svg").read_bytes() == (page.parent / "sweep.svg").read_bytes()
 
 
 def test_drawing_needs_neither_networkx_nor_a_notebook() -> None:
