@@ -7,6 +7,7 @@ from typing import Any
 
 import covalent as ct
 from covalent.graph import TransportGraph
+from covalent.hooks import settled
 from covalent.lattice import Lattice
 from covalent.transportable import TransportableObject
 
@@ -34,7 +35,7 @@ def evaluate(graph: TransportGraph, assets: Mapping[str, bytes]) -> Any:
         function = TransportableObject.deserialize(assets[node.function]).get_deserialized()
         args = [_value(item, outputs, assets) for item in node.args]
         kwargs = {name: _value(item, outputs, assets) for name, item in node.kwargs.items()}
-        outputs[node.id] = TransportableObject(function(*args, **kwargs)).serialize()
+        outputs[node.id] = TransportableObject(settled(function(*args, **kwargs))).serialize()
     return _value(graph.output, outputs, assets)
 
 

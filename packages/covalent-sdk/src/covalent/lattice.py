@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, ParamSpec, Self, Unpack, cast, get_args, overload
 
 from covalent import executors, hydration, markup
 from covalent.deps import Bash, Calls, Modules
-from covalent.electron import Build, Defaults, Parameters, Replay, recording, refuse_keywords, unserialisable
+from covalent.electron import (
+    BoundElectron,
+    Build,
+    Defaults,
+    Parameters,
+    Replay,
+    chosen_executor,
+    recording,
+    unserialisable,
+)
 from covalent.errors import BoundElectronError, TransportError, WireError
 from covalent.executors import Executor
 from covalent.graph import TransportGraph
 from covalent.options import Keywords, Options
 from covalent.project import Project
-from covalent.references import FUNCTION_ATTRIBUTE
+from covalent.references import FUNCTION_ATTRIBUTE, name_of
 from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json, loads, to_json
 from covalent.wire.manifest import Graph, LatticeRecord, Manifest
@@ -42,20 +53,25 @@ class Lattice(Generic[P]):
         postprocess: Postprocess = "reconstruct",
         **options: Unpack[Keywords],
     ) -> None:
-        if not callable(function):
-            raise TypeError(f"ct.lattice takes a function, not {function!r}")
+        _check_function(function)
         if postprocess not in get_args(Postprocess):
             raise ValueError(f"postprocess is {' or '.join(map(repr, get_args(Postprocess)))}, not {postprocess!r}")
-        self._take_function(function._opened() if isinstance(function, Lattice) else function)  # noqa: SLF001 - our own class
-        self.options = Options.given(options)
-        self.workflow_executor = executors.checked(workflow_executor)
+        self.options: Options = Options.given(options)
+        self.workflow_executor: Executor | None = executors.checked(workflow_executor)
+        if isinstance(function, Lattice):
+            self._take_function(function._opened())  # noqa: SLF001 - our own class
+            self.options = self.options.filled(function.options)
+            self.workflow_executor = self.workflow_executor or function.workflow_executor
+        else:
+            self._take_function(function)
         self.postprocess: Postprocess = postprocess
         self._reset()
 
     def _take_function(self, function: Callable[P, Any]) -> None:
-        functools.update_wrapper(self, function)
+        # Of a function's own attributes, those of an electron are about the electron.
+        functools.update_wrapper(self, function, updated=())
         self.__dict__[FUNCTION_ATTRIBUTE] = function
-        self.__name__ = str(getattr(function, "__name__", None) or type(function).__name__)
+        self.__name__ = name_of(function)
 
     def _reset(self) -> None:
         #: The tasks, after :meth:`build_graph`.
@@ -110,6 +126,26 @@ class Lattice(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Run the workflow as plain Python; inside another lattice its electrons join the other's graph."""
         return self._opened()(*args, **kwargs)
+
+    def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """The old way to write ``ct.dispatch(lattice)(...)``."""
+        return str(self._through("dispatch")(*args, **kwargs))
+
+    def dispatch_sync(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """The old way to write ``ct.dispatch_sync(lattice)(...)``."""
+        return self._through("dispatch_sync")(*args, **kwargs)
+
+    def _through(self, name: str) -> Callable[P, Any]:
+        import covalent  # noqa: PLC0415 - what dispatches stands above lattices
+
+        name_of_it = self.__name__
+        warnings.warn(
+            f"{name_of_it}.{name}(...) is the old way: write ct.{name}({name_of_it})(...)",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        through: Callable[P, Any] = getattr(covalent, name)(self)
+        return through
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy, pickled or not, starts unbuilt; what was built belongs to the one that built it.
@@ -278,6 +314,22 @@ class Lattice(Generic[P]):
         self.transport_graph.assets = {digest: assets[digest] for digest in named}
 
 
+def _check_function(function: Any) -> None:
+    if isinstance(function, BoundElectron) or not callable(function):
+        raise TypeError(
+            f"ct.lattice takes a function, not {function!r}; options are given by name: @ct.lattice(executor=...)"
+        )
+    kinds = {
+        "async def": inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function),
+        "yield": inspect.isgeneratorfunction(function),
+    }
+    for kind in (kind for kind, found in kinds.items() if found):
+        raise TypeError(
+            f"ct.lattice takes a function that returns its value when it is called, so not {name_of(function)!r}, "
+            f"which is written with {kind}. A workflow's function only records tasks; its electrons may be written so"
+        )
+
+
 def _serialised(function: Callable[..., Any]) -> TransportableObject | None:
     try:
         return TransportableObject(function)
@@ -319,7 +371,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
     retry_delay: float | None = None,
     timeout: float | None = None,
     cache: bool | None = None,
-    **unknown: Any,
+    **others: Any,
 ) -> Any:
     """Make a function a lattice; with or without arguments, as a decorator or called.
 
@@ -334,7 +386,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
     >>> sum_of_squares(10)  # plain Python; ct.dispatch(sum_of_squares)(10) runs its electrons as tasks
     285
     """
-    refuse_keywords("ct.lattice", unknown)
+    executor = chosen_executor("ct.lattice", executor, others)
 
     def decorate(function: Callable[P, Any]) -> Lattice[P]:
         return Lattice(

@@ -6,6 +6,7 @@ notebook, inside another function, or in a module that the import system would n
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import types
@@ -59,9 +60,18 @@ def resolve(name: str) -> Any:
 
 def function_of(thing: Any) -> Any:
     """The function that an electron, a lattice or an electron of a lattice stands for; else the thing itself."""
+    if isinstance(thing, types.MethodType):  # it would answer for the function that it binds
+        return thing
     while (function := getattr(thing, FUNCTION_ATTRIBUTE, thing)) is not thing:
         thing = function
     return thing
+
+
+def name_of(function: Any) -> str:
+    """What a function is called: of a partial what is called in the end, of an object its class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
 def importable(module: types.ModuleType) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
 
@@ -13,11 +13,13 @@ from covalent import executors
 from covalent.deps import Bash, Calls, Modules
 from covalent.electron.bound import BoundElectron
 from covalent.electron.building import Build, Defaults, Replay, electrons_in, unserialisable
-from covalent.electron.parameters import Parameters, refuse_keywords
+from covalent.electron.keywords import chosen_executor
+from covalent.electron.parameters import Parameters
 from covalent.electron.recording import Recorder, active, missed, recording
+from covalent.errors import BoundElectronError
 from covalent.executors import Executor
 from covalent.options import Keywords, Options
-from covalent.references import FUNCTION_ATTRIBUTE
+from covalent.references import FUNCTION_ATTRIBUTE, function_of, name_of
 
 __all__ = [
     "BoundElectron",
@@ -28,9 +30,9 @@ __all__ = [
     "Parameters",
     "Recorder",
     "Replay",
+    "chosen_executor",
     "electron",
     "recording",
-    "refuse_keywords",
     "unserialisable",
     "wait",
 ]
@@ -38,25 +40,27 @@ __all__ = [
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 
-class ElectronFunction(Protocol[P, R_co]):
+class ElectronFunction(Protocol[P, R]):
     """A function that is an electron."""
 
     electron_object: Electron[..., Any]
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Record a task inside a lattice; outside, call the function."""
+
+    def map(self, *sequences: Iterable[Any], **fixed: Any) -> list[R]:
+        """One call for each element of a sequence, or of several side by side; ``fixed`` is the same for all."""
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
 
     @overload
     def __get__(
-        self: ElectronFunction[Concatenate[Any, Q], R_co], instance: object, owner: type | None = None
-    ) -> Callable[Q, R_co]: ...
+        self: ElectronFunction[Concatenate[Any, Q], R], instance: object, owner: type | None = None
+    ) -> Callable[Q, R]: ...
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """As functions do: an electron in a class is a method."""
@@ -66,12 +70,14 @@ class Electron(Generic[P, R]):
     """A function and what is known of how to run it as a task. Nothing of a build is kept here."""
 
     def __init__(self, function: Callable[P, R], **options: Unpack[Keywords]) -> None:
-        if not callable(function):
-            raise TypeError(f"ct.electron takes a function, not {function!r}")
-        already = getattr(function, "electron_object", None)
+        if isinstance(function, BoundElectron) or not callable(function):
+            raise TypeError(
+                f"ct.electron takes a function, not {function!r}; options are given by name: @ct.electron(executor=...)"
+            )
+        already = _electron_of(function)
         self.function: Callable[P, R] = function if already is None else already.function
-        self.name = _name(function)
-        self.options = Options.given(options)
+        self.name = name_of(self.function)
+        self.options: Options = Options.given(options).filled(Options() if already is None else already.options)
 
     @property
     def executor(self) -> Executor | None:
@@ -94,6 +100,28 @@ class Electron(Generic[P, R]):
             self._warn_if_missed()
             return self.function(*args, **kwargs)
         return cast("R", recorder.call(self, args, kwargs))
+
+    def map(self, *sequences: Iterable[Any], **fixed: Any) -> list[R]:
+        """One call for each element of a sequence, or of several side by side; ``fixed`` is the same for all.
+
+        As with Python's own ``map``, the shortest sequence ends it.
+        """
+        for sequence in sequences:
+            self._check_sequence(sequence)
+        if not sequences:
+            raise TypeError(f"{self.name}.map takes a sequence, or several, of the function's first arguments")
+        call = cast("Callable[..., R]", self)
+        return [call(*items, **fixed) for items in zip(*sequences, strict=False)]
+
+    def _check_sequence(self, sequence: object) -> None:
+        if isinstance(sequence, BoundElectron):
+            raise BoundElectronError(
+                f"{self.name}.map makes a task for each element, but how many {sequence!r} has is known only once the "
+                f"workflow runs. Call {self.name}.map in a sublattice, a function with @ct.electron above @ct.lattice "
+                "above it, and hand the sequence over as its argument"
+            )
+        if not isinstance(sequence, Iterable) and not hasattr(sequence, "__getitem__"):
+            raise TypeError(f"{self.name}.map takes sequences, not {sequence!r}; other arguments are given by name")
 
     def _warn_if_missed(self) -> None:
         # No error: a thread may have been started meanwhile by something that has nothing to do with the workflow.
@@ -131,7 +159,7 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     retry_delay: float | None = None,
     timeout: float | None = None,
     cache: bool | None = None,
-    **unknown: Any,
+    **others: Any,
 ) -> Any:
     """Make a function an electron; with or without arguments, as a decorator or called. A lattice becomes a sublattice.
 
@@ -139,7 +167,9 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     ``call_after`` runs after it; ``deps_module`` names modules to send along. ``retries`` failed attempts are followed
     by another, the first after ``retry_delay`` seconds, each further one after twice the time. An attempt may take
     ``timeout`` seconds. With ``cache`` the output of an equal task is taken over. What is left out is taken from the
-    lattice.
+    lattice, and what it leaves out from the configuration.
+
+    ``square.map(numbers)`` calls it for each of several numbers.
 
     >>> @ct.electron
     ... def square(x):
@@ -147,9 +177,11 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     >>> square(3)  # outside a lattice it is the function; inside, a task
     9
     """
-    refuse_keywords("ct.electron", unknown)
+    executor = chosen_executor("ct.electron", executor, others)
 
-    def decorate(function: Callable[P, R]) -> ElectronFunction[P, R]:
+    def decorate(function: Any) -> Any:
+        if isinstance(function, (staticmethod, classmethod)):  # the order of the two decorators makes no difference
+            return type(function)(decorate(function.__func__))
         made = Electron(
             function,
             executor=executor,
@@ -167,17 +199,27 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     return decorate if func is None else decorate(func)
 
 
+def _electron_of(function: Any) -> Electron[..., Any] | None:
+    """The electron that a function is already; a bound method of one is another function."""
+    if isinstance(function, Electron):
+        return function
+    found = vars(function).get("electron_object") if isinstance(function, types.FunctionType) else None
+    return found if isinstance(found, Electron) else None
+
+
 def _wrapped(made: Electron[P, R], function: Callable[P, R]) -> ElectronFunction[P, R]:
     # A plain function around the electron, so that methods bind and inspection and pickling see what they expect.
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         return made(*args, **kwargs)
 
     # Only a function's attributes are about the function; those of a class or an object are its content.
-    updated = ("__dict__",) if isinstance(function, types.FunctionType) else ()
-    functools.update_wrapper(call, function, updated=updated)
+    wrapped = made.function if isinstance(function, Electron) else function
+    updated = ("__dict__",) if isinstance(wrapped, types.FunctionType) else ()
+    functools.update_wrapper(call, wrapped, updated=updated)
     call.__dict__["electron_object"] = made
+    call.__dict__["map"] = made.map
     call.__dict__[FUNCTION_ATTRIBUTE] = made.function
-    if not hasattr(function, "__name__"):
+    if not hasattr(wrapped, "__name__"):
         call.__name__ = call.__qualname__ = made.name
     return cast("ElectronFunction[P, R]", call)
 
@@ -189,11 +231,8 @@ def wait(child: T, parents: Any) -> T:
     """
     recorder = active()
     if recorder is not None:
+        for thing in (child, *(parents if isinstance(parents, (list, tuple, set, frozenset)) else [parents])):
+            if function_of(thing) is not thing:
+                raise TypeError(f"ct.wait takes what calls of electrons give; call {name_of(thing)!r}, and give that")
         recorder.wait(electrons_in(child), electrons_in(parents))
     return child
-
-
-def _name(function: Any) -> str:
-    while isinstance(function, functools.partial):
-        function = function.func
-    return str(getattr(function, "__name__", None) or type(function).__name__)

@@ -6,17 +6,17 @@ with (tasks). Whatever needs the value itself raises an error that says what to 
 
 from __future__ import annotations
 
-import opcode
 import sys
-import types
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn, Protocol
 
+from covalent.electron import refusals, unpacking
+from covalent.electron.refusals import converted, operated, refused
 from covalent.errors import BoundElectronError, GraphError
 from covalent.wire.template import MAX_DEPTH
 
-_UNPACK_SEQUENCE: Final = opcode.opmap["UNPACK_SEQUENCE"]
-_EXTENDED_ARG: Final = opcode.opmap["EXTENDED_ARG"]
+#: How the text of every bound electron begins: where it turns up in an argument, a text was made of a value-to-be.
+MARK: Final = "<value-to-be of "
 Step = list[Any]
 
 
@@ -44,33 +44,14 @@ def _reflected(name: str) -> Callable[[BoundElectron, Any], BoundElectron]:
     return operate
 
 
-def _impossible(what: str) -> Callable[..., NoReturn]:
-    def refuse(self: BoundElectron, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise BoundElectronError(
-            f"{what} needs the value of {self!r}, which exists only once the workflow runs; "
-            f"do it in a function decorated with @ct.electron and call that{_hint(self)}"
-        )
-
-    return refuse
-
-
-def _hint(bound: BoundElectron) -> str:
-    path = bound._covalent_path  # noqa: SLF001 - our own class, which is below
-    if not path or path[-1][0] != "attr":
-        return ""
-    return (
-        f". When your workflow does not mention {path[-1][1]!r}, a library's function such as numpy.mean was handed an "
-        "electron's output and works on it: wrap the call of that function in an electron"
-    )
-
-
 class BoundElectron:
     """The output of a task, or what lies at a path inside it."""
 
     __slots__ = ("_covalent_name", "_covalent_node", "_covalent_path", "_covalent_recorder")
 
-    #: numpy leaves operators to us: ``array + e`` is one task, not one for each element.
+    #: numpy leaves operators to us: ``array + e`` is one task, not one for each element. So does pandas.
     __array_ufunc__ = None
+    __pandas_priority__ = 10_000
 
     def __init__(self, recorder: Builder, node: int, name: str, path: tuple[Step, ...] = ()) -> None:
         self._covalent_recorder = recorder
@@ -101,22 +82,29 @@ class BoundElectron:
         items, and Python finds too many values. Items so given are taken from a value of just that many, or the task
         that uses them fails: nothing goes wrong unnoticed.
         """
-        count = _unpack_count(sys._getframe(1))  # noqa: SLF001 - how many names take the values only the caller's code says
-        if count is None:
-            raise BoundElectronError(
-                f"iterating needs the value of {self!r}, which exists only once the workflow runs. "
-                "Write a, b = e when the number of values is known, e[0], e[1] for single ones; "
-                "else loop in a function decorated with @ct.electron"
+        targets = unpacking.targets(sys._getframe(1))  # noqa: SLF001 - how many names take the values only the caller's code says
+        if targets is None:
+            raise refusals.refusal(
+                "iterating",
+                self,
+                "write a, b = x when the number of values is known, x[0], x[1] for single ones; else "
+                f"{refusals.IN_A_SUBLATTICE}",
             )
-        return iter([self._covalent_at(["unpack", index, count]) for index in range(count)])
+        if targets.after is not None:
+            raise refusals.refusal(
+                "unpacking to a starred name, which takes as many values as there are,",
+                self,
+                f"write ... = {unpacking.spelled_out('x', targets)}",
+            )
+        return iter([self._covalent_at(["unpack", index, targets.names]) for index in range(targets.names)])
 
     def __repr__(self) -> str:
         steps = "".join(f".{step[1]}" if step[0] == "attr" else f"[{step[1]!r}]" for step in self._covalent_path)
-        return f"<value-to-be of {self._covalent_name}({self._covalent_node}){steps}>"
+        return f"{MARK}{self._covalent_name}({self._covalent_node}){steps}>"
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_covalent_"):
-            _impossible(f"setting the attribute {name!r}")(self)
+            refused(f"setting the attribute {name!r}")(self)
         object.__setattr__(self, name, value)
 
     def __copy__(self) -> BoundElectron:
@@ -128,11 +116,32 @@ class BoundElectron:
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise BoundElectronError(
             f"{self!r} is hidden in an object that has to be serialised. Electrons may stand in arguments by "
-            "themselves and in lists, tuples, sets and dicts, not in other objects: "
-            "make the object in a function decorated with @ct.electron"
+            "themselves and in lists, tuples, sets and dicts, not in other objects, nor in classes derived from those: "
+            "make the object in a function with @ct.electron above it"
         )
 
+    def __format__(self, spec: str) -> str:
+        template = f"{{:{spec}}}" if spec else "... {} ..."
+        raise refusals.refusal(
+            "formatting (an f-string)", self, f"write ct.electron({template!r}.format)(x), a task of its own"
+        )
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Refuse: what is called is only there once the workflow runs."""
+        name = refusals.attribute_of(self)
+        if name == "keys":
+            what, instead = "unpacking with **, as calling keys(),", "hand x over whole, and unpack it in the electron"
+        elif name:
+            what = "calling a method"
+            instead = f"write ct.electron(lambda x: x.{name}(...))(...), or do it in a function with @ct.electron above"
+        else:
+            what, instead = "calling", "hand x over to a function with @ct.electron above it that calls it"
+        raise refusals.refusal(what, self, instead)
+
+    # By identity, and equality raises: two of them as keys never are compared, since their hashes differ.
     __hash__ = object.__hash__
+    __eq__ = refused("comparing with ==", "write ct.electron(operator.eq)(x, y); to see whether it is the same, is")
+    __ne__ = refused("comparing with !=", "write ct.electron(operator.ne)(x, y); to see whether it is another, is not")
 
     __add__, __radd__ = _operation("add"), _reflected("add")
     __sub__, __rsub__ = _operation("sub"), _reflected("sub")
@@ -148,30 +157,21 @@ class BoundElectron:
     def __neg__(self) -> BoundElectron:
         return self._covalent_recorder.operate("neg", self)
 
-    __bool__ = _impossible("a condition (if, and, or, not, bool)")
-    __int__ = _impossible("int()")
-    __float__ = _impossible("float()")
-    __complex__ = _impossible("complex()")
-    __index__ = _impossible("an index or a count, as range() and a list's [...] take,")
-    __len__ = _impossible("len()")
-    __contains__ = _impossible("the operator in")
-    __eq__ = _impossible("comparing with ==")
-    __ne__ = _impossible("comparing with !=")
-    __format__ = _impossible("formatting (an f-string)")
-    __call__ = _impossible("calling")
-    __setitem__ = _impossible("setting an item")
-    __delitem__ = _impossible("deleting an item")
-
-
-def _unpack_count(frame: types.FrameType) -> int | None:
-    """How many names the statement that a frame stands in unpacks to, or None when it does something else."""
-    code = frame.f_code.co_code
-    position = frame.f_lasti
-    if position < 0 or code[position] != _UNPACK_SEQUENCE:
-        return None
-    count, shift, before = code[position + 1], 8, position - 2
-    while before >= 0 and code[before] == _EXTENDED_ARG:
-        count |= code[before + 1] << shift
-        shift += 8
-        before -= 2
-    return count
+    __and__ = __rand__ = operated("&", "and_")
+    __or__ = __ror__ = operated("|", "or_")
+    __xor__ = __rxor__ = operated("^", "xor")
+    __lshift__ = __rlshift__ = operated("<<", "lshift")
+    __rshift__ = __rrshift__ = operated(">>", "rshift")
+    __divmod__ = __rdivmod__ = refused("divmod()", "write ct.electron(divmod)(x, y), a task of its own")
+    __pos__ = refused("the operator +", "write ct.electron(operator.pos)(x), a task of its own")
+    __invert__ = refused("the operator ~", "write ct.electron(operator.invert)(x), a task of its own")
+    __abs__, __round__ = converted("abs"), converted("round")
+    __trunc__, __floor__, __ceil__ = converted("math.trunc"), converted("math.floor"), converted("math.ceil")
+    __int__, __float__ = converted("int"), converted("float")
+    __complex__, __len__ = converted("complex"), converted("len")
+    __bool__ = refused("a condition (if, and, or, not, bool)", refusals.IN_A_SUBLATTICE)
+    __index__ = refused("an index or a count, as range() and a list's [...] take,", refusals.IN_A_SUBLATTICE)
+    __contains__ = refused("the operator in", "write ct.electron(operator.contains)(x, item), a task of its own")
+    __fspath__ = refused("a file's path", "open the file in a function with @ct.electron above it")
+    __setitem__ = refused("setting an item", "make a changed copy in a function with @ct.electron above it")
+    __delitem__ = refused("deleting an item", "make a changed copy in a function with @ct.electron above it")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
 from covalent.deps import DepsCall
-from covalent.electron.bound import BoundElectron, Step
+from covalent.electron.bound import MARK, BoundElectron, Step
 from covalent.electron.parameters import Parameters
 from covalent.electron.recording import Sublattice, Task
 from covalent.errors import BoundElectronError, GraphError, TransportError
@@ -24,7 +24,7 @@ from covalent.graph import TransportGraph
 from covalent.options import Options
 from covalent.references import collect
 from covalent.transportable import TransportableObject
-from covalent.transportable.preview import is_plain_number, is_plain_text
+from covalent.transportable.preview import is_plain_number, is_plain_text, type_name
 from covalent.wire.manifest import CLIENT_EXECUTOR, Deps, Hooks, Kind, Metadata
 from covalent.wire.template import MAX_DEPTH
 
@@ -256,7 +256,10 @@ class Build:
         if cls is BoundElectron:
             path = value._covalent_path  # noqa: SLF001 - one of ours
             return {"node": self._node(value), "path": list(path)} if path else {"node": self._node(value)}
-        if is_plain_number(value) or (cls is str and is_plain_text(value, _MAX_STRING)):
+        if is_plain_number(value):
+            return {"value": value}
+        if cls is str and is_plain_text(value, _MAX_STRING):
+            _check_text(value, what)
             return {"value": value}
         if cls not in _CONTAINERS or not _holds_electrons(value, set()):
             return {"asset": self._constant(value, what)}
@@ -277,10 +280,12 @@ class Build:
     def _constant(self, value: Any, what: str) -> str:
         if id(value) in self._immutables:
             return self._immutables[id(value)]
+        if type(value) is str:
+            _check_text(value, what)
         try:
             digest = self.graph.add_asset(TransportableObject(value))
-        except BoundElectronError:
-            raise
+        except BoundElectronError as error:
+            raise BoundElectronError(f"{what}, of type {type_name(value)}: {error}") from None
         except TransportError as error:
             raise unserialisable(what, error) from None
         if type(value) in _IMMUTABLE:
@@ -295,8 +300,11 @@ class Build:
             return self._functions[key]
         try:
             asset = TransportableObject(function)
-        except BoundElectronError:
-            raise
+        except BoundElectronError as error:
+            raise BoundElectronError(
+                f"the function of the electron {name}: {error}. What a function takes from the workflow around it has "
+                "to be one of its arguments"
+            ) from None
         except TransportError as error:
             raise unserialisable(f"the function of the electron {name}", error) from None
         digest = self.graph.add_asset(asset)
@@ -319,7 +327,14 @@ class Build:
     def _hook_assets(self, calls: tuple[DepsCall, ...]) -> tuple[str, ...]:
         for call in calls:
             if id(call) not in self._hooks:
-                self._hooks[id(call)] = self.graph.add_asset(call.transportable())
+                what = f"the call {call.name} around a task"
+                try:
+                    asset = call.transportable()
+                except BoundElectronError as error:
+                    raise BoundElectronError(f"{what}: {error}") from None
+                except TransportError as error:
+                    raise unserialisable(what, error) from None
+                self._hooks[id(call)] = self.graph.add_asset(asset)
                 self._alive.append(call)
         return tuple(self._hooks[id(call)] for call in calls)
 
@@ -337,6 +352,14 @@ class Build:
             )
             self._alive.append((task.function, task.options))
         return self._tasks[key]
+
+
+def _check_text(text: str, what: str) -> None:
+    if MARK in text:
+        raise BoundElectronError(
+            f"{what} holds a text that was made of an electron's output, which exists only once the workflow runs: "
+            f"{text!r:.100}; make the text in a function with @ct.electron above it"
+        )
 
 
 def unserialisable(what: str, error: TransportError) -> TypeError:

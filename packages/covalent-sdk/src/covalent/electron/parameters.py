@@ -9,17 +9,12 @@ from inspect import Parameter
 from typing import Any, Final
 
 from covalent.errors import ArgumentsError
+from covalent.references import function_of
 
 _POSITIONAL: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _BY_KEYWORD: Final = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 #: Defaults that are shown in messages.
 _SHORT: Final = (bool, int, float)
-#: Keywords of earlier Covalents' decorators that this version does not have yet, and what to do until then.
-_LATER: Final[Mapping[str, str]] = {
-    "deps_pip": "install the packages in the environment that executor=ct.executor.LocalExecutor(python=...) names",
-    "files": "read and write files in the function itself",
-    "triggers": "dispatch from a scheduler such as cron",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +31,18 @@ class Parameters:
     any_keyword: bool
     #: The parameters as they are written, their defaults left out.
     signature: str = "(...)"
+    #: What the function that a ``*args`` wrapper stands for calls its first parameters.
+    spelled: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, function: Callable[..., Any], name: str) -> Parameters:
-        """The parameters of a function; one that does not tell them accepts everything."""
+        """The parameters of a function; one that does not tell them accepts everything.
+
+        Of a wrapper it is what the wrapper itself accepts, whatever it wraps: it may add arguments or take some away.
+        """
+        raw = function_of(function)
         try:
-            parameters = inspect.signature(function).parameters.values()
+            parameters = inspect.signature(raw, follow_wrapped=False).parameters.values()
         except (TypeError, ValueError):
             return cls(function=name, positional=(), keywords=frozenset(), required=(), rest="arg", any_keyword=True)
         return cls(
@@ -56,6 +57,7 @@ class Parameters:
             rest=next((item.name for item in parameters if item.kind is Parameter.VAR_POSITIONAL), None),
             any_keyword=any(item.kind is Parameter.VAR_KEYWORD for item in parameters),
             signature=_written(parameters),
+            spelled=_spelled(raw),
         )
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any], provided: Collection[str] = ()) -> None:
@@ -104,22 +106,25 @@ class Parameters:
 
     def names(self, count: int) -> list[str]:
         """The parameters that take the first ``count`` positional arguments."""
-        rest = [f"{self.rest}[{index}]" for index in range(count - len(self.positional))]
-        return [*self.positional[:count], *rest]
-
-
-def refuse_keywords(decorator: str, keywords: Iterable[str]) -> None:
-    """Raise TypeError for keywords that a decorator does not take; those of earlier Covalents are told apart."""
-    for name in keywords:
-        if name in _LATER:
-            raise TypeError(f"{decorator}({name}=...) is not in this version yet; until then: {_LATER[name]}")
-        raise TypeError(f"{decorator}() got an unexpected keyword argument {name!r}")
+        known = self.positional or self.spelled
+        rest = [f"{self.rest}[{index}]" for index in range(count - len(known))]
+        return [*known[:count], *rest]
 
 
 def _written(parameters: Iterable[Parameter]) -> str:
     # Not the defaults: their text is anybody's, and may be long.
     plain = [item.replace(annotation=Parameter.empty, default=_shown(item.default)) for item in parameters]
     return str(inspect.Signature(plain))
+
+
+def _spelled(function: Callable[..., Any]) -> tuple[str, ...]:
+    if not hasattr(function, "__wrapped__"):
+        return ()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    return tuple(item.name for item in parameters if item.kind in _POSITIONAL)
 
 
 class _Left:

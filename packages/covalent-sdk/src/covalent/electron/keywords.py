@@ -1,0 +1,50 @@
+"""Keywords of ``ct.electron`` and ``ct.lattice`` that they do not take: of earlier Covalents, misspelt, unknown."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+from covalent.executors import Executor
+from covalent.options import Keywords
+
+#: Keywords that this version does not have yet, and what to do until then.
+_LATER: Final[Mapping[str, str]] = {
+    "deps_pip": "install the packages in the environment that executor=ct.executor.LocalExecutor(python=...) names",
+    "files": "read and write files in the function itself",
+    "triggers": "dispatch from a scheduler such as cron",
+}
+#: Keywords that once were, and what to write.
+_FORMER: Final[Mapping[str, str]] = {
+    "backend": "is called executor: write executor=...",
+    "results_dir": "says nothing any more, since results are kept by the server: leave it out",
+}
+#: Keywords of ``ct.lattice`` alone.
+_LATTICES: Final = ("workflow_executor", "postprocess")
+
+
+def chosen_executor(
+    decorator: str, executor: Executor | str | None, others: Mapping[str, Any]
+) -> Executor | str | None:
+    """The executor among a decorator's keywords; raises TypeError for one that the decorator does not take.
+
+    Keywords of earlier Covalents are taken with a DeprecationWarning that says what to write.
+    """
+    for name, value in others.items():
+        if name in _FORMER:
+            warnings.warn(f"{decorator}({name}=...) {_FORMER[name]}", DeprecationWarning, stacklevel=3)
+        elif name not in _LATER:
+            raise TypeError(f"{decorator}() got an unexpected keyword argument {name!r}{_meant(name)}")
+        elif value:  # to say that nothing is wanted is no reason to refuse
+            raise TypeError(f"{decorator}({name}=...) is not in this version yet; until then: {_LATER[name]}")
+    return others.get("backend") if executor is None else executor
+
+
+def _meant(name: str) -> str:
+    import difflib  # noqa: PLC0415 - slow to load, and only an error needs it
+
+    if name in _LATTICES:
+        return "; it is a keyword of ct.lattice"
+    near = difflib.get_close_matches(name, [*Keywords.__annotations__, *_LATTICES, *_LATER], 1)
+    return f"; did you mean {near[0]}?" if near else ""
