@@ -11,11 +11,13 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from covalent import executors
 from covalent.deps import Bash, Calls, Modules
+from covalent.electron.assets import unserialisable
 from covalent.electron.bound import BoundElectron
-from covalent.electron.building import Build, Defaults, Replay, electrons_in, unserialisable
+from covalent.electron.building import Build, Defaults, Replay
 from covalent.electron.keywords import chosen_executor
 from covalent.electron.parameters import Parameters
 from covalent.electron.recording import Recorder, active, missed, recording
+from covalent.electron.templates import electrons_in
 from covalent.errors import BoundElectronError
 from covalent.executors import Executor
 from covalent.options import Keywords, Options

@@ -1,38 +1,28 @@
 """One run of a workflow function, during which electrons record themselves in a graph.
 
-Nothing is remembered in electrons: what a build finds out (serialised functions, parameters, hooks) lives in the
-build. Constants are taken when a call is recorded, so that changing them later in the workflow function changes
-nothing before.
+Nothing is remembered in electrons: what a build finds out (serialised functions, parameters, hooks) lives in the build.
 """
 
 from __future__ import annotations
 
-import contextlib
 import operator
-import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
-from covalent.deps import DepsCall
-from covalent.electron.bound import MARK, BoundElectron, Step
+from covalent.electron.assets import Assets
+from covalent.electron.bound import BoundElectron, Step
 from covalent.electron.parameters import Parameters
 from covalent.electron.recording import Sublattice, Task
-from covalent.errors import BoundElectronError, GraphError, TransportError
+from covalent.electron.templates import Templates, holds_electrons
+from covalent.errors import GraphError
 from covalent.executors import Executor, LocalExecutor
 from covalent.graph import TransportGraph
 from covalent.options import Options
 from covalent.references import collect
 from covalent.transportable import TransportableObject
-from covalent.transportable.preview import is_plain_number, is_plain_text, type_name
 from covalent.wire.manifest import CLIENT_EXECUTOR, Deps, Hooks, Kind, Metadata
-from covalent.wire.template import MAX_DEPTH
 
-#: Longer strings than this are assets, so that a graph stays readable.
-_MAX_STRING: Final = 256
-_SEQUENCES: Final[Mapping[type, str]] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
-_CONTAINERS: Final = frozenset({*_SEQUENCES, dict})
-_IMMUTABLE: Final = frozenset({str, bytes, int, float, complex})
 _NO_OPTIONS: Final = Options()
 
 
@@ -83,13 +73,12 @@ class Build:
         self.name = name
         self.graph = graph or TransportGraph(name)
         self._defaults = defaults or Defaults()
-        self._functions: dict[tuple[int, ...], str] = {}
+        self._assets = Assets(self.graph)
+        self._templates = Templates(self._assets, self._node)
         self._lattices: dict[tuple[int, int], str] = {}
         self._tasks: dict[tuple[int, int], _Known] = {}
         self._options: dict[int, Options] = {}
         self._metadata: dict[int, Metadata] = {}
-        self._hooks: dict[int, str] = {}
-        self._immutables: dict[int, str] = {}
         #: The nodes that are calls of electrons, in the order of the calls.
         self._calls: list[int] = []
         #: Everything that is remembered by its id, so that no other object takes over the id.
@@ -105,8 +94,8 @@ class Build:
         node = self.graph.add_node(
             task.name,
             function,
-            args=[self._argument(value, name, task.name) for name, value in zip(names, args, strict=True)],
-            kwargs={name: self._argument(value, name, task.name) for name, value in kwargs.items()},
+            args=[self._templates.argument(value, name, task.name) for name, value in zip(names, args, strict=True)],
+            kwargs={name: self._templates.argument(value, name, task.name) for name, value in kwargs.items()},
             arg_names=names,
             metadata=metadata,
             kind=kind,
@@ -125,7 +114,7 @@ class Build:
         known = self._known(task)
         return Declared(
             Kind.SUBLATTICE if known.nested else Kind.TASK,
-            self._lattice(task) if known.nested else self._function(task.function, task.name),
+            self._lattice(task) if known.nested else self._assets.function(task.function, task.name),
             self._resolved(known.options, self._builder(task) if known.nested else known.options.executor),
         )
 
@@ -134,8 +123,8 @@ class Build:
         self._check_open()
         node = self.graph.add_node(
             name,
-            self._function(getattr(operator, name), name),
-            args=[self._argument(value, "ab"[index], name) for index, value in enumerate(operands)],
+            self._assets.function(getattr(operator, name), name),
+            args=[self._templates.argument(value, "ab"[index], name) for index, value in enumerate(operands)],
             arg_names="ab",
             metadata=self._resolved(_NO_OPTIONS, self._here()),
         )
@@ -147,18 +136,18 @@ class Build:
             self.graph.output = {"node": self._node(value)}
         elif replay is not None:
             self.graph.output = {"node": self._replay(replay)}
-        elif _holds_electrons(value, set()):
+        elif holds_electrons(value, set()):
             node = self.graph.add_node(
                 "collect",
-                self._function(collect, "collect"),
-                args=[self._argument(value, "value", "collect")],
+                self._assets.function(collect, "collect"),
+                args=[self._templates.argument(value, "value", "collect")],
                 arg_names=["value"],
                 metadata=self._resolved(_NO_OPTIONS, self._workflow_executor()),
                 kind=Kind.COLLECT,
             )
             self.graph.output = {"node": node}
         else:
-            self.graph.output = {"asset": self._constant(value, "the workflow's return value")}
+            self.graph.output = {"asset": self._assets.constant(value, "the workflow's return value")}
 
     def _replay(self, replay: Replay) -> int:
         """A task that runs the workflow function once more: its arguments, and the name and output of each call."""
@@ -183,6 +172,11 @@ class Build:
     def _check_open(self) -> None:
         if self.graph.output is not None:
             raise GraphError(f"the workflow {self.graph.name} has ended; use its electrons only inside of it")
+
+    def item_step(self, key: Any) -> Step:
+        """The step of a path that takes an item."""
+        self._check_open()
+        return self._templates.item_step(key)
 
     # -- metadata
 
@@ -228,8 +222,8 @@ class Build:
     def _hooks_of(self, options: Options) -> Hooks:
         return Hooks(
             deps=Deps(bash=options.deps_bash.commands) if options.deps_bash and options.deps_bash.commands else None,
-            call_before=self._hook_assets(options.call_before or ()),
-            call_after=self._hook_assets(options.call_after or ()),
+            call_before=self._assets.calls(options.call_before or ()),
+            call_after=self._assets.calls(options.call_after or ()),
         )
 
     def _node(self, bound: BoundElectron) -> int:
@@ -237,106 +231,15 @@ class Build:
             raise GraphError(f"{bound!r} belongs to another workflow; pass its value as an argument of this one")
         return bound._covalent_node  # noqa: SLF001 - one of ours
 
-    # -- templates
-
-    def item_step(self, key: Any) -> Step:
-        """The step of a path that takes an item."""
-        self._check_open()
-        made = self._argument(key, "key", "item access")
-        return ["item", made["value"] if made.keys() == {"value"} else made]
-
-    def _argument(self, value: Any, name: str, function: str) -> Any:
-        """The template of an argument; the most frequent kinds first, because a loop may record thousands."""
-        if is_plain_number(value):
-            return {"value": value}
-        return self._template(value, 0, f"the argument {name!r} of {function}")
-
-    def _template(self, value: Any, depth: int, what: str) -> Any:
-        cls = type(value)
-        if cls is BoundElectron:
-            path = value._covalent_path  # noqa: SLF001 - one of ours
-            return {"node": self._node(value), "path": list(path)} if path else {"node": self._node(value)}
-        if is_plain_number(value):
-            return {"value": value}
-        if cls is str and is_plain_text(value, _MAX_STRING):
-            _check_text(value, what)
-            return {"value": value}
-        if cls not in _CONTAINERS or not _holds_electrons(value, set()):
-            return {"asset": self._constant(value, what)}
-        if depth >= MAX_DEPTH:
-            raise GraphError(f"{what} holds electrons nested deeper than {MAX_DEPTH}")
-        if cls is dict:
-            return {
-                "dict": [
-                    [self._template(key, depth + 1, what), self._template(item, depth + 1, what)]
-                    for key, item in value.items()
-                ]
-            }
-        items = [self._template(item, depth + 1, what) for item in value]
-        return {_SEQUENCES[cls]: sorted(items, key=repr) if cls in (set, frozenset) else items}
-
-    # -- assets
-
-    def _constant(self, value: Any, what: str) -> str:
-        if id(value) in self._immutables:
-            return self._immutables[id(value)]
-        if type(value) is str:
-            _check_text(value, what)
-        try:
-            digest = self.graph.add_asset(TransportableObject(value))
-        except BoundElectronError as error:
-            raise BoundElectronError(f"{what}, of type {type_name(value)}: {error}") from None
-        except TransportError as error:
-            raise unserialisable(what, error) from None
-        if type(value) in _IMMUTABLE:
-            self._immutables[id(value)] = digest
-            self._alive.append(value)
-        return digest
-
-    def _function(self, function: Any, name: str) -> str:
-        """The digest of a function, serialised once for each state of what it closes over."""
-        key = _function_key(function)
-        if key is not None and key in self._functions:
-            return self._functions[key]
-        try:
-            asset = TransportableObject(function)
-        except BoundElectronError as error:
-            raise BoundElectronError(
-                f"the function of the electron {name}: {error}. What a function takes from the workflow around it has "
-                "to be one of its arguments"
-            ) from None
-        except TransportError as error:
-            raise unserialisable(f"the function of the electron {name}", error) from None
-        digest = self.graph.add_asset(asset)
-        self.graph.functions[digest] = function
-        if key is not None:
-            self._functions[key] = digest
-            self._alive.append((function, _closure(function)))
-        return digest
-
     def _lattice(self, task: Task) -> str:
         """The digest of a lattice that is to be built by its task, with this workflow's defaults filled in."""
         key = (id(task.function), id(task.options))
         if key not in self._lattices:
             filled = Options(executor=task.options.executor).filled(self._defaults.options)
             nested = cast("Sublattice", task.function).as_sublattice(filled, self._defaults.workflow_executor)
-            self._lattices[key] = self._function(nested, task.name)
+            self._lattices[key] = self._assets.function(nested, task.name)
             self._alive.append((task.function, task.options))
         return self._lattices[key]
-
-    def _hook_assets(self, calls: tuple[DepsCall, ...]) -> tuple[str, ...]:
-        for call in calls:
-            if id(call) not in self._hooks:
-                what = f"the call {call.name} around a task"
-                try:
-                    asset = call.transportable()
-                except BoundElectronError as error:
-                    raise BoundElectronError(f"{what}: {error}") from None
-                except TransportError as error:
-                    raise unserialisable(what, error) from None
-                self._hooks[id(call)] = self.graph.add_asset(asset)
-                self._alive.append(call)
-        return tuple(self._hooks[id(call)] for call in calls)
 
     def _known(self, task: Task) -> _Known:
         key = (id(task.function), id(task.options))
@@ -352,65 +255,3 @@ class Build:
             )
             self._alive.append((task.function, task.options))
         return self._tasks[key]
-
-
-def _check_text(text: str, what: str) -> None:
-    if MARK in text:
-        raise BoundElectronError(
-            f"{what} holds a text that was made of an electron's output, which exists only once the workflow runs: "
-            f"{text!r:.100}; make the text in a function with @ct.electron above it"
-        )
-
-
-def unserialisable(what: str, error: TransportError) -> TypeError:
-    """The error for a part of a workflow that cannot be serialised: what it is, and why, each once."""
-    cause = error.__cause__
-    if cause is None:
-        return TypeError(f"{what} cannot be serialised: {error}")
-    return TypeError(
-        f"{what} cannot be serialised: {type(cause).__name__}: {cause}; "
-        "hand over plain data and make such objects in an electron, or give their class a __reduce__ method"
-    )
-
-
-def electrons_in(value: Any) -> Iterator[BoundElectron]:
-    """The bound electrons in a value and in the lists, tuples, sets and dicts that it is made of."""
-    cls = type(value)
-    if cls is BoundElectron:
-        yield value
-    elif cls in _CONTAINERS:
-        for item in value:
-            yield from electrons_in(item)
-        if cls is dict:
-            yield from electrons_in(list(value.values()))
-
-
-def _holds_electrons(value: Any, seen: set[int]) -> bool:
-    cls = type(value)
-    if cls is BoundElectron:
-        return True
-    if cls not in _CONTAINERS or id(value) in seen:
-        return False
-    seen.add(id(value))
-    items = [*value, *value.values()] if cls is dict else value
-    types_inside = set(map(type, items))  # one fast pass, because most containers hold plain data only
-    if BoundElectron in types_inside:
-        return True
-    if types_inside.isdisjoint(_CONTAINERS):
-        return False
-    return any(_holds_electrons(item, seen) for item in items)
-
-
-def _function_key(function: Any) -> tuple[int, ...] | None:
-    """What tells whether a function was serialised before; None for objects whose state nobody sees."""
-    if isinstance(function, types.FunctionType):
-        return (id(function), *map(id, _closure(function)))
-    return (id(function),) if isinstance(function, (types.BuiltinFunctionType, type)) else None
-
-
-def _closure(function: Any) -> list[object]:
-    contents: list[object] = []
-    for cell in getattr(function, "__closure__", None) or ():
-        with contextlib.suppress(ValueError):  # not bound yet
-            contents.append(cell.cell_contents)
-    return contents
