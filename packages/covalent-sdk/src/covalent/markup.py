@@ -15,6 +15,8 @@ _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "
 _LONGEST: Final = 10_000
 _UNFOLDED_CHARACTERS: Final = 200
 _UNFOLDED_LINES: Final = 3
+#: Some pages give tables a colour of their own, which need not suit the page's ground.
+_TABLE: Final = "color:inherit;font:inherit"
 _CELL: Final = "text-align:left;vertical-align:top;padding:2px 8px;white-space:pre-wrap"
 
 
@@ -51,7 +53,7 @@ def card(title: str, rows: Mapping[str, object]) -> str:
         for label, value in rows.items()
         if value is not None and value != ""
     ]
-    return f"<div><strong>{escaped(title)}</strong><table>{''.join(lines)}</table></div>"
+    return f'<div><strong>{escaped(title)}</strong><table style="{_TABLE}">{"".join(lines)}</table></div>'
 
 
 def _cell(text: str) -> str:
