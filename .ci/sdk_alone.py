@@ -1,6 +1,6 @@
 """The SDK by itself: run by an interpreter that has covalent-sdk, what it depends on, and nothing else.
 
-It imports without loading its dependencies, traces a workflow, and runs one of its tasks in a runner process.
+It imports without loading its dependencies, traces a workflow, draws it, and runs one of its tasks in a runner process.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def run_a_task(directory: Path) -> None:
     from covalent.worker.process import Job, Runner, RunnerKey
 
     squares.build_graph(4)
+    assert squares.draw().svg.count(">square<") == 4
     package = dehydrate(squares)
     node = next(node for node in reversed(package.manifest.graph.nodes) if node.name == "square")
     lease = Lease(
@@ -88,4 +89,4 @@ if __name__ == "__main__":
     check_environment()
     with tempfile.TemporaryDirectory() as name:
         run_a_task(Path(name))
-    print("covalent-sdk alone imports, traces, and runs a task in a runner")
+    print("covalent-sdk alone imports, traces, draws, and runs a task in a runner")
