@@ -12,9 +12,10 @@ from covalent.status import Status
 from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError, ObsoleteSublatticeError
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, assets, reusing
+from covalent_server.db.consequences import finish
 from covalent_server.db.dialect import insert_ignore
 from covalent_server.db.identity import fact
-from covalent_server.db.moves import Effects, finish
+from covalent_server.db.moves import Effects
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import dispatch, event, link, node, pool, setting
 

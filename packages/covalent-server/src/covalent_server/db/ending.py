@@ -12,8 +12,9 @@ from covalent_server.core.errors import EndedDispatchError, ForeignAssetError, U
 from covalent_server.core.events import CancelRequested, Concluded
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, assets
+from covalent_server.db.consequences import apply
 from covalent_server.db.dialect import Within, many
-from covalent_server.db.moves import STATE, Effects, Move, apply, policy_of, view
+from covalent_server.db.moves import STATE, Effects, Move, policy_of, view
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import dispatch, event, node
 

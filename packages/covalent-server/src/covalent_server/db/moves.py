@@ -1,4 +1,4 @@
-"""Carrying out what ``core`` decided: nodes move, successors' counters fall, dispatches end, events are noted.
+"""Writing what ``core`` decided: nodes move, successors' counters fall, events are noted.
 
 Everything here is set-based: a poll with sixty completions costs as many statements as one with a single one.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,20 +15,12 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
 from covalent.status import Status
-from covalent_server.core.decisions import Decision, NodeView, Policy, decide
-from covalent_server.core.events import ChildEnded
-from covalent_server.core.planning import conclude
+from covalent_server.core.decisions import Decision, NodeView, Policy
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow
 from covalent_server.db.dialect import Within, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import dispatch, event, link, node
-
-#: How many failed tasks a dispatch's error tells of in full.
-_TOLD_FAILURES = 5
-#: Characters of each one's error.
-_TOLD_HEAD = 1000
-_TOLD_TAIL = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,18 +166,17 @@ _ADD_EVENT = Prepared(
 )
 
 
-def apply(connection: Connection, moves: Iterable[Move], now: float) -> Effects:
-    """Carry out decisions that were made in this transaction."""
+def shift(connection: Connection, moves: Iterable[Move], now: float) -> tuple[Effects, list[int]]:
+    """Write moves that were decided in this transaction; what follows, and the dispatches with nothing left to do."""
     moved = [move for move in moves if move.moved]
     if not moved:
-        return Effects()
+        return Effects(), []
     _MOVE.many(connection, [_parameters(move) for move in moved])
     _note(connection, moved, now)
     effects = _effects(moved)
     effects.pools.update(_returned_pools(connection, moved))
     _let_fall(connection, moved, effects)
-    _count(connection, moved, now, effects)
-    return effects
+    return effects, _finished(connection, moved)
 
 
 def _effects(moved: Sequence[Move]) -> Effects:
@@ -252,22 +242,25 @@ def _let_fall(connection: Connection, moved: Sequence[Move], effects: Effects) -
         effects.pools.update(pool for pool, state in rows if state == NodeState.READY)
 
 
-def _count(connection: Connection, moved: Sequence[Move], now: float, effects: Effects) -> None:
+def _finished(connection: Connection, moved: Sequence[Move]) -> list[int]:
+    """Count what has ended; the dispatches of which nothing is left."""
     ended = Counter(move.dispatch for move in moved if move.decision.node.state.terminal)
     if not ended:
-        return
+        return []
     failed = Counter(move.dispatch for move in moved if move.decision.node.state is NodeState.FAILED)
     cancelled = Counter(move.dispatch for move in moved if move.decision.node.state is NodeState.CANCELLED)
     stopped = [move.key for move in moved if move.decision.node.state in (NodeState.FAILED, NodeState.CANCELLED)]
     if stopped:
         ended.update(_BLOCK.one(connection, {"failed": many(connection, stopped)}).scalars())
+    finished = []
     for key, count in ended.items():
         counts = {"b_key": key, "b_ended": count, "b_failed": failed[key], "b_cancelled": cancelled[key]}
         unfinished, postprocesses = _COUNT.one(connection, counts).one()
         if not unfinished:
-            effects.include(finish(connection, key, now))
+            finished.append(key)
         elif unfinished == 1 and postprocesses:
             _postprocess(connection, key)
+    return finished
 
 
 def _postprocess(connection: Connection, key: int) -> None:
@@ -282,78 +275,3 @@ def _postprocess(connection: Connection, key: int) -> None:
         .where(dispatch.c.key == key, dispatch.c.status == Status.RUNNING, last.exists())
         .values(status=Status.POSTPROCESSING)
     )
-
-
-def finish(connection: Connection, key: int, now: float) -> Effects:
-    """End a dispatch all of whose nodes have ended, and with it the node that it is the sublattice of."""
-    row = connection.execute(select(dispatch).where(dispatch.c.key == key)).one()
-    last = None
-    if row.output_node is not None:
-        last = connection.execute(
-            select(node.c.state, node.c.output).where(node.c.dispatch == key, node.c.number == row.output_node)
-        ).one()
-    status = conclude(
-        failed=row.failed,
-        cancelled=row.cancelled,
-        output=None if last is None else NodeState(last.state),
-        postprocesses=bool(row.postprocesses),
-    )
-    error = _failures(connection, row) if row.failed else None
-    result = row.result if last is None else last.output
-    values = {"status": status, "result": result, "error": error, "ended_at": now if status.terminal else None}
-    connection.execute(update(dispatch).where(dispatch.c.key == key).values(values))
-    connection.execute(
-        insert(event).values(at=now, kind=f"dispatch.{status.lower()}", dispatch=key, node=None, attempt=None)
-    )
-    effects = Effects(ended={row.id})
-    if row.parent is not None:
-        effects.include(end_child(connection, row.parent, row.id, status, error, result, now))
-    return effects
-
-
-def end_child(
-    connection: Connection,
-    parent: int,
-    child: str,
-    status: Status,
-    error: str | None,
-    result: str | None,
-    now: float,
-) -> Effects:
-    """Let a sublattice's node take the end of its dispatch, whose id is ``child``; empty when it could not be made."""
-    row = connection.execute(select(*STATE, node.c.started_at).where(node.c.key == parent)).one()
-    told = f"its sublattice, dispatch {child}, is {status}\n{error}" if child and error else error
-    happened = ChildEnded(attempt=row.fenced, status=status, error=told, at=now, chance=random.random())  # noqa: S311 - no secret
-    move = Move(
-        key=row.key,
-        dispatch=row.dispatch,
-        before=view(row),
-        decision=decide(view(row), happened, policy_of(row)),
-        output=result,
-        started_at=row.started_at,
-        ended_at=now,
-    )
-    return apply(connection, [move], now)
-
-
-def _failures(connection: Connection, row: AnyRow) -> str:
-    """Which tasks failed and why, the first few in full."""
-    rows = connection.execute(
-        select(node.c.number, node.c.record, node.c.error)
-        .where(node.c.dispatch == row.key, node.c.state == NodeState.FAILED)
-        .order_by(node.c.position)
-        .limit(_TOLD_FAILURES)
-    ).all()
-    told = [f"{json.loads(item.record)['name']}({item.number}): {_shortened(item.error)}" for item in rows]
-    if row.failed > len(rows):
-        more = row.failed - len(rows)
-        told.append(f"… and {more} more failed task{'s' if more > 1 else ''}")
-    return "\n\n".join(told)
-
-
-def _shortened(error: str) -> str:
-    """A task's error, short enough to stand beside others; the node has all of it."""
-    if len(error) <= _TOLD_HEAD + _TOLD_TAIL:
-        return error
-    cut = len(error) - _TOLD_HEAD - _TOLD_TAIL
-    return f"{error[:_TOLD_HEAD]}\n[… {cut} characters …]\n{error[-_TOLD_TAIL:]}"

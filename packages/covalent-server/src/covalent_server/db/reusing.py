@@ -18,7 +18,8 @@ from covalent_server.core.reuse import Signatures
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow
 from covalent_server.db.assets import value_ids
-from covalent_server.db.moves import STATE, Effects, Move, apply, view
+from covalent_server.db.consequences import apply
+from covalent_server.db.moves import STATE, Effects, Move, view
 from covalent_server.db.tables import dispatch, link, node
 
 

@@ -7,11 +7,11 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, TextClause, select
 
-from covalent.status import Status
 from covalent_server.core.decisions import decide
 from covalent_server.core.events import Due
 from covalent_server.core.states import NodeState
-from covalent_server.db.moves import STATE, Effects, Move, apply, end_child, policy_of, view
+from covalent_server.db.consequences import apply, fail_child
+from covalent_server.db.moves import STATE, Effects, Move, policy_of, view
 from covalent_server.db.tables import IS_SUSPENDED, asset, dispatch, node
 
 
@@ -85,4 +85,4 @@ def stillborn(connection: Connection, item: Unborn, reason: str, now: float) -> 
     ).scalar()
     if current is None:
         return Effects()
-    return end_child(connection, item.node, "", Status.FAILED, reason, None, now)
+    return fail_child(connection, item.node, reason, now)

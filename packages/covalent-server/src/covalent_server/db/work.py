@@ -16,9 +16,10 @@ from covalent_server.core.decisions import ALONE_AFTER, Decision, NodeView, Poli
 from covalent_server.core.events import Finished, Leased, LeaseEnd, LeaseEnded, PoolFailed, Started
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, assets, caching
+from covalent_server.db.consequences import apply
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.links import parents_outputs
-from covalent_server.db.moves import STATE, Effects, Move, apply, policy_of, view
+from covalent_server.db.moves import STATE, Effects, Move, policy_of, view
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import IS_READY, dispatch, node, stream
 
