@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,25 @@ def test_after_an_error_everything_is_put_back_too() -> None:
         fail_inside(directories)
     assert dict(os.environ) == before
     assert not directories[0].exists()
+
+
+def test_an_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
+    program = "import sys, covalent as ct\nwith ct.testing.server(): print('up', flush=True); sys.stdin.read()"
+    environ = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        assert [entry for entry in tmp_path.iterdir() if entry.name.startswith("covalent-testing-")]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert not [entry for entry in tmp_path.iterdir() if entry.name.startswith("covalent-testing-")]
+    wait_until(lambda: processes(tmp_path) == [], "the server and its workers to be gone")
 
 
 def test_a_process_has_one_at_a_time() -> None:

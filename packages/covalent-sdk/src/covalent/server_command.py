@@ -48,16 +48,33 @@ def run(*arguments: str, environ: Mapping[str, str] | None = None) -> dict[str, 
     """What the command tells when it is run with these arguments; raises ServerCommandError when it fails."""
     check_installed()
     # -P: a directory that this happens to run in must not lend the command modules.
-    command = [sys.executable, "-P", "-m", "covalent_server", *arguments, "--json"]
-    done = subprocess.run(
-        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
-    )
+    done = _ended([sys.executable, "-P", "-m", "covalent_server", *arguments, "--json"], environ)
     told = _told(done.stdout)
     if done.returncode or told is None:
         said = (told or {}).get("error", {}).get("message") or done.stderr.strip() or "it said nothing"
         shown = " ".join(["covalent", *arguments])
         raise ServerCommandError(f"{shown} ended with {done.returncode}: {said}", exit_code=done.returncode)
     return told
+
+
+def _ended(command: list[str], environ: Mapping[str, str] | None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, also when that is interrupted: half a start could not be stopped."""
+    with subprocess.Popen(
+        command,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # the terminal's Ctrl-C is for this process alone
+    ) as process:
+        try:
+            out, err = process.communicate()
+        except KeyboardInterrupt:
+            process.communicate()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def _told(text: str) -> dict[str, Any] | None:

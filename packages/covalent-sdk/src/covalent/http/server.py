@@ -267,7 +267,8 @@ class Server:
             had = "did not accept the token" if self._token else "asks for a token and there is none"
             return AuthenticationError(
                 f"the server at {self.url} {had}; it was looked for in {looked}. "
-                "`covalent start` on the server's account writes that file",
+                "`covalent start` on the server's account writes that file; elsewhere, keep a token there with: "
+                "python -m covalent login",
                 status=status,
                 code=problem.code,
             )
