@@ -211,8 +211,13 @@ def ends(user: Project) -> dict[str, Any]:
 def test_whatever_ends_a_task_ends_it_alone_and_is_told(ends: dict[str, Any], name: str) -> None:
     assert ends["nodes"][name][0] == "FAILED"
     assert _REASONS[name] in ends["nodes"][name][1]
-    assert f"{name}(" in ends["error"]
     assert ends["nodes"]["well"][0] == "COMPLETED"
+
+
+def test_the_dispatch_tells_of_several_failures_and_how_many_more_there_are(ends: dict[str, Any]) -> None:
+    told = [name for name in _REASONS if f"{name}(" in ends["error"]]
+    assert (ends["status"], len(told)) == ("FAILED", 5)
+    assert ends["error"].endswith("… and 1 more failed task")
 
 
 def test_the_traceback_is_the_users_own_and_stands_in_stderr_and_error(ends: dict[str, Any]) -> None:
@@ -364,7 +369,6 @@ facts["first"] = [first.result[0], count()]
 second = ct.dispatch_sync(workflow)(path, 1)
 facts["same"] = [second.result[0], count()]
 facts["other input"] = [ct.dispatch_sync(workflow)(path, 2).result[0], count()]
-facts["uncached"] = len(open("runs uncached").readlines())
 node = second.get_node_result(0)
 facts["times"] = node["start_time"] == node["end_time"]
 
@@ -377,6 +381,7 @@ def counted(path, x):
 
 
 facts["other function"] = [ct.dispatch_sync(workflow)(path, 1).result[0], count()]
+facts["uncached"] = len(open("runs uncached").readlines())
 """
 
 
@@ -396,24 +401,19 @@ def test_a_module_that_no_import_names_is_sent_when_it_is_asked_for(user: Projec
         """
         import importlib
 
+        late = importlib.import_module("late")
 
-        @ct.electron
-        def without(name):
+
+        def answer(name):
             return importlib.import_module(name).ANSWER
 
 
-        @ct.lattice
-        def workflow(modules):
-            return ct.electron(without.electron_object.function, deps_module=modules)("la" + "te")
-
-
-        import late
         for name, modules in {"none": None, "name": "late", "module": [late], "deps": ct.DepsModule("late")}.items():
-            result = ct.dispatch_sync(workflow)(modules if name != "module" else None) if name != "module" else None
-            result = result or ct.dispatch_sync(ct.lattice(lambda: ct.electron(without.electron_object.function, deps_module=[late])("late")))()
-            facts[name] = [result.result, result.error and result.error.splitlines()[-2:]]
+            asked = ct.electron(answer, deps_module=modules)
+            result = ct.dispatch_sync(ct.lattice(lambda: asked("late")))()
+            facts[name] = [result.result, result.error]
         """,
         "modules.py",
     )
     assert found["name"] == found["module"] == found["deps"] == [42, None]
-    assert "No module named 'late'" in "".join(found["none"][1])
+    assert "No module named 'late'" in found["none"][1]

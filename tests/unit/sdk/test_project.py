@@ -227,6 +227,39 @@ def test_equal_code_is_one_asset_wherever_it_lies(tmp_path: Path) -> None:
     assert len(assets) == 1
 
 
+def test_a_named_module_comes_along_with_what_it_imports_though_no_code_does(home: Path) -> None:
+    written(home, late="import below", below="", beside="")
+    named = Project(named=frozenset({"late"}))
+    assert {str(place) for place in named.files([])} == {"late.py", "below.py"}
+    assert Project().files([]) == {}
+
+
+def test_a_named_module_comes_along_though_it_is_installed_and_brings_its_package_but_not_other_packages(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = home / "site-packages"
+    package(site / "pack", part="import other", rest="")
+    package(site / "other")
+    monkeypatch.syspath_prepend(site)
+    assert Project().files([Origins(modules=frozenset({"pack.part"}))]) == {}
+    named = Project(named=frozenset({"pack.part"})).files([])
+    assert {str(place) for place in named} == {"pack/__init__.py", "pack/part.py", "pack/rest.py"}
+
+
+def test_what_identifies_a_functions_code_knows_of_named_modules(home: Path) -> None:
+    written(home, late="x = 1")
+    before = Project(named=frozenset({"late"})).digest([])
+    written(home, late="x = 2")
+    after = Project(named=frozenset({"late"})).digest([])
+    assert len({Project().digest([]), before, after}) == 3
+
+
+@pytest.mark.parametrize("name", ["json", "sys", "no_such_module", "__main__"])
+def test_a_named_module_that_cannot_be_sent_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(ProjectError, match=f"deps_module names '{name}', of which there is no file to send"):
+        Project(named=frozenset({name})).files([])
+
+
 def test_nothing_of_ones_own_is_no_asset() -> None:
     assert project.pack({}) is None
     assert Project().digest([Origins(modules=frozenset({"json"}))]) == ""
@@ -242,7 +275,7 @@ def test_too_much_code_is_refused_with_what_is_big(home: Path) -> None:
 
 
 def test_too_many_files_are_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(project, "MAX_FILES", 3)
+    monkeypatch.setattr(project.files, "MAX_FILES", 3)
     package(home / "pack", a="", b="", c="")
     with pytest.raises(ProjectError, match="more than 3 files"):
         places("pack")

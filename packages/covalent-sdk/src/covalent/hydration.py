@@ -61,8 +61,8 @@ def dehydrate(lattice: Built) -> Package:
     graph = lattice.transport_graph
     if graph.output is None:
         raise GraphError("the workflow has no graph yet; call its build_graph(...) with its arguments first")
-    found = Project()
-    code = lattice.project or find_project(graph, found)
+    found = _looked_for(graph)
+    code = lattice.project or project.pack(_files(graph, found))
     resolver = _Resolver(graph, found)
     nodes = [resolver.resolved(node) for node in graph.nodes]
     loose = [asset for asset in (lattice.inputs, lattice.stored_function, code) if asset is not None]
@@ -88,7 +88,7 @@ def revise(
     then run with other modules than their function's identity tells of, so that no output is taken over into or out
     of the cache for them.
     """
-    found = Project()
+    found = _looked_for(graph)
     files = _files(graph, found) if changed else {}
     merged = project.merge(code, files)
     resolver = _Resolver(graph, found)
@@ -112,9 +112,13 @@ def _uncached(node: Node) -> Node:
     return replace(node, metadata=replace(node.metadata, cache=False)) if node.metadata.cache else node
 
 
-def find_project(graph: TransportGraph, found: Project) -> TransportableObject | None:
+def find_project(graph: TransportGraph) -> TransportableObject | None:
     """The user's own modules that a graph's tasks need, as one asset."""
-    return project.pack(_files(graph, found))
+    return project.pack(_files(graph, _looked_for(graph)))
+
+
+def _looked_for(graph: TransportGraph) -> Project:
+    return Project(named=frozenset(graph.modules))
 
 
 def _files(graph: TransportGraph, found: Project) -> dict[PurePosixPath, Path]:

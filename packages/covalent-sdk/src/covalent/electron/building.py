@@ -216,8 +216,11 @@ class Build:
             )
             self._metadata[id(options)] = known
             self._alive.append(options)
-        self.graph.modules.update(module.module_name for module in options.deps_module or ())
+        self._send_along(options)
         return known
+
+    def _send_along(self, options: Options) -> None:
+        self.graph.modules.update(module.module_name for module in options.deps_module or ())
 
     def _hooks_of(self, options: Options) -> Hooks:
         return Hooks(
@@ -237,6 +240,7 @@ class Build:
         if key not in self._lattices:
             filled = Options(executor=task.options.executor).filled(self._defaults.options)
             nested = cast("Sublattice", task.function).as_sublattice(filled, self._defaults.workflow_executor)
+            self._send_along(nested.options)
             self._lattices[key] = self._assets.function(nested, task.name)
             self._alive.append((task.function, task.options))
         return self._lattices[key]

@@ -29,7 +29,9 @@ class Task(Protocol):
 class Sublattice(Protocol):
     """What a recorder needs of a lattice that is an electron's function."""
 
-    def as_sublattice(self, defaults: Options, workflow_executor: Executor | None) -> object:
+    options: Options
+
+    def as_sublattice(self, defaults: Options, workflow_executor: Executor | None) -> Sublattice:
         """The lattice with what it leaves open filled in, to be built where its task runs."""
 
 

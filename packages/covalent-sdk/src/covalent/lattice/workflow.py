@@ -25,7 +25,6 @@ from covalent.errors import BoundElectronError, TransportError, WireError
 from covalent.executors import Executor
 from covalent.graph import TransportGraph
 from covalent.options import Keywords, Options
-from covalent.project import Project
 from covalent.references import FUNCTION_ATTRIBUTE, name_of
 from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json, loads, to_json
@@ -273,7 +272,7 @@ class Lattice(Generic[P]):
     def serialize_to_json(self) -> str:
         """One JSON document with everything in it: graph, functions, constants and the user's own modules."""
         graph = self.transport_graph
-        project = self.project or hydration.find_project(graph, Project())
+        project = self.project or hydration.find_project(graph)
         function = self._workflow if graph.output is not None else self.workflow_function
         loose = {"workflow_function": function, "inputs": self.inputs, "project": project}
         present = [asset for asset in loose.values() if asset is not None]
