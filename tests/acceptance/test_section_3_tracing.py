@@ -382,7 +382,7 @@ def test_what_needs_a_value_that_does_not_exist_yet_says_what_to_write_instead(
     mistakes: dict[str, Any], use: str
 ) -> None:
     assert mistakes[use].startswith("BoundElectronError: ")
-    assert "@ct.electron" in mistakes[use]
+    assert "ct.electron" in mistakes[use]
 
 
 def test_an_error_of_the_workflow_function_comes_out_as_it_is(mistakes: dict[str, Any]) -> None:
