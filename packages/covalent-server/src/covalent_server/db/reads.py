@@ -207,12 +207,15 @@ class Printed:
     settled: bool
 
 
-def printed(connection: Connection, owner: str, dispatch_id: str, number: int, which: str, offset: int) -> Printed:
-    """What the latest attempt at a node printed, from ``offset`` on."""
+def printed(
+    connection: Connection, owner: str, dispatch_id: str, number: int, *, which: str, offset: int, attempt: int | None
+) -> Printed:
+    """What an attempt at a node, the latest unless told otherwise, printed from ``offset`` on."""
     row = _node_row(connection, owner, dispatch_id, number)
+    wanted = row.attempt if attempt is None else attempt
     pieces = connection.execute(
         select(stream.c.offset, stream.c.data)
-        .where(stream.c.node == row.key, stream.c.attempt == row.attempt, stream.c.stream == which)
+        .where(stream.c.node == row.key, stream.c.attempt == wanted, stream.c.stream == which)
         .order_by(stream.c.offset)
     )
     text = bytearray()
@@ -220,7 +223,8 @@ def printed(connection: Connection, owner: str, dispatch_id: str, number: int, w
         # Pieces of one attempt may overlap when a worker cut them anew; what is there already stays.
         text += data[len(text) - start :] if start <= len(text) else data
     state = NodeState(row.state)
-    return Printed(node=row.key, data=bytes(text[offset:]), settled=state.terminal or state is NodeState.DISPATCHING)
+    settled = state.terminal or state is NodeState.DISPATCHING or wanted != row.attempt
+    return Printed(node=row.key, data=bytes(text[offset:]), settled=settled)
 
 
 def graph(connection: Connection, owner: str, dispatch_id: str) -> str:

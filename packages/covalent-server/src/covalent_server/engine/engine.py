@@ -164,10 +164,30 @@ class Engine:
         return await self.read(reads.dispatch_record, caller.owner, dispatch_id)
 
     async def printed(
-        self, caller: Caller, dispatch_id: str, number: int, *, stream: str, offset: int, wait: float
+        self,
+        caller: Caller,
+        dispatch_id: str,
+        number: int,
+        *,
+        stream: str,
+        offset: int,
+        wait: float,
+        attempt: int | None = None,
     ) -> bytes:
-        """What a task printed from an offset on; with ``wait`` seconds, once there is some or the task has ended."""
-        read = partial(self.read, reads.printed, caller.owner, dispatch_id, number, stream, offset)
+        """What a task printed from an offset on; with ``wait`` seconds, once there is some or the task has ended.
+
+        With ``attempt`` it is what that attempt printed, which is over as soon as there is another.
+        """
+        read = partial(
+            self.read,
+            reads.printed,
+            caller.owner,
+            dispatch_id,
+            number,
+            which=stream,
+            offset=offset,
+            attempt=attempt,
+        )
         found = await read()
         if found.data or found.settled or not wait:
             return found.data

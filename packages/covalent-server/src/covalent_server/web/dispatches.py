@@ -136,6 +136,7 @@ async def stream(request: web.Request) -> web.Response:
         stream=which,
         offset=int(number(request, "offset", 0, most=2**53)),
         wait=number(request, "wait", 0, most=MAX_WAIT),
+        attempt=int(number(request, "attempt", 0, most=2**31)) if "attempt" in request.query else None,
     )
     return web.Response(body=text, headers={"Content-Type": "text/plain; charset=utf-8"})
 
