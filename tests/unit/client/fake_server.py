@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from covalent.status import Status
-from covalent.wire import frames
+from covalent.transportable import TransportableObject
+from covalent.wire import FRAMES_CONTENT_TYPE, INLINE_ASSET_BYTES, frames
 from covalent.wire.codec import dumps, from_json, loads
-from covalent.wire.manifest import Accepted, Cancellation, Digests, Manifest
+from covalent.wire.manifest import Accepted, Cancellation, Conclusion, Digests, Manifest
 from covalent.wire.records import AssetDescription, DispatchList, DispatchRecord, NodeList, NodeRecord, Problem
 
 TOKEN = "the-fake-servers-token"  # noqa: S105  made up
@@ -137,13 +138,80 @@ class FakeServer:
                 self._changed.notify_all()
         return self.records[dispatch_id]
 
+    def store(self, value: object) -> AssetDescription:
+        """An asset of a value, described."""
+        asset = TransportableObject(value)
+        self.assets[asset.asset_id] = asset.serialize()
+        return AssetDescription(
+            digest=asset.asset_id,
+            size=asset.size,
+            type_name=str(asset.header["type_name"]),
+            object_string=asset.object_string,
+            json=asset.json,
+        )
+
+    def run(self, dispatch_id: str, status: Status, outputs: Mapping[int, object], **changes: Any) -> None:
+        """Give nodes of a dispatch their outputs, leave the others as they are, and the dispatch with a status."""
+        waiting = [
+            NodeRecord(node_id=node.id, node_name=node.name, kind=node.kind, status=Status.NEW_OBJECT)
+            for node in self.manifests[dispatch_id].graph.nodes
+        ]
+        self.nodes[dispatch_id] = [
+            replace(node, status=Status.COMPLETED, attempt=1, output=self.store(outputs[node.node_id]))
+            if node.node_id in outputs
+            else node
+            for node in waiting
+        ]
+        with self._changed:
+            self.records[dispatch_id] = replace(self.records[dispatch_id], status=status, **changes)
+            self._changed.notify_all()
+
+    def concluded(self, dispatch_id: str, conclusion: Conclusion) -> DispatchRecord | None:
+        """The dispatch with the value that a client put together; None when it waits for none."""
+        if self.records[dispatch_id].status is not Status.PENDING_POSTPROCESSING:
+            return None
+        self.finish(dispatch_id, self.assets[conclusion.result])
+        return self.records[dispatch_id]
+
+    def prints(self, dispatch_id: str, number: int, data: bytes, stream: str = "stdout") -> None:
+        """More of what a task prints."""
+        with self._changed:
+            key = dispatch_id, number, stream
+            self.streams[key] = self.streams.get(key, b"") + data
+            self._changed.notify_all()
+
+    def becomes(self, dispatch_id: str, number: int, status: Status) -> None:
+        """Another status of a node."""
+        with self._changed:
+            nodes = self.nodes[dispatch_id]
+            self.nodes[dispatch_id] = [
+                replace(node, status=status) if node.node_id == number else node for node in nodes
+            ]
+            self._changed.notify_all()
+
+    def printed(self, dispatch_id: str, number: int, stream: str, offset: int, seconds: float) -> bytes:
+        """What a task printed, once there is more or it has ended."""
+        key = dispatch_id, number, stream
+
+        def told() -> bool:
+            (node,) = [node for node in self.nodes[dispatch_id] if node.node_id == number]
+            return bool(self.streams.get(key, b"")[offset:]) or node.status.terminal or self.stopped
+
+        with self._changed:
+            if seconds and not told():
+                self._waiting += 1
+                self._changed.notify_all()
+                self._changed.wait_for(told, seconds)
+                self._waiting -= 1
+            return self.streams.get(key, b"")[offset:]
+
     def held_back(self, dispatch_id: str, seconds: float) -> DispatchRecord:
         with self._changed:
-            if self.records[dispatch_id].status.terminal or not seconds:
+            if self.records[dispatch_id].status.at_rest or not seconds:
                 return self.records[dispatch_id]
             self._waiting += 1
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self.records[dispatch_id].status.terminal or self.stopped, seconds)
+            self._changed.wait_for(lambda: self.records[dispatch_id].status.at_rest or self.stopped, seconds)
             self._waiting -= 1
             return self.records[dispatch_id]
 
@@ -156,6 +224,10 @@ def a_record(dispatch_id: str, status: Status = Status.RUNNING) -> DispatchRecor
     return DispatchRecord(
         dispatch_id=dispatch_id, root_dispatch_id=dispatch_id, name="workflow", status=status, created_at=0.5
     )
+
+
+class _Frames(bytes):
+    """An answer in frames."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -191,6 +263,9 @@ class _Handler(BaseHTTPRequestHandler):
             state.losses = max(0, state.losses - 1)
             self.close_connection = True
             return
+        if found is None:
+            self._answer(Problem(code="dispatch-ended", title="it does not wait for that", status=409), 409)
+            return
         self._answer(found, 200)
 
     def _found(self, parts: list[str], body: bytes) -> Any:
@@ -204,6 +279,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return state.listed({name: value for name, (value,) in self._query.items()})
             case "POST", ["dispatches", dispatch_id, "cancel"]:
                 return state.cancelled(dispatch_id, from_json(Cancellation, loads(body)))
+            case "POST", ["dispatches", dispatch_id, "result"]:
+                return state.concluded(dispatch_id, from_json(Conclusion, loads(body)))
             case "GET", ["dispatches", dispatch_id, *rest]:
                 return self._of_a_dispatch(dispatch_id, rest)
             case "GET", ["server"]:
@@ -224,7 +301,9 @@ class _Handler(BaseHTTPRequestHandler):
             case ["nodes", number]:
                 return {node.node_id: node for node in state.nodes[dispatch_id]}[int(number)]
             case ["nodes", number, stream]:
-                return state.streams.get((dispatch_id, int(number), stream), b"")
+                asked = {name: value for name, (value,) in self._query.items()}
+                offset, wait = int(asked.get("offset", 0)), float(asked.get("wait", 0))
+                return state.printed(dispatch_id, int(number), stream, offset, wait)
             case ["manifest"]:
                 return state.manifests[dispatch_id]
             case _:
@@ -236,6 +315,10 @@ class _Handler(BaseHTTPRequestHandler):
             case "POST", "missing":
                 asked = from_json(Digests, loads(body)).digests
                 return Digests(digests=tuple(digest for digest in asked if digest not in state.assets))
+            case "POST", "batch":
+                held = [digest for digest in from_json(Digests, loads(body)).digests if digest in state.assets]
+                small = tuple(digest for digest in held if len(state.assets[digest]) <= INLINE_ASSET_BYTES)
+                return _Frames(frames.pack(dumps(Digests(digests=small)), [state.assets[digest] for digest in small]))
             case "PUT", _:
                 state.assets[digest] = body
                 return {}
@@ -248,8 +331,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, found: Any, status: int) -> None:
         data = found if isinstance(found, bytes) else dumps(found)
+        content_type = "application/octet-stream" if data is found else "application/json"
         self.send_response(status)
-        self.send_header("Content-Type", "application/octet-stream" if data is found else "application/json")
+        self.send_header("Content-Type", FRAMES_CONTENT_TYPE if isinstance(found, _Frames) else content_type)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -15,7 +15,7 @@ from covalent.errors import DispatchFailedError, ServerError
 from covalent.result import Result
 from covalent.status import Status
 from covalent.transportable import TransportableObject
-from covalent.wire.records import AssetDescription, NodeRecord
+from covalent.wire.records import NodeRecord
 from tests.unit.client.fake_server import FakeServer, a_record
 
 
@@ -24,18 +24,6 @@ def completed(server: FakeServer) -> Result:
     server.records["it"] = a_record("it")
     server.finish("it", TransportableObject([41, 42]).serialize())
     return get_result("it")
-
-
-def _stored(server: FakeServer, value: object) -> AssetDescription:
-    asset = TransportableObject(value)
-    server.assets[asset.asset_id] = asset.serialize()
-    return AssetDescription(
-        digest=asset.asset_id,
-        size=asset.size,
-        type_name=str(asset.header["type_name"]),
-        object_string=asset.object_string,
-        json=asset.json,
-    )
 
 
 def _node(number: int, status: Status, **more: Any) -> NodeRecord:
@@ -85,7 +73,7 @@ def test_a_completed_dispatch_raises_nothing(completed: Result) -> None:
 
 def test_inputs_are_fetched_when_they_are_asked_for(server: FakeServer) -> None:
     inputs = {"args": (1,), "kwargs": {"x": 2}}
-    server.records["it"] = replace(a_record("it"), inputs=_stored(server, inputs).digest)
+    server.records["it"] = replace(a_record("it"), inputs=server.store(inputs).digest)
     handle = get_result("it").inputs
     assert handle is not None
     assert len(server.requests) == 1
@@ -97,7 +85,7 @@ def test_inputs_are_fetched_when_they_are_asked_for(server: FakeServer) -> None:
 
 def test_a_node_tells_everything_and_its_streams_come_when_asked_for(server: FakeServer) -> None:
     server.records["it"] = a_record("it")
-    server.nodes["it"] = [_node(3, Status.COMPLETED, output=_stored(server, "out"), started_at=1.0, ended_at=2.0)]
+    server.nodes["it"] = [_node(3, Status.COMPLETED, output=server.store("out"), started_at=1.0, ended_at=2.0)]
     server.streams["it", 3, "stdout"] = "grüße".encode() + b"\xff"
     node = get_result("it").get_node_result(3)
     asked = len(server.requests)
@@ -123,7 +111,7 @@ def test_a_node_tells_everything_and_its_streams_come_when_asked_for(server: Fak
 
 def test_a_nodes_keys_are_attributes_too(server: FakeServer) -> None:
     server.records["it"] = a_record("it")
-    server.nodes["it"] = [_node(3, Status.COMPLETED, output=_stored(server, "out"))]
+    server.nodes["it"] = [_node(3, Status.COMPLETED, output=server.store("out"))]
     server.streams["it", 3, "stdout"] = b"printed"
     node = get_result("it").get_node_result(3)
     assert (node.node_id, node.node_name, node.status, node.stdout) == (3, "step", "COMPLETED", "printed")
@@ -135,7 +123,7 @@ def test_a_nodes_keys_are_attributes_too(server: FakeServer) -> None:
 def test_printing_a_node_shows_all_there_is(server: FakeServer) -> None:
     server.records["it"] = a_record("it")
     server.nodes["it"] = [
-        _node(0, Status.COMPLETED, output=_stored(server, 41), started_at=1.0, ended_at=2.0),
+        _node(0, Status.COMPLETED, output=server.store(41), started_at=1.0, ended_at=2.0),
         _node(1, Status.FAILED, error="ValueError: no"),
     ]
     server.streams["it", 0, "stdout"] = b"one\ntwo\n"
@@ -175,8 +163,8 @@ def test_a_node_that_is_not_there_is_told_with_those_that_are(server: FakeServer
 def test_all_outputs_are_handles_by_name_and_number(server: FakeServer) -> None:
     server.records["it"] = a_record("it")
     server.nodes["it"] = [
-        _node(0, Status.COMPLETED, output=_stored(server, {"a": 1})),
-        _node(1, Status.COMPLETED, output=_stored(server, None)),
+        _node(0, Status.COMPLETED, output=server.store({"a": 1})),
+        _node(1, Status.COMPLETED, output=server.store(None)),
         _node(2, Status.FAILED, error="no"),
     ]
     result = get_result("it")
@@ -194,7 +182,7 @@ def test_repr_and_str_can_be_read(server: FakeServer, completed: Result) -> None
     assert "status: COMPLETED" in str(completed)
     assert "result: claimed" in str(completed)
     assert "error" not in str(completed)
-    server.nodes["it"] = [_node(0, Status.COMPLETED, output=_stored(server, 1))]
+    server.nodes["it"] = [_node(0, Status.COMPLETED, output=server.store(1))]
     (node,) = completed.get_all_node_results()
     assert repr(node) == "<NodeResult step(0) COMPLETED>"
     assert "TransportableObject int" in repr(node["output"])

@@ -20,6 +20,8 @@
     │   └── MissingLatticeRecordError  no dispatch of that id
     ├── ServerCommandError             the server's command is not installed here, or has failed
     ├── DispatchFailedError            a dispatch ended without a value
+    ├── PostProcessingError            a dispatch's value cannot be put together here
+    ├── ArchiveError                   a saved result that cannot be read, or lacks something
     └── WorkerError                    a worker cannot go on
 """
 
@@ -127,6 +129,14 @@ class ServerCommandError(CovalentError):
 
 class DispatchFailedError(CovalentError):
     """A dispatch ended without a value; the message names the failed tasks and shows their tracebacks."""
+
+
+class PostProcessingError(CovalentError):
+    """A dispatch's value cannot be put together here, or not yet."""
+
+
+class ArchiveError(CovalentError):
+    """A saved result cannot be read, or lacks what was asked for."""
 
 
 class WorkerError(CovalentError):

@@ -51,6 +51,11 @@ class Status(StrEnum):
         """Whether a dispatch with this status has ended."""
         return not DISPATCH_TRANSITIONS[self]
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether a dispatch with this status has ended, or goes on only when its user puts its value together."""
+        return self.terminal or self is Status.PENDING_POSTPROCESSING
+
 
 _ENDS = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 

@@ -14,7 +14,7 @@ from covalent.client.waiting import wait_until_ended
 from covalent.errors import CovalentError
 from covalent.hydration import dehydrate
 from covalent.lattice import Lattice
-from covalent.result import Result
+from covalent.result import Result, ServerSource
 
 P = ParamSpec("P")
 
@@ -73,7 +73,8 @@ def dispatch_sync(
         dispatch_id = start(*args, **kwargs)
         server = connect(dispatcher_addr)
         try:
-            return Result(wait_until_ended(server, dispatch_id, reached=True), server)
+            record = wait_until_ended(server, dispatch_id, reached=True)
+            return Result(record, ServerSource(server)).fetch_ahead()
         except (CovalentError, KeyboardInterrupt) as error:
             raise error.with_traceback(None) from None  # as above
 

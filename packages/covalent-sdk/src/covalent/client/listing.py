@@ -7,7 +7,7 @@ from typing import Any, Final
 from covalent.client.connection import connect
 from covalent.errors import CovalentError
 from covalent.http import Server, persistently
-from covalent.result import Result
+from covalent.result import Result, ServerSource
 from covalent.status import Status
 from covalent.wire.codec import from_json
 from covalent.wire.records import DispatchList, DispatchRecord
@@ -34,7 +34,8 @@ def dispatches(
         found = records(server, name=name, tag=tag, status=status, limit=limit)
     except (CovalentError, KeyboardInterrupt) as error:
         raise error.with_traceback(None) from None  # what lies between is ours, and no help to anybody
-    return [Result(record, server) for record in found]
+    source = ServerSource(server)
+    return [Result(record, source) for record in found]
 
 
 def records(

@@ -23,12 +23,11 @@ from covalent.graph import TransportGraph
 from covalent.http import Server, persistently
 from covalent.hydration import Package
 from covalent.lattice import Lattice
-from covalent.result import StoredObject
+from covalent.result import ServerSource, StoredObject
 from covalent.transportable import TransportableObject
 from covalent.wire import FEATURES
 from covalent.wire.codec import from_json
 from covalent.wire.manifest import Manifest
-from covalent.wire.records import AssetDescription
 
 
 def redispatch(
@@ -96,7 +95,7 @@ def _manifest(server: Server, dispatch_id: str) -> Manifest:
 
 
 def _stored(server: Server, digest: str) -> TransportableObject:
-    return StoredObject(server, AssetDescription(digest=digest, size=0))
+    return StoredObject.named(ServerSource(server), digest)
 
 
 def _revised(original: Manifest, lattice: Lattice[...], replacements: replacing.Replacements) -> Package:

@@ -17,7 +17,7 @@ from covalent.client.progress import Progress, View
 from covalent.client.views import view
 from covalent.errors import CovalentError, ServerError, ServerUnreachableError
 from covalent.http import NOT_CONNECTED, Server, persistently
-from covalent.result import Result
+from covalent.result import Extent, Result, ServerSource
 from covalent.wire.codec import from_json
 from covalent.wire.records import DispatchRecord
 
@@ -59,14 +59,17 @@ def get_result(
     dispatcher_addr: str | None = None,
     status_only: bool = False,  # noqa: FBT001, FBT002
     *,
-    workflow_output: bool = True,  # noqa: ARG001  these three chose what to download;
-    intermediate_outputs: bool = True,  # noqa: ARG001  now everything is fetched when it is asked for
-    sublattice_results: bool = True,  # noqa: ARG001
+    workflow_output: bool = True,
+    intermediate_outputs: bool = True,
+    sublattice_results: bool = True,
 ) -> Result | dict[str, Any]:
     """How a dispatch stands, or with ``wait`` how it ended; with ``status_only`` as ``{"id", "status"}``.
 
-    Raises MissingLatticeRecordError for an id that the server does not know. Outputs are not downloaded before they
-    are asked for, so the last three arguments, which old scripts give to save time, change nothing.
+    Raises MissingLatticeRecordError for an id that the server does not know. A dispatch whose value is left to
+    :meth:`Result.post_process` counts as ended when all else is done, and what that needs is fetched here.
+
+    Outputs are downloaded when they are asked for. The last three arguments say what of them belongs to the result
+    all the same: what is fetched here, and what :meth:`Result.save` takes along.
 
     >>> result = ct.get_result(dispatch_id, wait=True)
     >>> result.raise_for_status()  # an error when it has failed
@@ -77,11 +80,12 @@ def get_result(
     server = connect(dispatcher_addr)
     try:
         record = wait_until_ended(server, dispatch_id) if wait else persistently(lambda: ask(server, dispatch_id))
+        if status_only:
+            return {"id": record.dispatch_id, "status": record.status}
+        extent = Extent(value=workflow_output, outputs=intermediate_outputs, sublattices=sublattice_results)
+        return Result(record, ServerSource(server), extent).fetch_ahead()
     except (CovalentError, KeyboardInterrupt) as error:
         raise error.with_traceback(None) from None  # what lies between is ours, and no help to anybody
-    if status_only:
-        return {"id": record.dispatch_id, "status": record.status}
-    return Result(record, server)
 
 
 def check_id(given: object) -> None:
@@ -125,7 +129,7 @@ def wait_until_ended(
                     sleep=sleep,
                 )
                 progress.tell(record)
-                if record.status.terminal:
+                if record.status.at_rest:
                     return record
                 reached = True
                 if clock() - asked < _PAUSE:

@@ -98,7 +98,9 @@ def follow_all(asked: Asked) -> Iterator[str]:
         for node in asked.nodes():
             if node.attempt and node.node_id not in read:
                 text = texts.setdefault(node.node_id, _Text(node.attempt))
-                yield from (f"{node.node_name}({node.node_id}): {line}\n" for line in _new_lines(asked, node, text))
+                over = ended or node.status.terminal
+                lines = _new_lines(asked, node, text, over=over)
+                yield from (f"{node.node_name}({node.node_id}): {line}\n" for line in lines)
                 if node.status.terminal:
                     read.add(node.node_id)
         if ended:
@@ -106,14 +108,14 @@ def follow_all(asked: Asked) -> Iterator[str]:
         ended = asked.ended(_BETWEEN_LOOKS)
 
 
-def _new_lines(asked: Asked, node: NodeRecord, text: _Text) -> Iterator[str]:
+def _new_lines(asked: Asked, node: NodeRecord, text: _Text, *, over: bool) -> Iterator[str]:
     """The lines that a node has printed since it was last looked at; the rest of an attempt that is over first."""
     for attempt in dict.fromkeys((text.attempt, node.attempt)):
         text.begin(attempt)
         found = text.line + text.take(asked.printed(replace(node, attempt=attempt), text.offset, 0))
         *whole, text.line = found.split("\n")
         yield from whole
-        if node.status.terminal or attempt != node.attempt:
+        if over or attempt != node.attempt:
             yield from _some(text.line + text.finish())
             text.line = ""
 
