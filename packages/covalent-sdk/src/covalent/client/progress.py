@@ -94,7 +94,7 @@ class Progress:
     def tell(self, record: DispatchRecord) -> None:
         """Show what a record says, unless the waiting is young or over before anything was shown."""
         seconds = self._clock() - self._began
-        if self._view is not None and (self._shown or (seconds >= _HELD_SEEN and not record.status.terminal)):
+        if self._view is not None and (self._shown or (seconds >= _HELD_SEEN and not record.status.at_rest)):
             self._shown = True
             self._view.show(Standing.of(record, seconds))
 

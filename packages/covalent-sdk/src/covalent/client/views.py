@@ -132,7 +132,7 @@ class Notebook:
         """Leave the words, without the bar."""
         last = self._last
         if last is not None:
-            self._put(last.name, f"{last.status}: {last.text}" if last.status.terminal else f"{last.text}, when left")
+            self._put(last.name, f"{last.status}: {last.text}" if last.status.at_rest else f"{last.text}, when left")
 
     def _put(self, name: str, said: str, bar: str = "") -> None:
         html = f"<div><strong>{markup.escaped(name)}</strong> {bar}{markup.escaped(said)}</div>"

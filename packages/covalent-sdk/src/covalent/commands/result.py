@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print what a dispatch gave, as the process that made the value described it; nothing is opened."""
-    result = get_result(given.dispatch, given.wait, given.server)
+    result = get_result(given.dispatch, given.wait, given.server, intermediate_outputs=False)
     encoded = result.encoded_result
     if encoded is None:
         return _without_value(result, as_json=given.as_json)

@@ -11,7 +11,7 @@ from covalent.client.listing import MOST, records
 from covalent.client.waiting import ask
 from covalent.commands import exits, output
 from covalent.http import Server, persistently
-from covalent.result import Result
+from covalent.result import Result, ServerSource
 from covalent.status import Status
 from covalent.wire.codec import from_json, to_json
 from covalent.wire.records import DispatchRecord, NodeList, NodeRecord
@@ -57,7 +57,7 @@ def _told(record: DispatchRecord, nodes: Sequence[NodeRecord], server: Server) -
         ended = node.started_at is not None and node.ended_at is not None
         seconds = f"{node.ended_at - node.started_at:.1f}" if ended else ""  # type: ignore[operator]  # as just asked
         rows.append((str(node.node_id), node.node_name, node.status, seconds, _came_of(node)))
-    return "\n\n".join([str(Result(record, server)), *([output.table(rows)] if nodes else [])])
+    return "\n\n".join([str(Result(record, ServerSource(server))), *([output.table(rows)] if nodes else [])])
 
 
 def _came_of(node: NodeRecord) -> str:
