@@ -215,6 +215,7 @@ dispatched["looks_up_later"] = ct.dispatch(looks_up)()
 for name, dispatch_id in dispatched.items():
     result = ct.get_result(dispatch_id, wait=True)
     facts[name] = {
+        "id": dispatch_id,
         "status": result.status,
         "value": repr(result.result),
         "nodes": [node["node_name"] for node in result.get_all_node_results()],
@@ -432,7 +433,7 @@ def large():
 
 @ct.lattice
 def small(n):
-    return same.map(range(n)) if hasattr(same, "map") else [same(x) for x in range(n)]
+    return same.map(range(n))
 
 
 began = time.process_time()
@@ -469,8 +470,9 @@ def test_graphs_and_lattices_come_back_from_json_as_they_were(graphs: dict[str, 
     assert graphs["again"] == [0, 1, 2, 3]
 
 
-def test_the_stored_graph_is_node_link_json_that_needs_no_covalent_to_be_read(user: Project) -> None:
-    listed = user.installation.request("GET", "/api/v1/dispatches?name=paths").plain["dispatches"]
-    graph = json.loads(user.installation.request("GET", f"/api/v1/dispatches/{listed[0]['dispatch_id']}/graph").body)
+def test_the_stored_graph_is_node_link_json_that_needs_no_covalent_to_be_read(
+    told: dict[str, Any], user: Project
+) -> None:
+    graph = json.loads(user.installation.request("GET", f"/api/v1/dispatches/{told['paths']['id']}/graph").body)
     assert [node["name"] for node in graph["nodes"]] == ["table", "point", "pair", "collect"]
     assert {(link["source"], link["target"]) for link in graph["links"]} == {(0, 3), (1, 3), (2, 3)}
