@@ -49,6 +49,10 @@ class NotAnsweringError(CovalentServerError):
     """A server holds this data directory, but does not answer."""
 
 
+class RefusedError(CovalentServerError):
+    """The server refused what a command asked of it."""
+
+
 class PortInUseError(CovalentServerError):
     """Another program listens at the address."""
 

@@ -204,7 +204,7 @@ class Result:
             raise ValueError(f"stream is {' or '.join(map(repr, STREAMS))}, not {stream!r}")
         follower = Follower(source=self._source, dispatch_id=self.dispatch_id, stream=stream)
         if node_id is None:
-            return follow_all(follower)
+            return follow_all(follower, only_once=not self._source.live)
         record = self._node_record(node_id)
         return follow(follower, record.node_id, pause) if self._source.live else iter([self._node(record)[stream]])
 

@@ -23,7 +23,7 @@ class Follower:
 
     def ended(self, wait: float) -> bool:
         """Whether the dispatch has ended."""
-        return not self.source.live or self.source.dispatch(self.dispatch_id, wait=wait).status.at_rest
+        return self.source.dispatch(self.dispatch_id, wait=wait).status.at_rest
 
     def nodes(self) -> tuple[NodeRecord, ...]:
         """All its nodes."""

@@ -89,16 +89,19 @@ def follow(asked: Asked, number: int, pause: Callable[[], None]) -> Iterator[str
             pause()
 
 
-def follow_all(asked: Asked) -> Iterator[str]:
-    """What all tasks of a dispatch print, in whole lines as they come, each behind its task's name and number."""
+def follow_all(asked: Asked, *, only_once: bool = False) -> Iterator[str]:
+    """What all tasks of a dispatch print, in whole lines as they come, each behind its task's name and number.
+
+    With ``only_once`` it is what they have printed so far.
+    """
     texts: dict[int, _Text] = {}
     read: set[int] = set()
-    ended = asked.ended(0)
+    ended = only_once or asked.ended(0)
     while True:
         for node in asked.nodes():
             if node.attempt and node.node_id not in read:
                 text = texts.setdefault(node.node_id, _Text(node.attempt))
-                over = ended or node.status.terminal
+                over = ended or node.status.terminal  # then a line that was not ended is shown as it is
                 lines = _new_lines(asked, node, text, over=over)
                 yield from (f"{node.node_name}({node.node_id}): {line}\n" for line in lines)
                 if node.status.terminal:

@@ -18,6 +18,7 @@ class Answer:
 
     status: int
     plain: Any
+    body: bytes = b""
 
     @property
     def ok(self) -> bool:
@@ -33,9 +34,15 @@ def ask(method: str, url: str, *, token: str | None, seconds: float, body: Mappi
         headers["Authorization"] = f"Bearer {token}"
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
     try:
-        connection.request(method, parts.path, None if body is None else json.dumps(body).encode(), headers)
+        connection.request(
+            method,
+            f"{parts.path}?{parts.query}" if parts.query else parts.path,
+            None if body is None else json.dumps(body).encode(),
+            headers,
+        )
         answer = connection.getresponse()
-        return Answer(status=answer.status, plain=_plain(answer.read()))
+        text = answer.read()
+        return Answer(status=answer.status, plain=_plain(text), body=text)
     except (OSError, http.client.HTTPException) as error:
         raise NotAnsweringError(f"the server at {url} does not answer ({error}); see: covalent logs") from None
     finally:

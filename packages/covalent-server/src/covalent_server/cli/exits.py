@@ -31,6 +31,7 @@ CODES: Final[dict[type[errors.CovalentServerError], int]] = {
     errors.StartError: 14,
     errors.StopError: 15,
     errors.NotAnsweringError: 16,
+    errors.RefusedError: 18,
     errors.CovalentServerError: 17,
 }
 

@@ -12,9 +12,9 @@ import click
 SCHEMA_VERSION: Final = 1
 
 
-def show(text: str, record: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print ``record`` as JSON or else ``text``."""
-    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **record}) if as_json else text)
+def show(text: str, record: Mapping[str, Any], *, as_json: bool, newline: bool = True) -> None:
+    """Print ``record`` as JSON or else ``text``, without the end of a line when that is in the text already."""
+    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **record}) if as_json else text, nl=as_json or newline)
 
 
 def show_error(message: str, code: int, *, as_json: bool) -> None:
