@@ -300,3 +300,30 @@ def test_printed_text_is_waited_for_until_there_is_some_or_the_task_has_ended(st
             assert waiting.result() == b""
 
     asyncio.run(scenario())
+
+
+def test_what_an_earlier_attempt_printed_can_be_read_and_is_not_waited_for(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            dispatch_id = await engine.submit(submission(delayed(retries=1)))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (first,) = await worker.take()
+            await worker.prints(first, b"first")
+
+            async def printed(offset: int, attempt: int | None = None) -> bytes:
+                return await engine.printed(
+                    USER, dispatch_id, 0, stream="stdout", offset=offset, wait=30, attempt=attempt
+                )
+
+            async with asyncio.TaskGroup() as group:
+                waiting = group.create_task(printed(5, 1))
+                await asyncio.sleep(0)
+                await worker.send(failed(first))
+                (second,) = await worker.take()
+                await worker.prints(second, b"second")
+            assert waiting.result() == b""
+            assert await printed(0) == b"second"
+            assert (await printed(0, 1), await printed(5, 1), await printed(0, 2)) == (b"first", b"", b"second")
+
+    asyncio.run(scenario())
