@@ -1,6 +1,7 @@
 """The SDK by itself: run by an interpreter that has covalent-sdk, what it depends on, and nothing else.
 
-It imports without loading its dependencies, traces a workflow, draws it, and runs one of its tasks in a runner process.
+It imports without loading its dependencies, traces a workflow, draws it, runs one of its tasks in a runner process, and
+all of it in this process; asked for a server, it says what to install.
 """
 
 from __future__ import annotations
@@ -85,8 +86,20 @@ def run_a_task(directory: Path) -> None:
         runner.end()
 
 
+def test_a_workflow() -> None:
+    """Run the workflow in this process, which needs nothing more, and ask for a server, which does."""
+    assert ct.testing.run(squares)(4) == [0, 1, 4, 9]
+    said = ""
+    try:
+        ct.testing.server().__enter__()
+    except ct.errors.ServerCommandError as error:
+        said = str(error)
+    assert "pip install covalent-server" in said, said
+
+
 if __name__ == "__main__":
     check_environment()
+    test_a_workflow()
     with tempfile.TemporaryDirectory() as name:
         run_a_task(Path(name))
-    print("covalent-sdk alone imports, traces, draws, and runs a task in a runner")
+    print("covalent-sdk alone imports, traces, draws, runs a task in a runner and a workflow in process")
