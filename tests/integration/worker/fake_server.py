@@ -16,10 +16,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FunctionType
 from typing import Any
 
+from covalent.graph import TransportGraph
+from covalent.hydration import Package
 from covalent.transportable import TransportableObject
 from covalent.wire import FRAMES_CONTENT_TYPE, INLINE_ASSET_BYTES, INLINE_MESSAGE_BYTES, frames, template
 from covalent.wire.codec import dumps, from_json, loads
-from covalent.wire.manifest import Deps, Digests, Hooks
+from covalent.wire.manifest import MANIFEST_CODEC, Deps, Digests, Hooks, Kind, Manifest
 from covalent.wire.work import Acknowledgement, Completion, Hello, Lease, LeaseKey, Outcome, Poll, Welcome, Work
 
 TOKEN = "worker-token-that-no-task-may-see"  # noqa: S105 - made up
@@ -115,6 +117,7 @@ class FakeServer:
         self,
         function: Any,
         *args: Any,
+        kind: Kind = Kind.TASK,
         owner: str = "ada",
         bash: Sequence[str] = (),
         before: Sequence[Mapping[str, Any]] = (),
@@ -133,6 +136,7 @@ class FakeServer:
             node_id=len(self.tasks),
             name=getattr(function, "__name__", "task"),
             owner=owner,
+            kind=kind,
             function=function if isinstance(function, str) else self.put(by_value(function)),
             args=tuple(_template(item) for item in args),
             kwargs={name: _template(item) for name, item in kwargs.items()},
@@ -182,6 +186,17 @@ class FakeServer:
         assert completion.outcome is Outcome.COMPLETED, completion.error
         assert completion.output is not None
         return TransportableObject.from_buffer(self.assets[completion.output]).get_deserialized()
+
+    def package(self, output: str) -> Package:
+        """What a sublattice's task has made, by the digest of its output; KeyError when an asset is not here."""
+        asset = TransportableObject.from_buffer(self.assets[output])
+        assert asset.header.codec == MANIFEST_CODEC
+        (text,) = asset.parts()
+        manifest = from_json(Manifest, loads(text))
+        graph = TransportGraph.from_record(manifest.graph)
+        loose = {digest for digest in (manifest.inputs, manifest.workflow, manifest.project) if digest is not None}
+        named = {digest: TransportableObject.from_buffer(self.assets[digest]) for digest in graph.named_assets | loose}
+        return Package(manifest=manifest, assets=named)
 
     # -- what workers ask
 
@@ -242,12 +257,19 @@ class FakeServer:
         if task.completion is not None:
             answer = Acknowledgement.DUPLICATE if task.completion == completion else Acknowledgement.STALE
         else:
-            assert completion.output is None or completion.output in self.assets
+            if completion.output is not None:
+                self._check_stored(task, completion.output)
             task.completion = completion
             answer = Acknowledgement.OK
             self.completed(task)
         task.acknowledgements.append(answer)
         return answer
+
+    def _check_stored(self, task: FakeTask, output: str) -> None:
+        """Whatever a completion leads to has to be there with it."""
+        assert output in self.assets
+        if task.lease.kind is Kind.SUBLATTICE:
+            self.package(output)
 
     def _take_streams(self, poll: Poll, blobs: Sequence[memoryview]) -> None:
         for chunk in poll.streams:
@@ -430,7 +452,7 @@ def by_value(function: Any) -> Any:
     names = {"__builtins__": builtins, "__name__": "__main__"}
     code, defaults, closure = function.__code__, function.__defaults__, function.__closure__
     copy = FunctionType(code, names, function.__name__, defaults, closure)
-    copy.__module__ = "__main__"
+    copy.__module__, copy.__kwdefaults__ = "__main__", function.__kwdefaults__
     return copy
 
 

@@ -17,7 +17,7 @@ from covalent.worker.spool import Entry, Spool
 def made(number: int) -> Entry:
     key = LeaseKey(node=number, attempt=1, token=str(number))
     completion = Completion(key=key, outcome=Outcome.COMPLETED, output="0" * 64)
-    return entry(completion, b"value", [("stdout", 0, b"printed")], None)
+    return entry(completion, [("stdout", 0, b"printed")], assets={"0" * 64: b"value"})
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@
     ├── GraphError                     a workflow that cannot be turned into a graph
     │   ├── BoundElectronError         an operation that needs a value used on a value-to-be
     │   └── ArgumentsError             a call with arguments that the function does not take
+    ├── ReplayError                    a workflow function that is run again takes another way
     ├── ProjectError                   the user's own modules cannot be shipped
     ├── ServerError                    the server answered with an error
     │   ├── ServerUnreachableError     nobody answered at the address
@@ -92,6 +93,10 @@ class BoundElectronError(GraphError, TypeError):
 
 class ArgumentsError(GraphError, TypeError, ValueError):
     """A call with too many, unknown or missing arguments."""
+
+
+class ReplayError(CovalentError):
+    """A workflow function that is run again took another way than when its graph was built."""
 
 
 class ProjectError(CovalentError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ParamSpec
@@ -12,9 +11,9 @@ from covalent.client.options import DispatchOptions
 from covalent.client.upload import submit
 from covalent.client.waiting import wait_until_ended
 from covalent.errors import CovalentError
-from covalent.hydration import dehydrate
 from covalent.lattice import Lattice
 from covalent.result import Result, ServerSource
+from covalent.workflows import build
 
 P = ParamSpec("P")
 
@@ -45,9 +44,7 @@ def dispatch(
     options = DispatchOptions.given(name=name, tags=tags, env=env, priority=priority, disable_run=disable_run)
 
     def start(*args: P.args, **kwargs: P.kwargs) -> str:
-        built = copy.copy(lattice)  # so that the caller's lattice stays as it is, and threads may share it
-        built.build_graph(*args, **kwargs)
-        package = dehydrate(built)
+        package = build(lattice, args, kwargs)
         package = replace(package, manifest=options.applied(package.manifest))
         try:
             return submit(connect(dispatcher_addr), package).dispatch_id

@@ -28,7 +28,7 @@ from covalent.options import Keywords, Options
 from covalent.references import FUNCTION_ATTRIBUTE, name_of
 from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json, loads, to_json
-from covalent.wire.manifest import Graph, LatticeRecord, Manifest
+from covalent.wire.manifest import CLIENT_EXECUTOR, Graph, LatticeRecord, Manifest
 
 if TYPE_CHECKING:
     from covalent.drawing import Drawing
@@ -117,7 +117,9 @@ class Lattice(Generic[P]):
         """A copy, not built, that takes from a lattice around it what it leaves open itself."""
         filled = copy.copy(self)
         filled.options = self.options.filled(defaults)
-        filled.workflow_executor = self.workflow_executor or workflow_executor
+        # Its value is another workflow's task's, which no client works out.
+        chosen = (executor for executor in (self.workflow_executor, workflow_executor) if not _is_client(executor))
+        filled.workflow_executor = next((executor for executor in chosen if executor is not None), None)
         return filled
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -325,6 +327,10 @@ def _check_function(function: Any) -> None:
             f"ct.lattice takes a function that returns its value when it is called, so not {name_of(function)!r}, "
             f"which is written with {kind}. A workflow's function only records tasks; its electrons may be written so"
         )
+
+
+def _is_client(executor: Executor | None) -> bool:
+    return executor is not None and executor.short_name == CLIENT_EXECUTOR
 
 
 def _serialised(function: Callable[..., Any]) -> TransportableObject | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import functools
 import graphlib
 import heapq
 import os
@@ -24,6 +25,7 @@ from covalent.inputs import Inputs
 from covalent.lattice import Lattice
 from covalent.transportable import TransportableObject
 from covalent.wire.manifest import Kind, Node
+from covalent.workflows import replay
 
 P = ParamSpec("P")
 
@@ -99,6 +101,8 @@ class _Run:
         function = self._opened(node.function)
         if node.kind is Kind.SUBLATTICE:
             function = run(function)
+        if node.kind is Kind.REPLAY:
+            function = functools.partial(replay, function)
         inputs = self._inputs()
         args = [inputs.value(template) for template in node.args]
         kwargs = {name: inputs.value(template) for name, template in node.kwargs.items()}

@@ -27,7 +27,7 @@ def replied(runner: Runner, job: Job, reply: Reply, blobs: Sequence[Buffer]) -> 
         ended_at=reply.ended_at,
     )
     printed = _printed(runner, job.held, {"stdout": reply.stdout, "stderr": reply.stderr})
-    return outbox.entry(completion, blobs[0] if blobs else None, printed, reply.file)
+    return outbox.entry(completion, printed, assets=dict(zip(reply.inline, blobs, strict=True)), files=reply.files)
 
 
 def cut_short(runner: Runner, job: Job, outcome: Outcome, message: str) -> Entry:
@@ -42,14 +42,14 @@ def cut_short(runner: Runner, job: Job, outcome: Outcome, message: str) -> Entry
     )
     starts = {"stdout": position.stdout, "stderr": position.stderr}
     printed = _printed(runner, job.held, {name: (start, runner.streams[name].size()) for name, start in starts.items()})
-    return outbox.entry(completion, None, printed, None)
+    return outbox.entry(completion, printed)
 
 
 def impossible(held: Held, message: str) -> Entry:
     """The task cannot be run at all."""
     message, now = sendable(message), time.time()
     completion = Completion(key=held.lease.key, outcome=Outcome.FAILED, error=message, started_at=now, ended_at=now)
-    return outbox.entry(completion, None, [("stderr", 0, f"{message}\n".encode())], None)
+    return outbox.entry(completion, [("stderr", 0, f"{message}\n".encode())])
 
 
 def outlasted(seconds: float) -> str:

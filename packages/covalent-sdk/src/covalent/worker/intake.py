@@ -149,6 +149,7 @@ class Intake:
             sequence=0,
             function=lease.function,
             name=lease.name,
+            kind=lease.kind,
             args=lease.args,
             kwargs=lease.kwargs,
             hooks=lease.hooks,

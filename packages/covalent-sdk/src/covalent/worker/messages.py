@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from covalent.wire.manifest import Hooks
+from covalent.wire.manifest import Hooks, Kind
 from covalent.wire.work import Outcome
 
 #: Raised when supervisors and runners of different versions cannot talk at all.
@@ -52,6 +52,7 @@ class Task:
     function: str
     #: What the user calls it, for messages.
     name: str = ""
+    kind: Kind = Kind.TASK
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)
@@ -68,14 +69,15 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """How a task ended. The frame's one blob is the output, unless ``file`` holds it."""
+    """How a task ended. The frame's blobs are the ``inline`` assets in order."""
 
     sequence: int
     outcome: Outcome
+    #: The digest of the output; of a sublattice, of its manifest, which comes with all assets that it names.
     output: str | None = None
-    #: The size of the output in bytes.
-    size: int = 0
-    file: str | None = None
+    inline: tuple[str, ...] = ()
+    #: Where the other assets lie, by digest.
+    files: dict[str, str] = field(default_factory=dict)
     error: str | None = None
     #: Seconds since the epoch.
     started_at: float

@@ -7,7 +7,7 @@ import mmap
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Final
 
 from covalent.errors import AuthenticationError, ServerError
 from covalent.http import Server
+from covalent.wire import INLINE_ASSET_BYTES, INLINE_MESSAGE_BYTES
 from covalent.wire.work import Completion, LeaseKey, Outcome, Poll, StreamChunk
 from covalent.worker.assets import trim
 from covalent.worker.couriers import Courier
@@ -38,23 +39,27 @@ _LAST_WORDS: Final = "the server refused the result of this task twice; the work
 
 
 def entry(
-    completion: Completion, blob: Buffer | None, pieces: Sequence[tuple[str, int, bytes]], file: str | None
+    completion: Completion,
+    printed: Sequence[tuple[str, int, bytes]],
+    *,
+    assets: Mapping[str, Buffer] | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> Entry:
-    """A completion with its output (a blob or a file) and what the task printed, as (stream, offset, bytes)."""
-    assets = (completion.output,) if blob is not None and completion.output is not None else ()
-    first = len(assets)
+    """A completion with what the task printed, as (stream, offset, bytes), and its assets, in memory and in files."""
+    made = dict(assets or {})
     streams = tuple(
-        StreamChunk(key=completion.key, stream=stream, offset=offset, blob=first + index)
-        for index, (stream, offset, _) in enumerate(pieces)
+        StreamChunk(key=completion.key, stream=stream, offset=offset, blob=len(made) + index)
+        for index, (stream, offset, _) in enumerate(printed)
     )
-    blobs: list[Buffer] = ([] if blob is None else [blob]) + [data for _, _, data in pieces]
-    return Entry(result=Result(completion=completion, assets=assets, streams=streams, file=file), blobs=blobs)
+    blobs = [*made.values(), *(data for _, _, data in printed)]
+    result = Result(completion=completion, assets=tuple(made), streams=streams, files=dict(files or {}))
+    return Entry(result=result, blobs=blobs)
 
 
 def is_heavy(item: Entry) -> bool:
     """Whether something of it has to be sent before its completion is."""
     printed = sum(len(blob) for blob in item.blobs[len(item.result.assets) :])
-    return item.result.file is not None or printed > _LIGHT_STREAM_BYTES
+    return bool(item.result.files) or printed > _LIGHT_STREAM_BYTES
 
 
 class Outbox:
@@ -160,9 +165,9 @@ class Outbox:
             final = isinstance(error, ServerError) and 400 <= error.status < 500 and error.status not in _PASSING
             if isinstance(error, AuthenticationError) or not (final or isinstance(error, FileNotFoundError)):
                 longer = min(self._patience.longest_pause, pause * 2)
-                if item.result.file is not None:  # in use: the cache is not to let go of it
+                for path in item.result.files.values():  # in use: the cache is not to let go of them
                     with suppress(OSError):
-                        os.utime(item.result.file)
+                        os.utime(path)
                 self._later(pause, lambda: self._upload(item, longer))
             else:
                 self._ready.append(_replacement(item, error))
@@ -172,23 +177,41 @@ class Outbox:
         courier.send(lambda: self._send_parts(item, held), done, failed)
 
     def _send_parts(self, item: Entry, held: tuple[LeaseKey, ...]) -> None:
-        """Send a large output and long streams; called in an uploader's thread."""
+        """Send long streams, and assets that lie in files; called in an uploader's thread."""
         result = item.result
         first = len(result.assets)
         for chunk, blob in zip(result.streams, item.blobs[first:], strict=True):
             message = Poll(worker=self._worker, held=held, streams=(replace(chunk, blob=0),))
             self._server.post("/worker/heartbeat", message, blobs=[blob])
-        if result.file is not None and result.completion.output is not None:
-            with Path(result.file).open("rb") as file:
-                content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-            self._server.put_asset(result.completion.output, [content], len(content))
-            trim(Path(result.file).parent, time.time())
+        if result.files:
+            self._send_files(result.files, held)
+            trim(Path(next(iter(result.files.values()))).parent, time.time())
+
+    def _send_files(self, files: Mapping[str, str], held: tuple[LeaseKey, ...]) -> None:
+        """The small ones many at a time, each large one by itself."""
+        together: dict[str, bytes] = {}
+        for digest, path in files.items():
+            if Path(path).stat().st_size > INLINE_ASSET_BYTES:
+                with Path(path).open("rb") as file:
+                    content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                self._server.put_asset(digest, [content], len(content))
+            else:
+                together[digest] = Path(path).read_bytes()
+            if sum(map(len, together.values())) + INLINE_ASSET_BYTES > INLINE_MESSAGE_BYTES:
+                self._send_together(together, held)
+                together = {}
+        if together:
+            self._send_together(together, held)
+
+    def _send_together(self, assets: Mapping[str, bytes], held: tuple[LeaseKey, ...]) -> None:
+        message = Poll(worker=self._worker, held=held, assets=tuple(assets))
+        self._server.post("/worker/heartbeat", message, blobs=list(assets.values()))
 
 
 def _lightened(item: Entry) -> Entry:
-    """A result whose streams and large output have arrived."""
+    """A result whose streams and files have arrived."""
     count = len(item.result.assets)
-    return replace(item, result=replace(item.result, streams=(), file=None), blobs=item.blobs[:count])
+    return replace(item, result=replace(item.result, streams=(), files={}), blobs=item.blobs[:count])
 
 
 def _replacement(item: Entry, error: Exception) -> Entry:

@@ -31,8 +31,8 @@ class Result:
     #: The digests of the blobs that come first; the pieces of streams follow.
     assets: tuple[str, ...] = ()
     streams: tuple[StreamChunk, ...] = ()
-    #: The file of a large output.
-    file: str | None = None
+    #: Assets that are sent ahead: where each lies, by digest.
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)

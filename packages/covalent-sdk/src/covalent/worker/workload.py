@@ -146,8 +146,8 @@ class Workload:
         self._home.serves(welcome.instance, self._pool)
         for orphan in self._home.orphans(welcome.instance, self._pool):
             for entry in spool.read(orphan.spool):
-                # A large output that is gone cannot be sent: the task is going to be run again.
-                if entry.result.file is None or Path(entry.result.file).exists():
+                # What is gone cannot be sent: the task is going to be run again.
+                if all(Path(path).exists() for path in entry.result.files.values()):
                     self.outbox.add(entry)
             self.outbox.flush()
             orphan.remove()

@@ -6,7 +6,8 @@ socket of their own, so that whatever a task prints goes to its streams and nowh
 ::
 
     loop            reads tasks, writes replies
-    execution       one task: hooks, function, output
+    execution       one task: hooks, inputs, function
+    writing         what it gave, as assets
     failures        what went wrong, in the user's terms
     surroundings    what a task must leave as it found it
     outputs         the same for stdout and stderr

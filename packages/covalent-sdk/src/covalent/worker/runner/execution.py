@@ -1,14 +1,11 @@
-"""One task: open the function and its inputs, run the hooks and the function, write the output."""
+"""One task: open the function and its inputs, run the hooks and the function."""
 
 from __future__ import annotations
 
 import functools
 import mmap
-import os
-import secrets
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Mapping
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
@@ -16,10 +13,10 @@ from typing import Any, Final
 from covalent import hooks, transportable
 from covalent.errors import TransportError
 from covalent.inputs import Inputs
-from covalent.transportable import TransportableObject
-from covalent.wire import INLINE_ASSET_BYTES, container
+from covalent.wire import container
+from covalent.wire.manifest import Kind
 from covalent.worker.messages import Task
-from covalent.worker.runner.failures import NotedError, TaskFailedError, while_opening
+from covalent.worker.runner.failures import NotedError, while_opening
 
 Buffer = bytes | bytearray | memoryview
 
@@ -94,9 +91,18 @@ def run(task: Task, assets: Assets, functions: Functions) -> Any:
     inputs = Inputs(functools.partial(_output, task, assets), assets.open)
     args = [_argument(function, inputs, template, place) for place, template in enumerate(task.args)]
     kwargs = {name: _argument(function, inputs, template, name) for name, template in task.kwargs.items()}
-    value = hooks.settled(function(*args, **(kwargs | injected)))
+    value = _called(task.kind, function, args, kwargs | injected)
     hooks.after(task.hooks, task.name, open_call)
     return value
+
+
+def _called(kind: Kind, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """What a task gives; a sublattice gives what is to be sent of it."""
+    if kind not in (Kind.SUBLATTICE, Kind.REPLAY):
+        return hooks.settled(function(*args, **kwargs))
+    from covalent import workflows  # noqa: PLC0415 - it loads all that writes workflows, which other tasks do without
+
+    return workflows.build(function, args, kwargs) if kind is Kind.SUBLATTICE else workflows.replay(function, *args)
 
 
 def _function(task: Task, assets: Assets, functions: Functions) -> Any:
@@ -132,40 +138,3 @@ def _parameter(function: Any, place: int | str) -> str:
     if isinstance(place, int) and isinstance(function, FunctionType) and place < function.__code__.co_argcount:
         place = function.__code__.co_varnames[place]
     return repr(place) if isinstance(place, str) else str(place + 1)
-
-
-def written(value: Any) -> TransportableObject:
-    """The value as it travels; raises TaskFailedError, naming the reason, when it cannot."""
-    try:
-        return TransportableObject(value, copy_buffers=False)
-    except Exception as error:
-        kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        cause = error.__cause__ or error
-        message = (
-            f"the value that the task returned, of type {kind}, cannot be pickled: {type(cause).__name__}: {cause}; "
-            "return plain data, or write it to a file and return its path"
-        )
-        raise TaskFailedError(message) from error
-
-
-def is_small(output: TransportableObject) -> bool:
-    """Whether an output travels inside a message."""
-    return output.size <= INLINE_ASSET_BYTES
-
-
-def store(chunks: Sequence[Buffer], directory: Path) -> tuple[str, Path]:
-    """Write a large output, hashing it on the way; it appears whole under its digest."""
-    partial = directory / f".{os.getpid()}-{secrets.token_hex(4)}"
-    sha = sha256()
-    try:
-        with partial.open("wb", buffering=0) as file:
-            for chunk in chunks:
-                view = memoryview(chunk).cast("B")
-                sha.update(view)
-                while view:
-                    view = view[file.write(view) :]
-        path = directory / sha.hexdigest()
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path.name, path

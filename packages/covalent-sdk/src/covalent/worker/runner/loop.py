@@ -11,19 +11,20 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
 
 from covalent.transportable import payload
-from covalent.wire import container
+from covalent.wire.manifest import Kind
 from covalent.wire.work import Outcome
 from covalent.worker import channel, installed
 from covalent.worker.mark import Mark, Position
 from covalent.worker.messages import EXIT_CUT_OFF, Bind, Ready, Reply, Task
-from covalent.worker.runner import execution, failures, survival
+from covalent.worker.runner import execution, failures, survival, writing
 from covalent.worker.runner.outputs import Outputs
 from covalent.worker.runner.surroundings import Surroundings
+from covalent.worker.runner.writing import Written
 
 
 def main() -> None:
@@ -95,9 +96,9 @@ class Runner:
         reply = Reply(
             sequence=task.sequence,
             outcome=Outcome.COMPLETED if end.error is None else Outcome.FAILED,
-            output=end.output,
-            size=end.size,
-            file=end.file,
+            output=end.written.output,
+            inline=tuple(end.written.inline),
+            files=end.written.files,
             error=end.error,
             started_at=started_at,
             ended_at=ended_at,
@@ -106,36 +107,26 @@ class Runner:
             stderr=(stderr, ends[1]),
             spoiled=self._spoiled,
         )
-        return channel.encode(reply, end.blobs)
+        return channel.encode(reply, list(end.written.inline.values()))
 
     def _attempt(self, task: Task, blobs: Sequence[memoryview]) -> _End:
         """Run a task's code; nothing that it raises gets past here."""
         try:
             self._surroundings.enter(task.directory, task.env)
             assets = execution.Assets(dict(zip(task.inline, blobs, strict=True)), task.files)
-            return self._write(execution.run(task, assets, self._functions))
+            value = execution.run(task, assets, self._functions)
+            write = writing.sublattice if task.kind is Kind.SUBLATTICE else writing.value
+            return _End(written=write(value, self._cache))
         except BaseException as error:  # noqa: BLE001  the boundary to the user's code: sys.exit fails the task alone
             return _End(error=failures.describe(error))
-
-    def _write(self, value: object) -> _End:
-        output = execution.written(value)
-        chunks = output.chunks()
-        if execution.is_small(output):
-            blob = b"".join(chunks)
-            return _End(output=container.digest([blob]), size=len(blob), blobs=(blob,))
-        digest, path = execution.store(chunks, self._cache)
-        return _End(output=digest, size=output.size, file=str(path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _End:
-    """What an attempt gave: an output, in a blob or in a file, or an error."""
+    """What an attempt gave: an output, or an error."""
 
-    output: str | None = None
-    size: int = 0
-    file: str | None = None
+    written: Written = field(default_factory=Written)
     error: str | None = None
-    blobs: tuple[bytes, ...] = ()
 
 
 def _hold(project: str) -> None:
