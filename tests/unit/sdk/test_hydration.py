@@ -111,19 +111,19 @@ def test_a_lattice_from_json_brings_its_project_and_everything_else() -> None:
 def test_a_module_is_sent_that_deps_module_names_and_nothing_imports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    (tmp_path / "late.py").write_text("")
+    (tmp_path / "named_and_not_imported.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     def sends(place: str) -> Any:
-        return ["late"] if place == where else None
+        return ["named_and_not_imported"] if place == where else None
 
     same = ct.electron(lambda value: value, deps_module=sends("electron"))
     inner = ct.electron(ct.lattice(lambda value: [same(value)], deps_module=sends("sublattice")))
     outer = ct.lattice(lambda: (same(1), inner(1)), deps_module=sends("lattice"))
     package = dehydrate(built(outer))
     assert package.manifest.project is not None
-    assert "late.py" in package.assets[package.manifest.project].object_string
+    assert "named_and_not_imported.py" in package.assets[package.manifest.project].object_string
 
 
 def test_the_constant_that_a_workflow_returns_is_sent() -> None:
