@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,33 @@ def test_without_a_token_nothing_is_told_until_one_is_kept(account: Account) -> 
     assert account.ask("login", given="x" * 43).returncode == 21
     assert account.ask("login", given=account.token).returncode == 0
     assert account.ask("show").returncode == 0
+
+
+def test_a_token_that_is_typed_is_not_shown(account: Account) -> None:
+    keyboard, terminal = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "covalent", "login"],
+        env=account.environ,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    ) as process:
+        os.close(terminal)
+        screen = read_until(keyboard, b"Token for ")
+        os.write(keyboard, f"{account.token}\n".encode())
+        screen += read_until(keyboard, b"is kept in")
+        assert process.wait(PATIENCE) == 0
+    os.close(keyboard)
+    assert account.token.encode() not in screen
+    assert account.ask("show").returncode == 0
+
+
+def read_until(keyboard: int, words: bytes) -> bytes:
+    screen = b""
+    while words not in screen:
+        screen += os.read(keyboard, 1000)
+    return screen
 
 
 def test_a_dispatch_is_found_shown_and_its_value_had(logged_in: Account, project: Project, tmp_path: Path) -> None:

@@ -160,6 +160,12 @@ def test_tasks_wait_for_what_they_were_told_to_wait_for(tmp_path: Path) -> None:
     assert log.read_text().split() == ["second", "third", "first"]
 
 
+@pytest.mark.parametrize("executor", ["client", "nowhere at all"])
+def test_whatever_the_executors_are_everything_runs_here(executor: str) -> None:
+    workflow = ct.lattice(containers, executor="nowhere", workflow_executor=executor)
+    assert ct.testing.run(workflow)(1)["sum"] == 2
+
+
 # -- sublattices
 
 
