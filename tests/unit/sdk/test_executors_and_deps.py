@@ -12,25 +12,7 @@ import pytest
 import covalent as ct
 from covalent import deps, executors
 from covalent.errors import GraphError, WireError
-from covalent.executors import NamedExecutor
 from covalent.options import Options
-
-
-def test_local_executors_round_trip_with_attributes_set_later() -> None:
-    executor = ct.executor.LocalExecutor(workdir="/w")
-    executor.create_unique_workdir = True
-    plain = json.loads(json.dumps(executor.to_dict()))
-    assert (plain["type"], plain["short_name"]) == ("LocalExecutor", "local")
-    assert plain["attributes"] == {"python": None, "workdir": "/w", "create_unique_workdir": True}
-    assert ct.executor.LocalExecutor.from_dict(plain) == executor
-    assert executors.from_json("executor", executors.to_json("executor", executor)) == executor
-    assert executors.from_json("executor", executors.to_json("executor", None)) is None
-
-
-def test_short_names_stand_for_executors() -> None:
-    assert executors.checked("local") == ct.executor.LocalExecutor()
-    assert executors.checked("slurm") == NamedExecutor(short_name="slurm")
-    assert executors.checked(None) is None
 
 
 def test_relative_directories_are_those_of_who_dispatches(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

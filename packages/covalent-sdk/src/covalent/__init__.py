@@ -31,7 +31,7 @@ _PUBLIC = {
     "dispatches": ("covalent.client", "dispatches"),
     "electron": ("covalent.electron", "electron"),
     "errors": ("covalent.errors", ""),
-    "executor": ("covalent.executors", ""),
+    "executor": ("covalent.executor", ""),
     "get_config": ("covalent.config", "get_config"),
     "get_result": ("covalent.client", "get_result"),
     "is_covalent_running": ("covalent.server_command", "is_covalent_running"),

@@ -1,6 +1,6 @@
 # What ``import covalent as ct`` offers, for editors and type checkers; __init__.py loads it when it is used.
 from covalent import errors as errors
-from covalent import executors
+from covalent import executor as executor
 from covalent import testing as testing
 from covalent.client import cancel as cancel
 from covalent.client import dispatch as dispatch
@@ -30,5 +30,4 @@ from covalent.status import Status as Status
 from covalent.transportable import TransportableObject as TransportableObject
 
 __version__: str
-executor = executors
 status = Status

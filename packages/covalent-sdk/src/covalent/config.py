@@ -1,8 +1,9 @@
 """Settings of a user's scripts, and with them the server's address and token.
 
 A setting is named by a dotted key, ``dispatcher.port``. The environment wins over ``covalent.toml``, which wins over
-the defaults. The file is read when a setting is first asked for, never on import, and written by
-:func:`set_config` alone, which changes one line and leaves the rest, comments too, as it stands.
+the ``covalent.conf`` of an earlier Covalent, which wins over the defaults. Files are read when a setting is first asked
+for, never on import. ``covalent.toml`` is written by :func:`set_config` alone, which changes one line and leaves the
+rest, comments too, as it stands.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from covalent import covalent_conf
 from covalent.errors import ConfigError
 from covalent.wire import places
 
@@ -31,7 +33,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 _MAX_PORT: Final = 65535
 #: The tables of the file that mean something by themselves; others belong to whoever made them.
-_TABLES: Final = ("dispatcher", "executors", "server")
+_TABLES: Final = ("defaults", "dispatcher", "executors", "server")
 _files: dict[Path, dict[str, Any]] = {}
 _lock = threading.Lock()
 
@@ -144,7 +146,7 @@ def _port(settings: Mapping[str, Any]) -> int:
 
 def _effective() -> dict[str, Any]:
     file = _read()
-    merged = _merged(_with_servers_port(file), file)
+    merged = _merged(_with_servers_port(_merged(DEFAULTS, _read_former()), file), file)
     for key, variable in VARIABLES.items():
         value: Any = os.environ.get(variable)
         if value:
@@ -153,9 +155,8 @@ def _effective() -> dict[str, Any]:
     return merged
 
 
-def _with_servers_port(file: Mapping[str, Any]) -> dict[str, Any]:
+def _with_servers_port(defaults: dict[str, Any], file: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults; when the file gives the server of this account a port, that is where scripts look for it."""
-    defaults = copy.deepcopy(dict(DEFAULTS))
     server = file.get("server")
     if isinstance(server, dict) and isinstance(server.get("port"), int) and server["port"] > 0:
         defaults["dispatcher"]["port"] = server["port"]
@@ -168,6 +169,17 @@ def _read() -> dict[str, Any]:
         if path not in _files:
             _files[path] = _parsed(path.read_text(encoding="utf-8"), path) if path.exists() else {}
         return _files[path]
+
+
+def _read_former() -> dict[str, Any]:
+    for path in covalent_conf.paths(os.environ):
+        with _lock:
+            if path not in _files:
+                text = path.read_text(encoding="utf-8") if path.exists() else ""
+                _files[path] = covalent_conf.taken_over(text, path, os.environ)
+            if _files[path]:
+                return _files[path]
+    return {}
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:

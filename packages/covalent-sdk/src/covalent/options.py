@@ -31,8 +31,8 @@ class Keywords(TypedDict, total=False):
 class Options:
     """How a task runs."""
 
-    #: Where it runs.
-    executor: Executor | None = None
+    #: Where it runs; a short name alone leaves the attributes to the configuration.
+    executor: Executor | str | None = None
     #: Commands that run before its calls.
     deps_bash: DepsBash | None = None
     #: Modules that are sent along.

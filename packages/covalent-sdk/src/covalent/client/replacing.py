@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from covalent.electron import Build, Defaults, Electron
+from covalent.electron import Build, Electron
 from covalent.errors import ArgumentsError, GraphError
 from covalent.graph import TransportGraph
 from covalent.lattice import Lattice
@@ -43,7 +43,7 @@ def replace_electrons(graph: TransportGraph, replacements: Replacements, lattice
         return frozenset()
     nodes = [node for node in graph.nodes if node.name in replacements and not node.kind.postprocesses]
     _check_found(graph, replacements, {node.name for node in nodes})
-    build = Build(graph.name, Defaults(options=lattice.options, workflow_executor=lattice.workflow_executor), graph)
+    build = Build(graph.name, lattice.defaults, graph)
     changed = {node.id: _replaced(build, node, replacements[node.name]) for node in nodes}
     graph.replace_nodes(changed)
     return frozenset(changed)

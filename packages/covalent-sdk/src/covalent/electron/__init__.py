@@ -13,8 +13,9 @@ from covalent import executors
 from covalent.deps import Bash, Calls, Modules
 from covalent.electron.assets import unserialisable
 from covalent.electron.bound import BoundElectron
-from covalent.electron.building import Build, Defaults, Replay
+from covalent.electron.building import Build, Replay
 from covalent.electron.keywords import chosen_executor
+from covalent.electron.metadata import Defaults
 from covalent.electron.parameters import Parameters
 from covalent.electron.recording import Recorder, active, missed, recording
 from covalent.electron.templates import electrons_in
@@ -32,6 +33,7 @@ __all__ = [
     "Parameters",
     "Recorder",
     "Replay",
+    "active",
     "chosen_executor",
     "electron",
     "recording",
@@ -82,8 +84,8 @@ class Electron(Generic[P, R]):
         self.options: Options = Options.given(options).filled(Options() if already is None else already.options)
 
     @property
-    def executor(self) -> Executor | None:
-        """Where the task runs; None leaves it to the lattice."""
+    def executor(self) -> Executor | str | None:
+        """Where the task runs, as it was given; None leaves it to the lattice."""
         return self.options.executor
 
     @executor.setter

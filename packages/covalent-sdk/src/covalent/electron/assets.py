@@ -13,6 +13,7 @@ from covalent.deps import DepsCall
 from covalent.electron.bound import MARK
 from covalent.errors import BoundElectronError, TransportError
 from covalent.graph import TransportGraph
+from covalent.references import function_of
 from covalent.transportable import TransportableObject
 from covalent.transportable.preview import type_name
 
@@ -65,7 +66,7 @@ class Assets:
         self._graph.functions[digest] = function
         if key is not None:
             self._functions[key] = digest
-            self._alive.append((function, _closure(function)))
+            self._alive.append((function, _closure(function_of(function))))
         return digest
 
     def calls(self, calls: tuple[DepsCall, ...]) -> tuple[str, ...]:
@@ -106,8 +107,9 @@ def unserialisable(what: str, error: TransportError) -> TypeError:
 
 def _function_key(function: Any) -> tuple[int, ...] | None:
     """What tells whether a function was serialised before; None for objects whose state nobody sees."""
-    if isinstance(function, types.FunctionType):
-        return (id(function), *map(id, _closure(function)))
+    raw = function_of(function)  # a lattice is serialised anew when what its function closes over has changed
+    if isinstance(raw, types.FunctionType):
+        return (id(function), *map(id, _closure(raw)))
     return (id(function),) if isinstance(function, (types.BuiltinFunctionType, type)) else None
 
 

@@ -5,25 +5,25 @@ Nothing is remembered in electrons: what a build finds out (serialised functions
 
 from __future__ import annotations
 
+import contextlib
 import operator
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypedDict
 
 from covalent.electron.assets import Assets
 from covalent.electron.bound import BoundElectron, Step
+from covalent.electron.metadata import NO_OPTIONS, Defaults, Resolution
 from covalent.electron.parameters import Parameters
 from covalent.electron.recording import Sublattice, Task
 from covalent.electron.templates import Templates, holds_electrons
 from covalent.errors import GraphError
-from covalent.executors import Executor, LocalExecutor
+from covalent.executors import Executor
 from covalent.graph import TransportGraph
 from covalent.options import Options
 from covalent.references import collect
 from covalent.transportable import TransportableObject
-from covalent.wire.manifest import CLIENT_EXECUTOR, Deps, Hooks, Kind, Metadata
-
-_NO_OPTIONS: Final = Options()
+from covalent.wire.manifest import Kind, Metadata
 
 
 class Replay(NamedTuple):
@@ -43,26 +43,26 @@ class Declared(NamedTuple):
     metadata: Metadata
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """What is found out about an electron once, for all its calls."""
-
-    #: Whether it is a sublattice.
-    nested: bool
-    options: Options
+class _Accepted(TypedDict):
     parameters: Parameters
     #: Keywords that its calls before will add.
     provided: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """What a lattice gives to its tasks."""
+class _Known:
+    """What is found out about an electron once, for all its calls."""
 
-    #: For electrons, where they say nothing themselves.
-    options: Options = field(default_factory=Options)
-    #: Where operators, sublattices and the return value are worked out; None for the executor of the options.
-    workflow_executor: Executor | None = None
+    kind: Kind
+    #: What its task opens: a function, or a lattice that takes from this one what it leaves open.
+    function: object
+    #: What electron and lattice say.
+    options: Options
+    place: Executor | str
+    #: For what they leave open.
+    configured: Options = NO_OPTIONS
+    parameters: Parameters
+    provided: list[str]
 
 
 class Build:
@@ -75,10 +75,8 @@ class Build:
         self._defaults = defaults or Defaults()
         self._assets = Assets(self.graph)
         self._templates = Templates(self._assets, self._node)
-        self._lattices: dict[tuple[int, int], str] = {}
-        self._tasks: dict[tuple[int, int], _Known] = {}
-        self._options: dict[int, Options] = {}
-        self._metadata: dict[int, Metadata] = {}
+        self._resolution = Resolution(self._assets, self.graph.modules, self._defaults.configured.executors)
+        self._tasks: dict[tuple[int, int, int], _Known] = {}
         #: The nodes that are calls of electrons, in the order of the calls.
         self._calls: list[int] = []
         #: Everything that is remembered by its id, so that no other object takes over the id.
@@ -113,9 +111,9 @@ class Build:
         """What a task is, whatever its arguments are; its function and hooks become the graph's assets."""
         known = self._known(task)
         return Declared(
-            Kind.SUBLATTICE if known.nested else Kind.TASK,
-            self._lattice(task) if known.nested else self._assets.function(task.function, task.name),
-            self._resolved(known.options, self._builder(task) if known.nested else known.options.executor),
+            known.kind,
+            self._assets.function(known.function, task.name),
+            self._resolution.metadata(known.options, known.place, known.configured),
         )
 
     def operate(self, name: str, *operands: Any) -> BoundElectron:
@@ -126,7 +124,7 @@ class Build:
             self._assets.function(getattr(operator, name), name),
             args=[self._templates.argument(value, "ab"[index], name) for index, value in enumerate(operands)],
             arg_names="ab",
-            metadata=self._resolved(_NO_OPTIONS, self._here()),
+            metadata=self._resolution.metadata(NO_OPTIONS, self._defaults.here),
         )
         return BoundElectron(self, node, name)
 
@@ -142,7 +140,7 @@ class Build:
                 self._assets.function(collect, "collect"),
                 args=[self._templates.argument(value, "value", "collect")],
                 arg_names=["value"],
-                metadata=self._resolved(_NO_OPTIONS, self._workflow_executor()),
+                metadata=self._resolution.metadata(NO_OPTIONS, self._defaults.workflow_place),
                 kind=Kind.COLLECT,
             )
             self.graph.output = {"node": node}
@@ -158,7 +156,7 @@ class Build:
             self.graph.add_asset(replay.function),
             args=[{"asset": self.graph.add_asset(replay.inputs)}, {"list": calls}],
             arg_names=["inputs", "calls"],
-            metadata=self._resolved(_NO_OPTIONS, self._workflow_executor()),
+            metadata=self._resolution.metadata(NO_OPTIONS, self._defaults.workflow_place),
             kind=Kind.REPLAY,
         )
 
@@ -173,89 +171,63 @@ class Build:
         if self.graph.output is not None:
             raise GraphError(f"the workflow {self.graph.name} has ended; use its electrons only inside of it")
 
+    @contextlib.contextmanager
+    def within(self, options: Options, workflow_executor: Executor | str | None) -> Iterator[None]:
+        """While a lattice is called inside the workflow: what it says counts for its own electrons."""
+        around = self._defaults
+        self._defaults = around.within(options, workflow_executor)
+        try:
+            yield
+        finally:
+            self._defaults = around
+
     def item_step(self, key: Any) -> Step:
         """The step of a path that takes an item."""
         self._check_open()
         return self._templates.item_step(key)
-
-    # -- metadata
-
-    def _filled(self, options: Options) -> Options:
-        """An electron's options with the lattice's where it says nothing; the same object for the same options."""
-        if id(options) not in self._options:
-            self._options[id(options)] = options.filled(self._defaults.options)
-            self._alive.append(options)
-        return self._options[id(options)]
-
-    def _workflow_executor(self) -> Executor | None:
-        return self._defaults.workflow_executor or self._defaults.options.executor
-
-    def _here(self) -> Executor | None:
-        """Where the workflow's own tasks run that cannot be left to the client."""
-        chosen = self._workflow_executor()
-        is_client = chosen is not None and chosen.short_name == CLIENT_EXECUTOR
-        return self._defaults.options.executor if is_client else chosen
-
-    def _builder(self, task: Task) -> Executor | None:
-        """Where a sublattice is built."""
-        return task.options.executor or self._here()
-
-    def _resolved(self, options: Options, executor: Executor | None) -> Metadata:
-        """The metadata of a task; one object for all tasks of which it is the same."""
-        plain = (executor or LocalExecutor()).to_dict()
-        known = self._metadata.get(id(options))
-        if known is None or known.executor_data != plain["attributes"] or known.executor != plain["short_name"]:
-            known = Metadata(
-                executor=plain["short_name"],
-                executor_data=plain["attributes"],
-                hooks=self._hooks_of(options),
-                retries=options.retries,
-                retry_delay=options.retry_delay,
-                timeout=options.timeout,
-                cache=options.cache,
-            )
-            self._metadata[id(options)] = known
-            self._alive.append(options)
-        self._send_along(options)
-        return known
-
-    def _send_along(self, options: Options) -> None:
-        self.graph.modules.update(module.module_name for module in options.deps_module or ())
-
-    def _hooks_of(self, options: Options) -> Hooks:
-        return Hooks(
-            deps=Deps(bash=options.deps_bash.commands) if options.deps_bash and options.deps_bash.commands else None,
-            call_before=self._assets.calls(options.call_before or ()),
-            call_after=self._assets.calls(options.call_after or ()),
-        )
 
     def _node(self, bound: BoundElectron) -> int:
         if bound._covalent_recorder is not self:  # noqa: SLF001 - one of ours
             raise GraphError(f"{bound!r} belongs to another workflow; pass its value as an argument of this one")
         return bound._covalent_node  # noqa: SLF001 - one of ours
 
-    def _lattice(self, task: Task) -> str:
-        """The digest of a lattice that is to be built by its task, with this workflow's defaults filled in."""
-        key = (id(task.function), id(task.options))
-        if key not in self._lattices:
-            filled = Options(executor=task.options.executor).filled(self._defaults.options)
-            nested = cast("Sublattice", task.function).as_sublattice(filled, self._defaults.workflow_executor)
-            self._send_along(nested.options)
-            self._lattices[key] = self._assets.function(nested, task.name)
-            self._alive.append((task.function, task.options))
-        return self._lattices[key]
-
     def _known(self, task: Task) -> _Known:
-        key = (id(task.function), id(task.options))
+        key = (id(task.function), id(task.options), id(self._defaults))
         if key not in self._tasks:
-            nested = isinstance(task.function, Sublattice)
-            # A sublattice's own options are for the task that builds it; the lattice's defaults are for what is in it.
-            options = task.options if nested else self._filled(task.options)
-            self._tasks[key] = _Known(
-                nested=nested,
-                options=options,
-                parameters=Parameters.of(task.function, task.name),
-                provided=[call.retval_keyword for call in options.call_before or () if call.retval_keyword],
-            )
-            self._alive.append((task.function, task.options))
+            function: object = task.function
+            known = self._sublattice(task, function) if isinstance(function, Sublattice) else self._plain(task)
+            self._tasks[key] = known
+            self._alive.append((task.function, task.options, self._defaults))
         return self._tasks[key]
+
+    def _plain(self, task: Task) -> _Known:
+        options = task.options.filled(self._defaults.options)
+        return _Known(
+            kind=Kind.TASK,
+            function=task.function,
+            options=options,
+            place=self._defaults.place(options),
+            configured=self._defaults.configured.options,
+            **_accepted(task, options),
+        )
+
+    def _sublattice(self, task: Task, lattice: Sublattice) -> _Known:
+        # The electron's options are for the task that builds it; the lattice's defaults are for what is in it.
+        defaults = self._defaults
+        filled = replace(defaults, options=Options(executor=task.options.executor).filled(defaults.options))
+        nested = lattice.as_sublattice(filled)
+        self.graph.modules.update(module.module_name for module in nested.options.deps_module or ())
+        return _Known(
+            kind=Kind.SUBLATTICE,
+            function=nested,
+            options=task.options,
+            place=task.options.executor or defaults.here,
+            **_accepted(task, task.options),
+        )
+
+
+def _accepted(task: Task, options: Options) -> _Accepted:
+    return {
+        "parameters": Parameters.of(task.function, task.name),
+        "provided": [call.retval_keyword for call in options.call_before or () if call.retval_keyword],
+    }

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol, runtime_checkable
 
 from covalent.electron.bound import BoundElectron
-from covalent.executors import Executor
+from covalent.electron.metadata import Defaults
 from covalent.options import Options
 
 
@@ -31,7 +31,7 @@ class Sublattice(Protocol):
 
     options: Options
 
-    def as_sublattice(self, defaults: Options, workflow_executor: Executor | None) -> Sublattice:
+    def as_sublattice(self, defaults: Defaults) -> Sublattice:
         """The lattice with what it leaves open filled in, to be built where its task runs."""
 
 

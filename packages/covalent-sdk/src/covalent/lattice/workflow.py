@@ -9,15 +9,30 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, ParamSpec, Self, Unpack, cast, get_args, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    ParamSpec,
+    Self,
+    TypeVar,
+    Unpack,
+    cast,
+    get_args,
+    overload,
+)
 
 from covalent import executors, hydration, markup
+from covalent.configured import Configured, configured
 from covalent.electron import (
     BoundElectron,
     Build,
     Defaults,
     Parameters,
     Replay,
+    active,
     recording,
     unserialisable,
 )
@@ -34,6 +49,7 @@ if TYPE_CHECKING:
     from covalent.drawing import Drawing
 
 P = ParamSpec("P")
+T = TypeVar("T", bound=Executor | str)
 #: How a return value that holds electrons is put together: from their values, or by running the function again.
 Postprocess = Literal["reconstruct", "replay"]
 _BUILT: Final = frozenset({"transport_graph", "inputs", "project", "_workflow"})
@@ -54,7 +70,7 @@ class Lattice(Generic[P]):
         if postprocess not in get_args(Postprocess):
             raise ValueError(f"postprocess is {' or '.join(map(repr, get_args(Postprocess)))}, not {postprocess!r}")
         self.options: Options = Options.given(options)
-        self.workflow_executor: Executor | None = executors.checked(workflow_executor)
+        self.workflow_executor: Executor | str | None = executors.checked(workflow_executor, workflow=True)
         if isinstance(function, Lattice):
             self._take_function(function._opened())  # noqa: SLF001 - our own class
             self.options = self.options.filled(function.options)
@@ -62,6 +78,7 @@ class Lattice(Generic[P]):
         else:
             self._take_function(function)
         self.postprocess: Postprocess = postprocess
+        self._configured: Configured | None = None
         self._reset()
 
     def _take_function(self, function: Callable[P, Any]) -> None:
@@ -92,8 +109,8 @@ class Lattice(Generic[P]):
         return self._workflow
 
     @property
-    def executor(self) -> Executor | None:
-        """Where its tasks run; None for the configured default."""
+    def executor(self) -> Executor | str | None:
+        """Where its tasks run, as it was given; None for the configured default."""
         return self.options.executor
 
     @executor.setter
@@ -113,18 +130,37 @@ class Lattice(Generic[P]):
         """What it says besides its function."""
         return LatticeRecord(doc=self.__doc__, metadata=self.metadata, postprocess=self.postprocess)
 
-    def as_sublattice(self, defaults: Options, workflow_executor: Executor | None) -> Self:
-        """A copy, not built, that takes from a lattice around it what it leaves open itself."""
+    @property
+    def defaults(self) -> Defaults:
+        """What it gives to its tasks, and what the configuration gives."""
+        return Defaults(
+            options=self.options,
+            workflow_executor=self.workflow_executor,
+            configured=configured() if self._configured is None else self._configured,
+        )
+
+    def as_sublattice(self, defaults: Defaults) -> Self:
+        """A copy, not built, that takes from a lattice around it what it leaves open itself.
+
+        Its value is for the lattice around it and so cannot be left to the client. The configuration goes along: on
+        the machine that builds it there may be another, or none.
+        """
         filled = copy.copy(self)
-        filled.options = self.options.filled(defaults)
-        # Its value is another workflow's task's, which no client works out.
-        chosen = (executor for executor in (self.workflow_executor, workflow_executor) if not _is_client(executor))
-        filled.workflow_executor = next((executor for executor in chosen if executor is not None), None)
+        filled.options = self.options.filled(defaults.options)
+        filled.workflow_executor = _of_a_server(self.workflow_executor) or _of_a_server(defaults.workflow_executor)
+        configured = defaults.configured
+        filled._configured = replace(  # noqa: SLF001 - our own class
+            configured, workflow_executor=_of_a_server(configured.workflow_executor)
+        )
         return filled
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Run the workflow as plain Python; inside another lattice its electrons join the other's graph."""
-        return self._opened()(*args, **kwargs)
+        recorder = active()
+        if not isinstance(recorder, Build):
+            return self._opened()(*args, **kwargs)
+        with recorder.within(self.options, self.workflow_executor):
+            return self._opened()(*args, **kwargs)
 
     def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The old way to write ``ct.dispatch(lattice)(...)``."""
@@ -192,7 +228,7 @@ class Lattice(Generic[P]):
         function = self._opened()
         Parameters.of(function, self.__name__).check(args, kwargs)
         inputs = self._inputs(args, kwargs)
-        build = Build(self.__name__, Defaults(options=self.options, workflow_executor=self.workflow_executor))
+        build = Build(self.__name__, self.defaults)
         with recording(build):
             value = function(*args, **kwargs)
         stored = _serialised(function)
@@ -267,6 +303,7 @@ class Lattice(Generic[P]):
         self.options = Options.from_json(record.metadata)
         self.workflow_executor = executors.from_json("workflow_executor", record.metadata)
         self.postprocess = cast("Postprocess", record.postprocess)
+        self._configured = None
         self._reset()
 
     # -- JSON
@@ -329,8 +366,9 @@ def _check_function(function: Any) -> None:
         )
 
 
-def _is_client(executor: Executor | None) -> bool:
-    return executor is not None and executor.short_name == CLIENT_EXECUTOR
+def _of_a_server(executor: T | None) -> T | None:
+    """The executor, unless it leaves its tasks to the client."""
+    return None if executor is None or executors.name_of(executor) == CLIENT_EXECUTOR else executor
 
 
 def _serialised(function: Callable[..., Any]) -> TransportableObject | None:

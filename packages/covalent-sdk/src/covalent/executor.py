@@ -1,0 +1,22 @@
+"""What ``ct.executor`` offers: where tasks are to run.
+
+An executor may also be given by its short name, ``executor="slurm"``. Either way what is left open is taken from its
+table in the configuration, ``[executors.slurm]``.
+"""
+
+from __future__ import annotations
+
+from covalent.executors.local import LocalExecutor
+from covalent.executors.remote import DaskExecutor, SlurmExecutor, SSHExecutor, WorkerPoolExecutor
+
+__all__ = ["DaskExecutor", "LocalExecutor", "SSHExecutor", "SlurmExecutor", "WorkerPoolExecutor"]
+
+
+def __getattr__(name: str) -> object:
+    if name.startswith("_") or not name.endswith("Executor"):
+        raise AttributeError(f"module 'covalent.executor' has no attribute {name!r}")
+    kind = name.removesuffix("Executor").lower()
+    raise AttributeError(
+        f"there is no ct.executor.{name}; there are {', '.join(__all__)}. An executor of another kind is given by its "
+        f"short name, as executor={kind!r}, and its attributes stand in [executors.{kind}] of covalent.toml"
+    )
