@@ -77,6 +77,25 @@ def test_functions_of_modules_run_on_another_python_and_functions_of_the_script_
     assert "functions of modules travel by name and run on any Python" in nodes["by_value"]["error"]
 
 
+@pytest.mark.parametrize("component", OTHERS, ids=lambda component: component.name)
+def test_a_script_of_another_python_that_chose_this_one_for_its_functions_is_told_both_and_the_ways_out(
+    project: Project, tmp_path: Path, component: Python
+) -> None:
+    python = environment(found(component), tmp_path / "environment", sdk=True)
+    _with_executor(project, f"ct.executor.LocalExecutor(python={sys.executable!r})")
+    with project.start(python=python) as program:
+        told = program.told()
+    nodes = project.nodes(told)
+    assert (told.status, nodes["here"]["output"]["json"]) == ("FAILED", "2")
+    assert told.error is not None
+    for error in (told.error, nodes["elsewhere"]["error"]):
+        assert f"was serialised by CPython {component.version}" in error
+        assert f"but this process runs CPython {OWN_VERSION}" in error
+        assert f"dispatch from CPython {OWN_VERSION}" in error
+        assert f"give the electron an executor that runs CPython {component.version}" in error
+        assert "functions of modules travel by name and run on any Python" in error
+
+
 def test_an_interpreter_without_the_sdk_fails_its_tasks_with_the_command_that_mends_it(
     project: Project, tmp_path: Path
 ) -> None:

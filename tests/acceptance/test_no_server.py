@@ -47,6 +47,8 @@ def test_a_script_with_a_wrong_token_says_where_it_was_looked_for(small_project:
     assert last.startswith("covalent.errors.AuthenticationError: ")
     assert "did not accept the token" in last
     assert "COVALENT_API_TOKEN" in last
+    assert "`covalent start` on the server's account writes that file" in last
+    assert "python -m covalent login" in last
     assert token not in done.stderr
 
 
@@ -56,6 +58,8 @@ def test_a_script_without_a_token_says_which_file_would_hold_it(small_project: P
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert "asks for a token and there is none" in last
+    assert "`covalent start` on the server's account writes that file" in last
+    assert "python -m covalent login" in last
     assert str(elsewhere / "tokens") in last
 
 

@@ -55,6 +55,22 @@ def test_the_value_is_put_together_here_and_told_to_the_server(server: FakeServe
     assert server.asked.count(f"POST /dispatches/{dispatch_id}/result") == 1
 
 
+def test_a_workflow_function_that_is_run_again_acts_on_real_values(server: FakeServer, tmp_path: Path) -> None:
+    double = ct.electron(lambda x: 2 * x)
+
+    @ct.lattice(postprocess="replay", workflow_executor="client")
+    def workflow(x: int) -> Any:
+        doubled = [double(x), double(x + 1)]
+        return [*doubled, type(doubled[0]).__name__, "large" if x > 1 else "small"]
+
+    dispatch_id = ct.dispatch(workflow)(3)
+    server.run(dispatch_id, PENDING, {0: 6, 1: 8})
+    path = ct.get_result(dispatch_id).save(tmp_path)
+    result = ct.get_result(dispatch_id)
+    server.stop()
+    assert result.post_process() == Result.load(path).post_process() == [6, 8, "int", "large"]
+
+
 def test_waiting_ends_when_all_that_is_left_is_the_clients(server: FakeServer, dispatch_id: str) -> None:
     server.run(dispatch_id, Status.RUNNING, {})
     with ThreadPoolExecutor() as threads:

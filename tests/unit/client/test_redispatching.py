@@ -236,6 +236,25 @@ def test_other_arguments_and_other_electrons_go_together(server: FakeServer, wor
     assert changed.metadata.timeout == 7
 
 
+def test_an_electron_that_was_replaced_before_stays_replaced(
+    server: FakeServer, workflow: ct.Lattice[...], steps: Callable[..., Any]
+) -> None:
+    first = ct.dispatch(workflow)("data")
+    new = steps("def fit(data, degree):\n    return 1\n")
+    second = ct.redispatch(first, replace_electrons={"fit": ct.electron(new.fit, retries=5)})()
+    before = server.manifests[second].graph.nodes[1]
+    third = _again(server, second, "other", 3)
+    fits = [node for node in third.graph.nodes if node.name == "fit"]
+    assert [replace(fit, id=1, args=before.args) for fit in fits] == [before] * 3
+    assert list(_files(server, third)) == ["redispatched_steps.py"]
+    fourth = _again(server, second, "other", replace_electrons={"load": lambda path, rows: [path] * rows})
+    assert fourth.graph.nodes[1].function == before.function
+    assert fourth.lattice is not None
+    assert fourth.lattice.replaced == ("fit", "load")
+    fifth = _again(server, second, "other", 1, replace_electrons={"fit": lambda data, degree: [data, degree]})
+    assert fifth.graph.nodes[1].function != before.function
+
+
 def test_arguments_that_the_workflow_does_not_take_are_refused_here(
     server: FakeServer, workflow: ct.Lattice[...]
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any, assert_type
 import pytest
 
 import covalent as ct
-from covalent.errors import ArgumentsError, DispatchFailedError, ReplayError
+from covalent.errors import ArgumentsError, DispatchFailedError
 
 AGAIN = LookupError("the same object every time")
 
@@ -164,25 +164,6 @@ def test_tasks_wait_for_what_they_were_told_to_wait_for(tmp_path: Path) -> None:
 def test_whatever_the_executors_are_everything_runs_here(executor: str) -> None:
     workflow = ct.lattice(containers, executor="nowhere", workflow_executor=executor)
     assert ct.testing.run(workflow)(1)["sum"] == 2
-
-
-@pytest.mark.parametrize("executor", [None, "client"])
-def test_a_workflow_function_that_runs_again_works_on_real_values(executor: str | None) -> None:
-    @ct.lattice(postprocess="replay", workflow_executor=executor)
-    def workflow(x: int) -> Any:
-        return [repr(add(x, 1)), repr(counted(x))]
-
-    assert ct.testing.run(workflow)(3) == ["4", "[0, 1, 2]"]
-
-
-def test_a_workflow_function_that_goes_another_way_the_second_time_is_told() -> None:
-    @ct.lattice(postprocess="replay")
-    def workflow(x: int) -> Any:
-        first = add(x, 1)
-        return [add(first, 2)] if isinstance(first, int) else [first]
-
-    with pytest.raises(ReplayError, match="took another way than when its graph was built"):
-        ct.testing.run(workflow)(1)
 
 
 # -- sublattices

@@ -6,7 +6,7 @@ networkx itself is imported only when somebody asks for a view of the graph in i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -74,20 +74,21 @@ class TransportGraph:
                 self._links.add(Link(source=source, target=node.id, edge_name=key, param_type="kwarg"))
         return node.id
 
-    def replace_nodes(self, changed: Mapping[int, tuple[Node, Sequence[str]]]) -> None:
-        """Put other tasks in the place of those with the same numbers, each with the names of what takes its arguments.
+    def replace_nodes(self, changed: Iterable[Node], names: Mapping[int, Sequence[str]] | None = None) -> None:
+        """Put other tasks in the place of those with the same numbers; ``names`` are those of what takes arguments.
 
         Their arguments stay, and so do the links but for the names. Assets and functions that no task names any more
         are given up.
         """
-        for number, (node, _) in changed.items():
-            self.nodes[number] = node
-        self._links = {
-            replace(link, edge_name=changed[link.target][1][link.arg_index])
-            if link.target in changed and link.arg_index is not None
-            else link
-            for link in self._links
-        }
+        for node in changed:
+            self.nodes[node.id] = node
+        if names:
+            self._links = {
+                replace(link, edge_name=names[link.target][link.arg_index])
+                if link.target in names and link.arg_index is not None
+                else link
+                for link in self._links
+            }
         named = self.named_assets
         self.assets = {digest: asset for digest, asset in self.assets.items() if digest in named}
         self.functions = {digest: function for digest, function in self.functions.items() if digest in named}

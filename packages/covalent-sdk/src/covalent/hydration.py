@@ -56,15 +56,15 @@ class Built(Protocol):
         """What it says besides its function."""
 
 
-def dehydrate(lattice: Built) -> Package:
-    """What is sent of a workflow; its user's own modules are read from disk now."""
+def dehydrate(lattice: Built, *, settled: Collection[int] = ()) -> Package:
+    """What is sent of a workflow; its user's own modules are read from disk now.
+
+    Nodes that are ``settled`` are sent as they stand, like those that stay in :func:`revise`.
+    """
     graph = lattice.transport_graph
     if graph.output is None:
         raise GraphError("the workflow has no graph yet; call its build_graph(...) with its arguments first")
-    found = _looked_for(graph)
-    code = lattice.project or project.pack(_files(graph, found))
-    resolver = _Resolver(graph, found)
-    nodes = [resolver.resolved(node) for node in graph.nodes]
+    nodes, code = _prepared(graph, settled, lattice.project)
     loose = [asset for asset in (lattice.inputs, lattice.stored_function, code) if asset is not None]
     manifest = Manifest(
         requires=_requires(nodes),
@@ -81,31 +81,33 @@ def dehydrate(lattice: Built) -> Package:
 def revise(
     manifest: Manifest, graph: TransportGraph, changed: Collection[int], code: TransportableObject | None
 ) -> Package:
-    """What is sent of a workflow that was stored with this manifest, some of its nodes having been replaced since.
+    """What is sent of a workflow that was stored with this manifest and project; some of its nodes were replaced since.
 
-    Only the new functions are looked at. ``code`` is the project that was stored: it is sent as it was, with the
+    Only the new functions are looked at, whose assets the graph has. The project is sent as it was stored, with the
     modules that the new functions need as they are now, which win where both have the same file. The tasks that stay
     then run with other modules than their function's identity tells of, so that no output is taken over into or out
     of the cache for them.
     """
+    nodes, project_now = _prepared(graph, {node.id for node in graph.nodes} - set(changed), code)
+    fresh = [] if project_now is None or project_now is code else [project_now]
+    return Package(
+        manifest=replace(manifest, requires=_requires(nodes), graph=graph.with_nodes(nodes), project=_id(project_now)),
+        assets={**graph.assets, **{asset.asset_id: asset for asset in fresh}},
+    )
+
+
+def _prepared(
+    graph: TransportGraph, settled: Collection[int], code: TransportableObject | None
+) -> tuple[list[Node], TransportableObject | None]:
+    """The nodes with everything filled in, and the project, into which that of ``code`` goes."""
     found = _looked_for(graph)
-    files = _files(graph, found) if changed else {}
-    merged = project.merge(code, files)
+    merged = project.merge(code, _files(graph, found))
     resolver = _Resolver(graph, found)
     nodes = [
-        resolver.resolved(node) if node.id in changed else _uncached(node) if merged.overwrites else node
+        resolver.resolved(node) if node.id not in settled else _uncached(node) if merged.overwrites else node
         for node in graph.nodes
     ]
-    fresh = [merged.asset] if merged.asset is not None and merged.asset is not code else []
-    return Package(
-        manifest=replace(
-            manifest,
-            requires=_requires(nodes),
-            graph=graph.with_nodes(nodes),
-            project=_id(merged.asset),
-        ),
-        assets={**(graph.assets if changed else {}), **{asset.asset_id: asset for asset in fresh}},
-    )
+    return nodes, merged.asset
 
 
 def _uncached(node: Node) -> Node:

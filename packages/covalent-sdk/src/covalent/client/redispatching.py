@@ -57,12 +57,13 @@ def redispatch(
         original = _manifest(server, dispatch_id)
         lattice: Lattice[...] = Lattice.stored(original, functools.partial(_stored, server))
         if args or kwargs:
-            package = _rebuilt(lattice, replacements, args, kwargs)
+            package = _rebuilt(original, lattice, replacements, args, kwargs)
         else:
             package = _revised(original, lattice, replacements)
         manifest = replace(
             package.manifest,
             requires=tuple(sorted({*original.requires, *package.manifest.requires})),
+            lattice=replace(lattice.record, replaced=tuple(sorted({*_replaced(original), *replacements}))),
             name=original.name,
             tags=original.tags,
             env=original.env,
@@ -104,8 +105,17 @@ def _revised(original: Manifest, lattice: Lattice[...], replacements: replacing.
     return hydration.revise(original, graph, changed, lattice.project)
 
 
+def _replaced(original: Manifest) -> tuple[str, ...]:
+    """The names of the electrons that were replaced in earlier redispatches."""
+    return original.lattice.replaced if original.lattice is not None else ()
+
+
 def _rebuilt(
-    lattice: Lattice[...], replacements: replacing.Replacements, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    original: Manifest,
+    lattice: Lattice[...],
+    replacements: replacing.Replacements,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
 ) -> Package:
     if lattice.stored_function is None:
         raise GraphError(
@@ -119,6 +129,12 @@ def _rebuilt(
             "With other arguments the workflow function runs here; without arguments ct.redispatch opens nothing."
         )
         raise
+    code = lattice.project
     lattice.build_graph(*args, **kwargs)
-    replacing.replace_electrons(lattice.transport_graph, replacements, lattice)
-    return hydration.dehydrate(lattice)
+    graph = lattice.transport_graph
+    replacing.replace_electrons(graph, replacements, lattice)
+    # The workflow function calls the electrons that it was written with.
+    carried = replacing.carry_over(graph, original.graph, set(_replaced(original)) - replacements.keys())
+    if carried:
+        lattice.project = code
+    return hydration.dehydrate(lattice, settled=carried)

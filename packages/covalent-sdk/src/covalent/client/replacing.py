@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from covalent.electron import Build, Electron
 from covalent.errors import ArgumentsError, GraphError
 from covalent.graph import TransportGraph
 from covalent.lattice import Lattice
-from covalent.wire.manifest import Kind, Node
+from covalent.wire.manifest import Graph, Kind, Node
 
 Replacements = Mapping[str, Electron[..., Any]]
 
@@ -44,18 +44,33 @@ def replace_electrons(graph: TransportGraph, replacements: Replacements, lattice
     nodes = [node for node in graph.nodes if node.name in replacements and not node.kind.postprocesses]
     _check_found(graph, replacements, {node.name for node in nodes})
     build = Build(graph.name, lattice.defaults, graph)
-    changed = {node.id: _replaced(build, node, replacements[node.name]) for node in nodes}
-    graph.replace_nodes(changed)
-    return frozenset(changed)
+    names = {node.id: _accepting(build, node, replacements[node.name]) for node in nodes}
+    graph.replace_nodes([_replaced(build, node, replacements[node.name]) for node in nodes], names)
+    return frozenset(names)
 
 
-def _replaced(build: Build, node: Node, new: Electron[..., Any]) -> tuple[Node, list[str]]:
+def _accepting(build: Build, node: Node, new: Electron[..., Any]) -> list[str]:
     try:
-        names = build.accepting(new, node.args, node.kwargs)
+        return build.accepting(new, node.args, node.kwargs)
     except ArgumentsError as error:
         raise ArgumentsError(f"{node.name}({node.id}) cannot be replaced by {new.name}: {error}") from None
+
+
+def _replaced(build: Build, node: Node, new: Electron[..., Any]) -> Node:
     kind, function, metadata = build.declared(new)
-    return replace(node, kind=kind, function=function, function_id="", metadata=metadata), names
+    return replace(node, kind=kind, function=function, function_id="", metadata=metadata)
+
+
+def carry_over(graph: TransportGraph, original: Graph, names: Collection[str]) -> frozenset[int]:
+    """Put the electrons that an original graph has for some names into another; returns the numbers of those nodes."""
+    by_name = {node.name: node for node in original.nodes if node.name in names and not node.kind.postprocesses}
+    carried = [
+        replace(node, kind=old.kind, function=old.function, function_id=old.function_id, metadata=old.metadata)
+        for node in graph.nodes
+        if (old := by_name.get(node.name)) is not None and not node.kind.postprocesses
+    ]
+    graph.replace_nodes(carried)
+    return frozenset(node.id for node in carried)
 
 
 def _check_found(graph: TransportGraph, replacements: Replacements, found: set[str]) -> None:

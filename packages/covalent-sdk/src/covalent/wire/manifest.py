@@ -139,6 +139,8 @@ class LatticeRecord:
     #: What it gives to its tasks, as ``Lattice.metadata``.
     metadata: dict[str, Any]
     postprocess: str = "reconstruct"
+    #: The names of the electrons that were replaced since, which its function does not know of.
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
