@@ -174,6 +174,15 @@ class FakeServer:
                 self.changed.wait(min(left, 0.05))
             return held
 
+    def retry(self, task: FakeTask) -> FakeTask:
+        """Queue another attempt at a task that has ended."""
+        again = FakeTask(lease=task.lease)
+        with self.changed:
+            self.tasks.append(again)
+            self.queue.append(again)
+            self.changed.notify_all()
+        return again
+
     def outcome(self, task: FakeTask) -> Completion:
         """The completion of a task, waited for."""
         self.wait(lambda: task.completion, f"the end of {task.lease.name}")
@@ -235,6 +244,8 @@ class FakeServer:
 
     def _may_be_told(self, poll: Poll) -> bool:
         """Whether there is something to answer a poll with that waits for a lease, or for one to be dropped."""
+        if poll.worker in self.byes:
+            return True
         return bool(self._to_be_dropped(poll) or (poll.want and (self.queue or self.drain)))
 
     def _to_be_dropped(self, poll: Poll) -> list[FakeTask]:
@@ -295,7 +306,7 @@ class FakeServer:
 
     def _lease(self, poll: Poll) -> list[Lease]:
         leases: list[Lease] = []
-        while self.queue and len(leases) < poll.want and not self.drain:
+        while self.queue and len(leases) < poll.want and not self.drain and poll.worker not in self.byes:
             task = self.queue.popleft()
             key = replace(task.lease.key, attempt=task.lease.key.attempt + 1, token=secrets.token_hex(8))
             task.lease = replace(task.lease, key=key)

@@ -33,6 +33,21 @@ def test_results_are_taken_over_by_the_same_pool_of_the_same_server_alone(tmp_pa
     assert len(list((tmp_path / "workers").iterdir())) == 4
 
 
+def test_what_tasks_kept_is_removed_when_nobody_wrote_to_it_for_a_month(tmp_path: Path) -> None:
+    home = Home(tmp_path, "alive")
+    now = 1e9
+    for name, directory_days, file_days in [("old", 31, 31), ("written", 31, 29), ("made", 29, 31), ("new", 0, 0)]:
+        path = home.checkpoints("ada") / name
+        path.mkdir()
+        (path / "state").write_text("x")
+        os.utime(path / "state", (now - file_days * _DAY,) * 2)
+        os.utime(path, (now - directory_days * _DAY,) * 2)
+    (home.checkpoints("bob") / "empty").mkdir()
+    os.utime(home.checkpoints("bob") / "empty", (now - 31 * _DAY,) * 2)
+    home.forget_checkpoints(now)
+    assert sorted(path.name for path in tmp_path.glob("owners/*/checkpoints/*")) == ["made", "new", "written"]
+
+
 def test_a_worker_notes_whose_results_it_keeps(tmp_path: Path) -> None:
     dead = Home(tmp_path, "dead")
     dead.serves("one", "cpu")

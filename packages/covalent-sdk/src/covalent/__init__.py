@@ -33,6 +33,7 @@ _PUBLIC = {
     "errors": ("covalent.errors", ""),
     "executor": ("covalent.executor", ""),
     "get_config": ("covalent.config", "get_config"),
+    "get_context": ("covalent.context", "get_context"),
     "get_result": ("covalent.client", "get_result"),
     "is_covalent_running": ("covalent.server_command", "is_covalent_running"),
     "lattice": ("covalent.lattice", "lattice"),

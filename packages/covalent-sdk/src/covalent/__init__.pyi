@@ -14,6 +14,7 @@ from covalent.client.asynchronous import aget_result as aget_result
 from covalent.config import get_config as get_config
 from covalent.config import reload_config as reload_config
 from covalent.config import set_config as set_config
+from covalent.context import get_context as get_context
 from covalent.deps import DepsBash as DepsBash
 from covalent.deps import DepsCall as DepsCall
 from covalent.deps import DepsModule as DepsModule

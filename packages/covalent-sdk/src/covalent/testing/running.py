@@ -9,14 +9,17 @@ import functools
 import graphlib
 import heapq
 import os
+import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from covalent import hooks
+from covalent import context, hooks
 from covalent.client.dispatching import check_lattice
+from covalent.context import Context
 from covalent.electron import unserialisable
 from covalent.errors import DispatchFailedError, TransportError
 from covalent.graph import TransportGraph
@@ -49,7 +52,8 @@ def run(lattice: Lattice[P]) -> Callable[P, Any]:
     def evaluate(*args: P.args, **kwargs: P.kwargs) -> Any:
         built = copy.copy(lattice)
         built.build_graph(*args, **kwargs)
-        return _Run(built.transport_graph).value()
+        with tempfile.TemporaryDirectory(prefix="covalent-") as checkpoints:
+            return _Run(built.transport_graph, Path(checkpoints)).value()
 
     def evaluate_apart(*args: P.args, **kwargs: P.kwargs) -> Any:
         if not _has_loop():
@@ -73,8 +77,10 @@ def _has_loop() -> bool:
 class _Run:
     """A graph's tasks, and what those have given that have run."""
 
-    def __init__(self, graph: TransportGraph) -> None:
+    def __init__(self, graph: TransportGraph, checkpoints: Path) -> None:
         self._graph = graph
+        self._id = str(uuid.uuid4())
+        self._checkpoints = checkpoints
         self._outputs: dict[int, TransportableObject] = {}
 
     def value(self) -> Any:
@@ -86,14 +92,19 @@ class _Run:
     def _finished(self, node: Node) -> TransportableObject:
         """The output of a task, after as many attempts as it may have."""
         failure: BaseException | None = None
-        for _ in range(1 + (node.metadata.retries or 0)):
+        for attempt in range(1, 2 + (node.metadata.retries or 0)):
             try:
-                with _put_back():
+                with _put_back(), context.entered(self._context(node, attempt)):
                     return self._attempted(node)
             except (Exception, SystemExit) as error:  # noqa: BLE001  whatever the user's code raises
                 failure = error
         assert failure is not None  # noqa: S101  there was an attempt
         raise _told(failure, f"{node.name}({node.id})")
+
+    def _context(self, node: Node, attempt: int) -> Context:
+        return Context(
+            dispatch_id=self._id, task_id=node.id, attempt=attempt, checkpoints=self._checkpoints / str(node.id)
+        )
 
     def _attempted(self, node: Node) -> TransportableObject:
         around = node.metadata.hooks

@@ -4,6 +4,7 @@
 
     <directory>/owners/<owner>/assets-<boot>/<digest>   cached assets, never shared between owners
     <directory>/owners/<owner>/projects/<digest>/       users' modules, unpacked
+    <directory>/owners/<owner>/checkpoints/<dispatch>-<node>/    what a task keeps for its next attempt
     <directory>/work                                    where tasks run that have no directory of their own
     <directory>/workers/<worker>/lock                   locked while the worker lives
     <directory>/workers/<worker>/serves                 which server, and which of its pools, its results are from
@@ -18,7 +19,12 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+#: A task's checkpoints are removed when none was written for so long.
+_CHECKPOINT_SECONDS: Final = 30 * 86400.0
 
 
 class Home:
@@ -50,6 +56,17 @@ class Home:
     def projects(self, owner: str) -> Path:
         """The unpacked projects of one owner."""
         return self._of_owner(owner, "projects")
+
+    def checkpoints(self, owner: str) -> Path:
+        """Where the tasks of one owner keep what a next attempt can use."""
+        return self._of_owner(owner, "checkpoints")
+
+    def forget_checkpoints(self, now: float) -> None:
+        """Remove what tasks have kept for attempts that were never made here."""
+        for path in (self.root / "owners").glob("*/checkpoints/*"):
+            with suppress(OSError):  # its task removes it just now
+                if now - max(item.stat().st_mtime for item in (path, *path.iterdir())) > _CHECKPOINT_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def _of_owner(self, owner: str, kind: str) -> Path:
         key = f"{owner}/{kind}"

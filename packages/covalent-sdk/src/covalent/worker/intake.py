@@ -157,6 +157,10 @@ class Intake:
             inline=tuple(blobs),
             files=files,
             directory=f"{bind.directory}/{lease.dispatch_id}/node_{lease.node_id}" if unique else None,
+            dispatch_id=lease.dispatch_id,
+            node_id=lease.node_id,
+            attempt=lease.key.attempt,
+            checkpoints=str(self._home.checkpoints(lease.owner) / f"{lease.dispatch_id}-{lease.node_id}"),
             env=lease.env,
         )
         return Job(held=held, key=key, bind=bind, task=task, blobs=list(blobs.values()))

@@ -63,6 +63,12 @@ class Task:
     files: dict[str, str] = field(default_factory=dict)
     #: The task's own directory.
     directory: str | None = None
+    #: What the task may know of its own run.
+    dispatch_id: str | None = None
+    node_id: int | None = None
+    attempt: int | None = None
+    #: The directory that all attempts at the task share, made or not.
+    checkpoints: str | None = None
     #: Environment variables, besides those of the runner.
     env: dict[str, str] = field(default_factory=dict)
 

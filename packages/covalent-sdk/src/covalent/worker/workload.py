@@ -31,6 +31,8 @@ Buffer = bytes | bytearray | memoryview
 _log = logging.getLogger("covalent.worker")
 #: After a blank runner could not start, the next one is tried this much later, in seconds.
 _RESERVE_PAUSE: Final = 30.0
+#: How often the worker looks for what nobody will ask for any more, in seconds.
+_TIDYING_SECONDS: Final = 86400.0
 #: Leases whose assets are fetched at the same time, and large results that are sent at the same time.
 _FETCHERS: Final = 2
 _UPLOADERS: Final = 2
@@ -101,6 +103,9 @@ class Workload:
         self._pool = settings.pool
         self._released: list[LeaseKey] = []
         self._reserve_not_before = 0.0
+        self._later = loop.later
+        self._tidying: Courier[None] = Courier("covalent-tidying", mailbox)
+        self._tidy()
         self.draining = False
 
     @property
@@ -263,6 +268,14 @@ class Workload:
         for job in jobs:
             if job.sequence <= begun:
                 self._end(job.held, endings.cut_short(runner, job, Outcome.DIED, message))
+
+    def _tidy(self) -> None:
+        """Remove what nobody will ask for any more, now and then again."""
+
+        def done(_: object) -> None:
+            self._later(_TIDYING_SECONDS, self._tidy)
+
+        self._tidying.send(lambda: self._home.forget_checkpoints(time.time()), done, done)
 
     def drain(self) -> None:
         """Finish what has begun, give back the rest."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
 
+from covalent import context
+from covalent.context import Context
 from covalent.transportable import payload
 from covalent.wire.manifest import Kind
 from covalent.wire.work import Outcome
@@ -89,8 +91,8 @@ class Runner:
         self._spoiled = self._surroundings.leave()
         if end.error is not None:
             self._outputs.tell(f"{end.error}\n")
-        if task.directory is not None and end.error is None:
-            _remove_if_empty(task.directory)
+        if end.error is None:
+            _tidy_up(task)
         # Looked at just now by leave(), unless something was printed since.
         ends = self._outputs.ends() if end.error is not None or self._spoiled else self._outputs.at
         reply = Reply(
@@ -114,7 +116,8 @@ class Runner:
         try:
             self._surroundings.enter(task.directory, task.env)
             assets = execution.Assets(dict(zip(task.inline, blobs, strict=True)), task.files)
-            value = execution.run(task, assets, self._functions)
+            with context.entered(_context(task)):
+                value = execution.run(task, assets, self._functions)
             write = writing.sublattice if task.kind is Kind.SUBLATTICE else writing.value
             return _End(written=write(value, self._cache))
         except BaseException as error:  # noqa: BLE001  the boundary to the user's code: sys.exit fails the task alone
@@ -135,6 +138,21 @@ def _hold(project: str) -> None:
         fcntl.flock(os.open(project, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), fcntl.LOCK_SH)
 
 
-def _remove_if_empty(directory: str) -> None:
-    with suppress(OSError):  # it holds what the task wrote
-        Path(directory).rmdir()
+def _context(task: Task) -> Context:
+    return Context(
+        dispatch_id=task.dispatch_id,
+        task_id=task.node_id,
+        attempt=task.attempt,
+        checkpoints=None if task.checkpoints is None else Path(task.checkpoints),
+    )
+
+
+def _tidy_up(task: Task) -> None:
+    """Remove what a task that was well needs no longer."""
+    if task.directory is not None:
+        with suppress(OSError):  # it holds what the task wrote
+            Path(task.directory).rmdir()
+    if task.checkpoints is not None and os.path.isdir(task.checkpoints):  # noqa: PTH112  a Path costs more than the look
+        import shutil  # noqa: PLC0415 - few tasks keep anything
+
+        shutil.rmtree(task.checkpoints, ignore_errors=True)

@@ -1,0 +1,59 @@
+"""What a task may know of its own run: ``ct.get_context()``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The run that a task is in; outside of tasks everything is None."""
+
+    dispatch_id: str | None = None
+    #: The number of the task's node in the workflow's graph.
+    task_id: int | None = None
+    #: 1 for the first attempt at the task; one more for each further one.
+    attempt: int | None = None
+    #: Where :attr:`checkpoint_dir` is, made or not.
+    checkpoints: Path | None = field(default=None, repr=False)
+
+    @property
+    def checkpoint_dir(self) -> Path | None:
+        """A directory that all attempts at the task share on one machine; made when it is first asked for.
+
+        What one attempt leaves in it the next one finds. It is removed when the task has given its value, and when
+        nobody has written to it for a month.
+        """
+        if self.checkpoints is not None:
+            self.checkpoints.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.checkpoints
+
+
+class _Process:
+    """What this process runs: one task at a time, whatever threads it starts."""
+
+    context = Context()
+
+
+def get_context() -> Context:
+    """What is known of the task that this process runs; a Context of Nones outside of tasks.
+
+    Threads of a task see it too, other processes that it starts do not.
+
+    >>> ct.get_context().task_id is None  # not in a task
+    True
+    """
+    return _Process.context
+
+
+@contextlib.contextmanager
+def entered(context: Context) -> Iterator[None]:
+    """While this process runs a task."""
+    before, _Process.context = _Process.context, context
+    try:
+        yield
+    finally:
+        _Process.context = before
