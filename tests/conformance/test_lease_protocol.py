@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +42,9 @@ class Side(Protocol):
     def offer(self, count: int) -> None:
         """Have so many tasks waiting, and the worker introduced."""
 
+    def cancel(self, lease: Lease) -> None:
+        """Have a lease's task cancelled."""
+
 
 class FakeSide:
     def __init__(self, fake: FakeServer) -> None:
@@ -55,6 +59,9 @@ class FakeSide:
         welcome = codec.from_json(Welcome, self.server.post("/worker/hello", hello).plain)
         assert welcome.instance
         assert welcome.ttl > 0
+
+    def cancel(self, lease: Lease) -> None:
+        self._fake.cancel(self._fake.tasks[lease.node_id])
 
 
 class RealSide:
@@ -74,6 +81,11 @@ class RealSide:
         assert answer.status == 201, answer
         self._stand_in.hello()
         self.server = Server(self._installation.url, self._stand_in.token)
+
+    def cancel(self, lease: Lease) -> None:
+        body = codec.dumps({"nodes": [lease.node_id]})
+        answer = self._installation.request("POST", f"/api/v1/dispatches/{lease.dispatch_id}/cancel", body)
+        assert answer.status == 200, answer
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -161,6 +173,37 @@ def test_a_heartbeat_takes_streams_and_gives_no_leases(side: Side) -> None:
     for _ in range(2):
         work = say(side, beat, b"printed", path="/worker/heartbeat")
         assert (work.leases, work.drop) == ((), ())
+
+
+def listen(side: Side, *held: Lease) -> Future[Work]:
+    """A heartbeat that waits for a lease to be dropped, underway."""
+    poll = Poll(worker=side.worker, held=tuple(lease.key for lease in held), wait=30.0)
+
+    def ask() -> Work:
+        # Were it held back to its end, the client's patience would end before.
+        return codec.from_json(Work, side.server.post("/worker/heartbeat", poll, blobs=[], timeout=15).plain)
+
+    return ThreadPoolExecutor(1).submit(ask)
+
+
+def test_a_heartbeat_that_waits_is_answered_as_soon_as_a_lease_is_to_be_dropped(side: Side) -> None:
+    side.offer(2)
+    kept, cancelled = take(side, 2)
+    before = listen(side, kept, cancelled)
+    side.cancel(cancelled)
+    assert before.result(15).drop == (cancelled.key,)
+    assert listen(side, kept, cancelled).result(15).drop == (cancelled.key,)
+
+
+def test_a_heartbeat_that_waits_is_answered_also_for_a_lease_that_came_later(side: Side) -> None:
+    side.offer(2)
+    (first,) = take(side, 1)
+    before = listen(side, first)
+    (later,) = say(side, Poll(worker=side.worker, want=1, wait=20.0, held=(first.key,))).leases
+    side.cancel(later)
+    heard = before.result(15).drop
+    # It is told at once, or when the worker asks again and names it.
+    assert (heard or listen(side, first, later).result(15).drop) == (later.key,)
 
 
 def test_an_asset_too_large_to_be_inline_is_refused(side: Side) -> None:

@@ -158,8 +158,8 @@ class Workplace:
         deadline = monotonic() + min(poll.wait, MAX_WAIT)
         with self._present(seat), self._shared.bell.listen(("worker", seat.worker)) as event:
             drop = await self._renew(seat, poll)
-            while not drop and not self.closed and await heard(event, deadline - monotonic()):
-                event.clear()
+            if not drop and not self.closed and await heard(event, deadline - monotonic()):
+                # Perhaps it was a lease that came after this was asked: then the worker asks again, and names it.
                 drop = await self._renew(seat, poll)
         return Work(instance=self._shared.instance, drop=drop)
 
