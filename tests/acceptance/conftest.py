@@ -31,10 +31,38 @@ def client_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return with_the_sdk_alone(tmp_path_factory.mktemp("client") / "environment")
 
 
+_CRYSTALS = """
+class Crystal:
+    def __init__(self, size):
+        self.size = size
+
+    def __str__(self):
+        return f"a crystal of {self.size} mm"
+"""
+
+
+@pytest.fixture(scope="session")
+def laboratory_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """As ``client_python``, and with a package ``crystals`` that is installed nowhere else."""
+    directory = tmp_path_factory.mktemp("laboratory") / "environment"
+    python = with_the_sdk_alone(directory)
+    (packages,) = directory.glob("lib/python*/site-packages")
+    (packages / "crystals.py").write_text(_CRYSTALS)
+    return python
+
+
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory, shared_installation: Installation, client_python: str) -> Project:
     """A project of a user of the shared server, in an environment with the SDK alone; one for all tests of a module."""
     return Project(tmp_path_factory.mktemp("user"), shared_installation, client_python)
+
+
+@pytest.fixture(scope="module")
+def laboratory(
+    tmp_path_factory: pytest.TempPathFactory, shared_installation: Installation, laboratory_python: str
+) -> Project:
+    """A project of another user, whose environment has packages that nobody else has."""
+    return Project(tmp_path_factory.mktemp("laboratory"), shared_installation, laboratory_python)
 
 
 @pytest.fixture
