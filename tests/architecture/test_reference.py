@@ -33,7 +33,9 @@ def test_every_command_has_its_section() -> None:
 
 @pytest.mark.parametrize("name", sorted(covalent.commands))
 def test_the_section_of_a_command_lists_its_own_options(name: str) -> None:
-    options = [option for option in covalent.commands[name].params if isinstance(option, click.Option)]
+    command = covalent.commands[name]
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    options = [option for part in (command, *inner) for option in part.params if isinstance(option, click.Option)]
     own = {word for option in options if not option.hidden for word in option.opts} - SHARED
     assert set(re.findall(r"`(--?[a-z-]+)`", section(f"`covalent {name}`"))) == own
 

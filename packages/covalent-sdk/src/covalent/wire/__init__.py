@@ -27,8 +27,13 @@ FEATURES: Final[frozenset[str]] = frozenset(
         "sublattices",
         #: Nodes of the kind ``replay``.
         "replay",
+        #: ``Manifest.triggers``, and looking at a directory for one.
+        "triggers",
     }
 )
+
+#: Those that a server needs and its workers do not.
+SERVER_FEATURES: Final[frozenset[str]] = frozenset({"triggers"})
 
 #: An asset of at most this many bytes travels inside the message that names it, and lives in the database.
 INLINE_ASSET_BYTES: Final = 64 * 1024

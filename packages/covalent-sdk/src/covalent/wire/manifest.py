@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from covalent.wire import PROTOCOL
+from covalent.wire.triggers import Trigger
 
 
 class Kind(StrEnum):
@@ -173,6 +174,8 @@ class Manifest:
     reuse: str | None = None
     #: The dispatch that this one repeats, for people to read.
     redispatch_of: str | None = None
+    #: What starts the dispatch by itself; one that has any is registered and not started.
+    triggers: tuple[Trigger, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from covalent_server.cli.options import as_json as json_option
 from covalent_server.cli.start import start
 from covalent_server.cli.status import status
 from covalent_server.cli.stop import restart, stop
+from covalent_server.cli.trigger import trigger
 from covalent_server.errors import CovalentServerError
 
 _WIDTH: Final = 100
@@ -37,7 +38,7 @@ def covalent(context: click.Context, *, version_wanted: bool, as_json: bool) -> 
         click.echo(context.get_help())
 
 
-for _command in (start, stop, restart, status, logs, config, doctor, migrate):
+for _command in (start, stop, restart, status, logs, trigger, config, doctor, migrate):
     covalent.add_command(_command)
 
 

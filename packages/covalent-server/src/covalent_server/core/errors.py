@@ -28,6 +28,16 @@ class UnknownNodeError(RequestError):
         super().__init__(f"dispatch {dispatch_id!r} has no node {number}")
 
 
+class UnknownTriggerError(RequestError):
+    """The caller has neither a trigger nor a dispatch of that id."""
+
+    def __init__(self, trigger_id: str) -> None:
+        super().__init__(
+            f"this server has no trigger {trigger_id!r}, nor a dispatch of that id with triggers; "
+            "`covalent trigger list` shows those it has"
+        )
+
+
 class UnknownAssetError(RequestError):
     """The caller has no asset of that digest."""
 
@@ -40,6 +50,13 @@ class ObsoleteSublatticeError(RequestError):
 
     def __init__(self) -> None:
         super().__init__("the node does not wait for this sublattice any more")
+
+
+class ObsoleteFiringError(RequestError):
+    """A trigger's firing that was recorded already, or whose trigger was stopped meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__("the trigger does not wait for this firing any more")
 
 
 class EndedDispatchError(RequestError):

@@ -111,6 +111,10 @@ def _mentions(manifest: Manifest) -> Iterator[tuple[str, str]]:
         digest = getattr(manifest, name)
         if digest is not None:
             yield digest, name
+    for index, trigger in enumerate(manifest.triggers):
+        if trigger.directory is not None:
+            yield trigger.directory.function, f"triggers[{index}].directory.function"
+            yield trigger.directory.seen, f"triggers[{index}].directory.seen"
     check_text(manifest.graph.graph.name, "graph.graph.name")
     for index, node in enumerate(manifest.graph.nodes):
         path = f"graph.nodes[{index}]"

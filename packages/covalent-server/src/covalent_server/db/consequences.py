@@ -78,6 +78,8 @@ def _end(connection: Connection, key: int, now: float) -> tuple[Effects, list[Mo
     connection.execute(
         insert(event).values(at=now, kind=f"dispatch.{status.lower()}", dispatch=key, node=None, attempt=None)
     )
+    if row.observes is not None:
+        return Effects(triggers=True), []
     ended = Effects(ended={row.id})
     if row.parent is None:
         return ended, []

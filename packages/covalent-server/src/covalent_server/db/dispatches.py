@@ -6,18 +6,25 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from covalent.status import Status
-from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError, ObsoleteSublatticeError
+from covalent_server.core.errors import (
+    ForeignAssetError,
+    IdempotencyConflictError,
+    ObsoleteFiringError,
+    ObsoleteSublatticeError,
+)
 from covalent_server.core.states import NodeState
-from covalent_server.db import AnyRow, assets, reusing
+from covalent_server.db import AnyRow, assets, reusing, triggers
 from covalent_server.db.consequences import finish
 from covalent_server.db.dialect import insert_ignore
 from covalent_server.db.identity import fact
 from covalent_server.db.moves import Effects
 from covalent_server.db.prepared import Prepared
+from covalent_server.db.removing import remove
 from covalent_server.db.tables import dispatch, event, link, node, pool, setting
+from covalent_server.db.triggers import NewTrigger, Turn
 
 #: Rows that one transaction writes at most, so that other commits are not held up.
 PIECE = 2000
@@ -85,6 +92,12 @@ class NewDispatch:
     reuse: str | None = None
     #: The key and the attempt of the node that it is the sublattice of.
     parent: tuple[int, int] | None = None
+    #: What starts it, and repeats it later.
+    triggers: Sequence[NewTrigger] = ()
+    #: The firing that it comes of.
+    turn: Turn | None = None
+    #: The key of the trigger for which it looks at a directory.
+    observes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +125,7 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
     earlier = _earlier(connection, new)
     if earlier is not None and not earlier.complete:
         # Its writing failed half way: nobody was told of it, and nobody writes it any more.
-        _discard(connection, [earlier.key])
+        remove(connection, [earlier.key])
     elif earlier is not None:
         return Begun(id=earlier.id, key=earlier.key, first=0, repeated=True)
     assets.store(connection, new.owner, new.assets)
@@ -120,6 +133,8 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
     if absent:
         raise ForeignAssetError(absent, new.mentions[absent[0]])
     root = None if new.parent is None else _root_of_parent(connection, new.parent)
+    if new.turn is not None and not triggers.stands(connection, new.turn):
+        raise ObsoleteFiringError
     first = _reserve(connection, len(new.nodes))
     key = connection.execute(
         insert(dispatch)
@@ -138,6 +153,7 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
             unfinished=sum(not item.left_to_client for item in new.nodes),
             postprocesses=int(new.postprocesses),
             parent=new.parent and new.parent[0],
+            observes=new.observes,
             tags=json.dumps(list(new.tags), ensure_ascii=False),
             env=new.env,
             created_at=now,
@@ -231,20 +247,32 @@ def pool_id(connection: Connection, owner: str, place: Place) -> int:
 
 
 def release(connection: Connection, begun: Begun, new: NewDispatch, now: float) -> Effects:
-    """The last flip: the dispatch becomes visible and, unless it is only to be registered, its roots may be leased."""
+    """The last flip: the dispatch becomes visible and, unless it is only to be registered, is started."""
     if begun.repeated:
         return Effects()
-    key = begun.key
-    started = {} if new.hold else {"status": Status.RUNNING, "started_at": now}
-    connection.execute(update(dispatch).where(dispatch.c.key == key).values(complete=1, **started))
-    connection.execute(
-        insert(event).values(at=now, kind=f"dispatch.{'registered' if new.hold else 'running'}", dispatch=key)
-    )
-    effects = Effects()
+    connection.execute(update(dispatch).where(dispatch.c.key == begun.key).values(complete=1))
+    triggers.add(connection, new.owner, begun.key, new.triggers, now)
+    if new.turn is not None and not triggers.take(connection, new.turn, now, fired=begun.key):
+        raise ObsoleteFiringError
     if new.hold:
-        return effects
-    if new.reuse is not None:
-        effects.include(reusing.take_over(connection, new.owner, key, new.reuse, now))
+        connection.execute(insert(event).values(at=now, kind="dispatch.registered", dispatch=begun.key))
+        return Effects(triggers=bool(new.triggers))
+    return start(connection, begun.key, now, owner=new.owner, reuse=new.reuse)
+
+
+def start(connection: Connection, key: int, now: float, *, owner: str = "", reuse: str | None = None) -> Effects:
+    """Let the roots of a registered dispatch be leased; ``reuse`` is one whose results it may take over."""
+    started = connection.execute(
+        update(dispatch)
+        .where(dispatch.c.key == key, dispatch.c.status == Status.NEW_OBJECT)
+        .values(status=Status.RUNNING, started_at=now)
+    )
+    if not started.rowcount:
+        raise ObsoleteFiringError
+    connection.execute(insert(event).values(at=now, kind="dispatch.running", dispatch=key))
+    effects = Effects()
+    if reuse is not None:
+        effects.include(reusing.take_over(connection, owner, key, reuse, now))
     pools = connection.execute(
         update(node)
         .where(node.c.dispatch == key, node.c.state == NodeState.WAITING, node.c.remaining == 0)
@@ -264,13 +292,5 @@ def release(connection: Connection, begun: Begun, new: NewDispatch, now: float) 
 def discard_incomplete(connection: Connection) -> int:
     """Remove dispatches whose writing was cut off; nobody was told of them."""
     keys = connection.execute(select(dispatch.c.key).where(dispatch.c.complete == 0)).scalars().all()
-    _discard(connection, keys)
+    remove(connection, keys)
     return len(keys)
-
-
-def _discard(connection: Connection, keys: Sequence[int]) -> None:
-    if keys:
-        nodes = select(node.c.key).where(node.c.dispatch.in_(keys))
-        connection.execute(delete(link).where(link.c.child.in_(nodes)))
-        connection.execute(delete(node).where(node.c.dispatch.in_(keys)))
-        connection.execute(delete(dispatch).where(dispatch.c.key.in_(keys)))

@@ -11,7 +11,7 @@ from covalent_server.core.decisions import decide
 from covalent_server.core.errors import EndedDispatchError, ForeignAssetError, UnknownDispatchError, UnknownNodeError
 from covalent_server.core.events import CancelRequested, Concluded
 from covalent_server.core.states import NodeState
-from covalent_server.db import AnyRow, assets
+from covalent_server.db import AnyRow, assets, triggers
 from covalent_server.db.consequences import apply
 from covalent_server.db.dialect import Within, many
 from covalent_server.db.moves import STATE, Effects, Move, policy_of, view
@@ -40,8 +40,11 @@ def cancel(
         found = [item for item in inside if item.state in _OPEN]
         open_nodes += found
     effects = apply(connection, [_move(item, now) for item in open_nodes], now)
-    if numbers is None and row.id not in effects.ended:
-        effects.include(_end(connection, row, now))
+    if numbers is None:
+        if row.id not in effects.ended:
+            effects.include(_end(connection, row, now))
+        if row.started_at is None:  # what was to start it is to leave it alone
+            effects.include(triggers.stop_those_of(connection, row.key, now))
     return effects
 
 

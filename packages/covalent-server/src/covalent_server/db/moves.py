@@ -57,6 +57,8 @@ class Effects:
     spawning: bool = False
     #: When the first of the delayed nodes is due.
     due_at: float | None = None
+    #: Whether a trigger is to be looked at.
+    triggers: bool = False
 
     def include(self, other: Effects) -> None:
         """Take in what another operation brought about."""
@@ -64,6 +66,7 @@ class Effects:
         self.ended |= other.ended
         self.settled |= other.settled
         self.spawning |= other.spawning
+        self.triggers |= other.triggers
         self.due_at = min(filter(None, (self.due_at, other.due_at)), default=None)
 
 

@@ -68,7 +68,8 @@ _NODE = (
 
 
 def _owned(statement: Select[Any], owner: str) -> Select[Any]:
-    return statement.where(dispatch.c.owner == owner, dispatch.c.complete == 1)
+    # What looks at a directory is no dispatch of its user's: it is seen in the list of triggers.
+    return statement.where(dispatch.c.owner == owner, dispatch.c.complete == 1, dispatch.c.observes.is_(None))
 
 
 def _dispatch_row(connection: Connection, owner: str, dispatch_id: str) -> AnyRow:
@@ -272,7 +273,7 @@ def events(connection: Connection, owner: str, after: int, limit: int) -> EventL
         select(event, dispatch.c.id.label("dispatch_id"), node.c.number)
         .join(dispatch, dispatch.c.key == event.c.dispatch)
         .outerjoin(node, node.c.key == event.c.node)
-        .where(event.c.sequence > after, dispatch.c.owner == owner)
+        .where(event.c.sequence > after, dispatch.c.owner == owner, dispatch.c.observes.is_(None))
         .order_by(event.c.sequence)
         .limit(limit)
     )

@@ -120,6 +120,8 @@ dispatch: Final = Table(
     Column("tags", Text, nullable=False, server_default="[]"),
     #: Environment variables of its tasks, as a JSON object; None for none.
     Column("env", Text),
+    #: The trigger for which its one task looks at a directory; None for the dispatches that users see.
+    Column("observes", _Key),
     UniqueConstraint("owner", "idempotency_key"),
     Index("ix_dispatch_parent", "parent"),
 )
@@ -226,6 +228,34 @@ cached: Final = Table(
     Column("cache_key", String(64), primary_key=True),
     Column("output", String(64), ForeignKey("asset.digest"), nullable=False),
     sqlite_with_rowid=False,
+)
+
+#: What starts a dispatch by itself, again and again.
+trigger: Final = Table(
+    "trigger",
+    metadata,
+    Column("key", _Key, primary_key=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("owner", String, nullable=False),
+    #: The dispatch that the first firing starts, unless it has run before, and that the others repeat.
+    Column("dispatch", _Key, ForeignKey("dispatch.key"), nullable=False),
+    #: When it fires, as the JSON of a ``covalent.wire.triggers.Trigger``.
+    Column("terms", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("stopped_at", Float),
+    #: When it is to be looked at, and the time that this was reckoned from; None while its directory is looked at.
+    Column("since", Float, nullable=False),
+    Column("due_at", Float),
+    #: What its directory looked like at last, as a digest, and the dispatch that looks at it now.
+    Column("seen", String(64)),
+    Column("observer", _Key),
+    #: How often it has fired, when last, and which dispatch that gave.
+    Column("firings", Integer, nullable=False, server_default="0"),
+    Column("fired_at", Float),
+    Column("last", _Key),
+    #: What went wrong since.
+    Column("error", Text),
+    Index("ix_trigger_dispatch", "dispatch"),
 )
 
 #: What tasks printed, in pieces; writing a piece again changes nothing.

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from covalent.wire import INLINE_ASSET_BYTES
 from covalent_server.core.errors import UnknownAssetError
 from covalent_server.core.events import LeaseEnd
-from covalent_server.db import assets, dispatches, ending, identity, reads, waking
+from covalent_server.db import assets, dispatches, ending, identity, reads, triggers, waking
 from covalent_server.db import work as rows
 from covalent_server.engine import intake, recovery
 from covalent_server.engine.bell import heard
@@ -23,12 +23,15 @@ from covalent_server.engine.provisioning import Provisioning
 from covalent_server.engine.shared import Shared, monotonic, now, surviving
 from covalent_server.engine.spawning import spawn
 from covalent_server.engine.submission import Submission, prepare
+from covalent_server.engine.triggering import watch
+from covalent_server.engine.triggers import check_id, declared
 from covalent_server.engine.workplace import Workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from covalent.wire.records import DispatchRecord
+    from covalent.wire.triggers import Registration, TriggerRecord
     from covalent.wire.work import Hello, Welcome
     from covalent_server.db import Session
     from covalent_server.db.identity import PoolRow
@@ -203,6 +206,32 @@ class Engine:
         """Run one of the functions of ``db.reads``."""
         return await self.shared.read(lambda session: function(session, *arguments, **named))
 
+    # Triggers.
+
+    async def register(self, caller: Caller, registration: Registration) -> TriggerRecord:
+        """Attach a trigger to a dispatch that is there; answered after the commit, the same for a repetition."""
+        check_id(registration.trigger_id)
+        new = await asyncio.to_thread(
+            declared,
+            registration.trigger,
+            "trigger",
+            host=self.shared.host,
+            at=now(),
+            trigger_id=registration.trigger_id,
+        )
+        await self.shared.write(
+            lambda session: triggers.register(session, caller.owner, registration.dispatch_id, new, now())
+        )
+        self.shared.triggers.set()
+        (record,) = await self.read(triggers.records, caller.owner, ids=[registration.trigger_id])
+        return record
+
+    async def stop_triggers(self, caller: Caller, ids: Sequence[str]) -> tuple[TriggerRecord, ...]:
+        """Let triggers fire no more; which these were."""
+        stopped, effects = await self.shared.write(lambda session: triggers.stop(session, caller.owner, ids, now()))
+        self.shared.tell(effects)
+        return await self.read(triggers.records, caller.owner, ids=stopped)
+
     # Assets.
 
     async def missing(self, caller: Caller, digests: Sequence[str]) -> list[str]:
@@ -298,7 +327,13 @@ class Engine:
 
     def watches(self) -> tuple[Coroutine[None, None, None], ...]:
         """What goes on by itself for as long as the engine runs."""
-        return self._sweep(), self._staff(), self._wake(), spawn(self.shared, self.submit)
+        return (
+            self._sweep(),
+            self._staff(),
+            self._wake(),
+            spawn(self.shared, self.submit),
+            watch(self.shared, self.submit),
+        )
 
     async def close(self, *, keep_workers: bool) -> None:
         """Give out no more work, and let local workers finish."""

@@ -131,7 +131,7 @@ class Provisioning:
             item.pool.id for item in self._workers.values() if item.worker is None or not self._silent(item.worker)
         }
         for pool in pools:
-            if pool.executor not in registry.KNOWN:
+            if not registry.startable(pool.executor, pool.place):
                 await self._fail(pool, registry.unknown_reason(pool.executor))
             elif pool.id not in served | self._starting and not self._closing and self._may_start(pool):
                 self._starting.add(pool.id)
@@ -155,7 +155,7 @@ class Provisioning:
             python=pool.place,
             url=self._url,
             pool=str(pool.id),
-            slots=self._settings.local_slots,
+            slots=registry.OBSERVER_SLOTS if pool.executor == registry.OBSERVER else self._settings.local_slots,
             token=token,
             directory=self._directory / f"pool-{pool.id}",
             max_idle=MAX_IDLE,
@@ -212,6 +212,9 @@ class Provisioning:
         async with self._placing:  # what is being started is to be stopped, too
             pass
         if not keep_workers:
+            for item in self._workers.values():
+                if item.pool.executor == registry.OBSERVER:  # what looks at a directory never ends by itself
+                    item.process.signal(signal.SIGKILL)
             for seconds, number in (
                 (DRAIN_SECONDS, signal.SIGTERM),
                 (KILL_SECONDS, signal.SIGTERM),

@@ -49,6 +49,8 @@ class Shared:
     unborn: asyncio.Event = field(default_factory=asyncio.Event)
     #: Rings when a delayed node may be due.
     due: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Rings when a trigger is to be looked at.
+    triggers: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def write(self, operation: Callable[[Session], T]) -> T:
         """Run an operation in the next commit; returns after it."""
@@ -73,6 +75,8 @@ class Shared:
         self.bell.ring(("worker", worker) for worker in released if worker is not None)
         if effects.spawning:
             self.unborn.set()
+        if effects.triggers:
+            self.triggers.set()
         if effects.due_at is not None:
             asyncio.get_running_loop().call_later(max(0.0, effects.due_at - now()), self.due.set)
 

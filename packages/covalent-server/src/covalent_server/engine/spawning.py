@@ -19,7 +19,7 @@ from covalent_server.core.errors import ObsoleteSublatticeError, RequestError
 from covalent_server.db import waking
 from covalent_server.engine import intake
 from covalent_server.engine.shared import Shared, log, now, surviving
-from covalent_server.engine.submission import Submission
+from covalent_server.engine.submission import NO_USERS_KEY, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 #: Sublattices that are read into memory together.
 _AT_ONCE: Final = 32
-#: No user's key begins with it: theirs are ASCII.
-_KEY: Final = "\N{SECTION SIGN}"
 
 
 async def spawn(shared: Shared, submit: Callable[[Submission], Awaitable[str]]) -> None:
@@ -82,7 +80,7 @@ def _submission(item: waking.Unborn, store: FileStore) -> Submission:
         owner=item.owner,
         manifest=manifest,
         plain=plain,
-        idempotency_key=f"{_KEY}{item.node}.{item.attempt}",
+        idempotency_key=f"{NO_USERS_KEY}{item.node}.{item.attempt}",
         body_digest=hashlib.sha256(text).hexdigest(),
         parent=(item.node, item.attempt),
         env={} if item.env is None else msgspec.json.decode(item.env),

@@ -10,15 +10,21 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from covalent.errors import FeatureError, WireError
-from covalent.wire import FEATURES, PROTOCOL
+from covalent.wire import FEATURES, PROTOCOL, SERVER_FEATURES
 from covalent.wire.manifest import Kind, Manifest, Node
 from covalent_server.core.decisions import Policy
 from covalent_server.core.errors import ProtocolError
 from covalent_server.core.planning import Plan, plan
 from covalent_server.db.assets import NewAsset
 from covalent_server.db.dispatches import NewDispatch, NewLink, NewNode, Place
+from covalent_server.db.triggers import NewTrigger, Turn
+from covalent_server.engine import triggers
+from covalent_server.engine.shared import now
 from covalent_server.executors.registry import place_of
 
+MAX_TRIGGERS: Final = 100
+#: What the engine's own idempotency keys begin with: users' are ASCII.
+NO_USERS_KEY: Final = "\N{SECTION SIGN}"
 #: Where an integer beyond 64 bits may be: looked for in the text first, because that is fast.
 _LONG_NUMBER: Final = re.compile(r"\d{19}")
 
@@ -38,6 +44,8 @@ class Submission:
     parent: tuple[int, int] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     rank: int = 0
+    #: The firing of a trigger that it comes of.
+    turn: Turn | None = None
 
 
 def check_protocol(protocol: int, requires: Sequence[str]) -> None:
@@ -59,6 +67,8 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
     planned = plan(manifest)
     if submission.parent is not None and planned.left_to_client:
         raise WireError("a sublattice's value cannot be left to the client", path="graph.graph.output")
+    if submission.parent is not None and manifest.triggers:
+        raise WireError("a sublattice is started by its task and has no triggers", path="triggers")
     env = {**submission.env, **manifest.env}
     nodes = submission.plain["graph"].get("nodes", [])
     head = _without_parts(submission.plain)
@@ -67,7 +77,7 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         owner=submission.owner,
         name=manifest.name or manifest.graph.graph.name,
         manifest=_text(head, "$"),
-        requires=manifest.requires,
+        requires=tuple(name for name in manifest.requires if name not in SERVER_FEATURES),
         project=manifest.project,
         output_node=planned.output_node,
         result=planned.constant,
@@ -78,13 +88,25 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         idempotency_key=submission.idempotency_key,
         body_digest=submission.body_digest,
         postprocesses=planned.postprocesses,
-        hold=manifest.hold,
+        hold=manifest.hold or bool(manifest.triggers),
         tags=manifest.tags,
         env=_text(env, "env") if env else None,
         rank=submission.rank - manifest.priority,
         reuse=manifest.reuse,
         parent=submission.parent,
+        triggers=_triggers(manifest, host),
+        turn=submission.turn,
     )
+
+
+def _triggers(manifest: Manifest, host: str) -> list[NewTrigger]:
+    if len(manifest.triggers) > MAX_TRIGGERS:
+        raise WireError(f"more than {MAX_TRIGGERS} triggers", path="triggers")
+    at = now()
+    return [
+        triggers.declared(trigger, f"triggers[{index}]", host=host, at=at)
+        for index, trigger in enumerate(manifest.triggers)
+    ]
 
 
 def _without_parts(plain: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 LOCAL: Final = "local"
 KNOWN: Final = (LOCAL,)
+#: The pools in which directories are looked at: of the local executor's interpreters, but apart from users' tasks.
+OBSERVER: Final = "observer"
+#: Directories that one of their workers looks at at a time; further ones take turns.
+OBSERVER_SLOTS: Final = 32
 
 
 def place_of(metadata: Metadata, path: str, host: str) -> str:
@@ -48,6 +52,11 @@ def _check_directories(data: Mapping[str, Any], path: str) -> None:
         raise ExecutorRefusedError("the working directory has to be an absolute path", f"{path}.workdir")
     if not isinstance(unique, bool):
         raise ExecutorRefusedError("expected true or false", f"{path}.create_unique_workdir")
+
+
+def startable(executor: str, place: str) -> bool:
+    """Whether this server starts workers for a pool. An ``observer`` that a user named has no place."""
+    return executor in KNOWN or (executor == OBSERVER and bool(place))
 
 
 def unknown_reason(executor: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from covalent_server.web import assets, dispatches, server, workers
+from covalent_server.web import assets, dispatches, server, triggers, workers
 from covalent_server.web.errors import RefusedError, answer, internal, problem
 from covalent_server.web.keys import CALLER, ENGINE, INFO
 from covalent_server.web.routing import Handler, Route, Scope
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUTES: Final[tuple[Route, ...]] = (*server.ROUTES, *dispatches.ROUTES, *assets.ROUTES, *workers.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *server.ROUTES,
+    *dispatches.ROUTES,
+    *triggers.ROUTES,
+    *assets.ROUTES,
+    *workers.ROUTES,
+)
 _SCOPES: Final = {route.handler: route.scope for route in ROUTES}
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 

@@ -22,6 +22,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (errors.UnknownNodeError, 404, "unknown-node"),
     (errors.UnknownAssetError, 404, "unknown-asset"),
     (errors.UnknownWorkerError, 404, "unknown-worker"),
+    (errors.UnknownTriggerError, 404, "unknown-trigger"),
     (errors.IdempotencyConflictError, 409, "idempotency-conflict"),
     (errors.EndedDispatchError, 409, "dispatch-ended"),
     (errors.ForeignAssetError, 422, "missing-assets"),
