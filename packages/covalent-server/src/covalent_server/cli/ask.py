@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from covalent.errors import WireError
+from covalent.wire.codec import from_json
+from covalent.wire.records import Problem
 from covalent_server.errors import NotAnsweringError
 
 
@@ -24,6 +27,15 @@ class Answer:
     def ok(self) -> bool:
         """Whether the server did what it was asked."""
         return 200 <= self.status < 300
+
+    @property
+    def refusal(self) -> str:
+        """What the server says of why it did not."""
+        try:
+            problem = from_json(Problem, self.plain)
+        except WireError:
+            return f"the server answered {self.status}"
+        return f"{problem.title}: {problem.detail}" if problem.detail else problem.title
 
 
 def ask(method: str, url: str, *, token: str | None, seconds: float, body: Mapping[str, Any] | None = None) -> Answer:

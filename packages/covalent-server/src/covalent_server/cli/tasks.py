@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
-from covalent.errors import WireError
 from covalent.wire.codec import from_json
-from covalent.wire.records import DispatchRecord, NodeList, NodeRecord, Problem
+from covalent.wire.records import DispatchRecord, NodeList, NodeRecord
 from covalent_server.cli import ask, record, tokens
 from covalent_server.cli.directory import DataDirectory
 from covalent_server.errors import NotAnsweringError, NotRunningError, RefusedError
@@ -67,7 +66,7 @@ class Streams:
             else:
                 if answer.ok:
                     return answer
-                raise RefusedError(_refusal(answer))
+                raise RefusedError(answer.refusal)
             pause()
 
 
@@ -83,11 +82,3 @@ def streams(settings: Settings, dispatch_id: str, stream: str) -> Streams:
 def pause() -> None:
     """Wait before asking again."""
     time.sleep(_PAUSE)
-
-
-def _refusal(answer: ask.Answer) -> str:
-    try:
-        problem = from_json(Problem, answer.plain)
-    except WireError:
-        return f"the server answered {answer.status}"
-    return f"{problem.title}: {problem.detail}" if problem.detail else problem.title

@@ -10,7 +10,7 @@ import click
 
 from covalent_server.cli import ask, options, output, record, tokens
 from covalent_server.cli.directory import DataDirectory
-from covalent_server.errors import CovalentServerError, NotRunningError
+from covalent_server.errors import NotRunningError, RefusedError
 
 _ANSWER: Final = 10.0
 _HEAD: Final = ("TRIGGER", "WORKFLOW", "STARTS", "FIRINGS", "NEXT")
@@ -52,12 +52,11 @@ def _asked(flags: options.Flags, method: str, path: str, body: Mapping[str, Any]
     settings = options.load(flags)
     known = record.look(DataDirectory(path=settings.data_dir)).record
     if known is None:
-        raise NotRunningError(f"no server is running on {settings.data_dir}; start one with: covalent start")
+        raise NotRunningError(f"no server runs on {settings.data_dir}; start it with: covalent start")
     token = tokens.read_token(settings.config_dir, known.url)
     answer = ask.ask(method, f"{known.url}/api/v1/{path}", token=token, seconds=_ANSWER, body=body)
     if not answer.ok:
-        problem = answer.plain if isinstance(answer.plain, dict) else {}
-        raise CovalentServerError(problem.get("detail") or f"the server answered {answer.status}; see: covalent logs")
+        raise RefusedError(answer.refusal)
     return answer.plain
 
 
