@@ -98,6 +98,38 @@ def test_a_running_task_is_followed_through_the_servers_death(own_project: Proje
         assert program.told().value == 1
 
 
+def test_another_attempt_is_followed_after_the_one_that_failed(project: Project, gate: Path) -> None:
+    project.workflow(
+        """
+        import os
+        import time
+
+
+        @ct.electron(retries=1)
+        def stumble(gate):
+            again = os.path.exists(gate)
+            print("again" if again else "at first", flush=True)
+            while not os.path.exists(gate):
+                time.sleep(0.01)
+            if not again:
+                raise ValueError("no")
+            return 1
+
+
+        @ct.lattice
+        def workflow(gate):
+            return stumble(gate)
+        """
+    )
+    project.write("follows.py", _FOLLOWS)
+    with project.start(str(gate)) as program:
+        follower = Follower(project, "follows.py", program.dispatch_id())
+        assert next(follower.lines) == "at first\n"
+        gate.touch()
+        assert follower.rest() == "again\nended\n"
+        assert program.told().value == 1
+
+
 def test_all_tasks_of_a_dispatch_are_followed_to_its_end(project: Project, gate: Path) -> None:
     project.workflow(_SPEAKS)
     with project.start(str(gate)) as program:

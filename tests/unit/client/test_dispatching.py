@@ -96,9 +96,11 @@ def test_anything_but_a_lattice_is_refused_with_how_to_make_one(start: Any, give
 
 
 def test_what_is_said_of_a_dispatch_stands_in_its_manifest(server: FakeServer, workflow: ct.Lattice[...]) -> None:
-    start = ct.dispatch(workflow, name="a trial", tags=["small", "nightly"], env={"OMP_NUM_THREADS": "1"}, priority=-3)
+    start = ct.dispatch(
+        workflow, name="a trial 👩\u200d🔬", tags=["small", "nightly"], env={"OMP_NUM_THREADS": "1"}, priority=-3
+    )
     manifest = server.manifests[start(3)]
-    assert (manifest.name, manifest.tags, manifest.priority) == ("a trial", ("small", "nightly"), -3)
+    assert (manifest.name, manifest.tags, manifest.priority) == ("a trial 👩\u200d🔬", ("small", "nightly"), -3)
     assert (manifest.env, manifest.requires, manifest.hold) == ({"OMP_NUM_THREADS": "1"}, ("variables",), False)
 
 
@@ -121,6 +123,7 @@ def test_a_workflow_is_registered_without_being_started(server: FakeServer, work
         ({"name": "  "}, ValueError, "name is one line of 1 to 1024 characters"),
         ({"name": "a\nb"}, ValueError, "name is one line"),
         ({"name": "a" * 1025}, ValueError, "name is one line"),
+        ({"name": "\udc80"}, ValueError, "name is one line"),
         ({"tags": "nightly"}, TypeError, r"tags is a list of words, so write tags=\['nightly'\]"),
         ({"tags": 3}, TypeError, "tags is a list of words such as .* not 3"),
         ({"tags": ["a", 3]}, TypeError, "a tag is a text such as 'nightly', not 3"),

@@ -14,6 +14,8 @@ _VARIABLES: Final = "variables"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Beginnings of variables that decide which code is loaded, or which server is spoken to.
 _REFUSED: Final = ("LD_", "PYTHON", "COVALENT_")
+#: What breaks a line or cannot be stored.
+_UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONGEST_NAME: Final = 1024
 _LONGEST_TAG: Final = 200
 _MOST_TAGS: Final = 100
@@ -84,8 +86,8 @@ def _tags(tags: object) -> tuple[str, ...]:
 def _check_text(what: str, text: object, longest: int, meaning: str) -> None:
     if not isinstance(text, str):
         raise TypeError(f"{what} is {meaning}, not {text!r}")
-    if not text.strip() or len(text) > longest or not text.isprintable():
-        raise ValueError(f"{what} is one line of 1 to {longest} characters that can be printed, not {text[:50]!r}")
+    if not text.strip() or len(text) > longest or _UNFIT.search(text):
+        raise ValueError(f"{what} is one line of 1 to {longest} characters, not {text[:50]!r}")
 
 
 def _variables(env: object) -> dict[str, str]:

@@ -21,7 +21,7 @@ from covalent import markup
 from covalent.errors import DispatchFailedError, ServerError, TransportError
 from covalent.lattice import Lattice
 from covalent.result import finishing
-from covalent.result.archive import Archive, Extent, write
+from covalent.result.extent import Extent
 from covalent.result.following import Follower, pause
 from covalent.result.nodes import NodeResult, listed, moment, standing
 from covalent.result.source import ServerSource, Source
@@ -266,6 +266,8 @@ class Result:
         for what :func:`covalent.get_result` was told to leave out. :meth:`load` needs neither a server nor the
         workflow's packages.
         """
+        from covalent.result.archive import write  # noqa: PLC0415 - few results are saved
+
         return write(Path(path), self._record, self._source, self._extent, self._known)
 
     @classmethod
@@ -274,6 +276,8 @@ class Result:
 
         The file is read when something of it is asked for, so it has to stay where it is.
         """
+        from covalent.result.archive import Archive  # noqa: PLC0415 - as above
+
         archive = Archive(Path(path))
         index = archive.index
         return cls(archive.dispatch(index.dispatch_id), archive, index.extent)

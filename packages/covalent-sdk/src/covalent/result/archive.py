@@ -17,6 +17,7 @@ from typing import Final
 
 from covalent.errors import ArchiveError, WireError
 from covalent.graph import TransportGraph
+from covalent.result.extent import Extent
 from covalent.result.source import Source
 from covalent.transportable import TransportableObject
 from covalent.wire.codec import dumps, from_json, loads
@@ -27,18 +28,8 @@ from covalent.wire.streams import STREAMS
 _FORMAT: Final = 1
 _INDEX: Final = "result.json"
 _EXTENSION: Final = ".zip"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extent:
-    """What belongs to a result, when it is saved and when it is fetched ahead."""
-
-    #: The bytes of its value.
-    value: bool = True
-    #: The bytes of its nodes' outputs.
-    outputs: bool = True
-    #: The dispatches of its sublattices.
-    sublattices: bool = True
+#: From so many bytes on, files are stored as they are.
+_LARGE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +65,11 @@ def write(
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
         partial = Path(file.name)
         try:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.writestr(_INDEX, dumps(index))
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr(_INDEX, dumps(index), zipfile.ZIP_DEFLATED)
                 for name, data in _contents(saved.values(), source, extent, known):
-                    archive.writestr(name, data)
+                    # Numbers, which is what large assets are made of, hardly get smaller.
+                    archive.writestr(name, data, zipfile.ZIP_STORED if len(data) > _LARGE else zipfile.ZIP_DEFLATED)
             partial.replace(target)
         except BaseException:
             partial.unlink(missing_ok=True)
