@@ -254,6 +254,22 @@ def test_what_identifies_a_functions_code_knows_of_named_modules(home: Path) -> 
     assert len({Project().digest([]), before, after}) == 3
 
 
+def test_an_installed_module_with_compiled_code_is_refused_and_ones_own_is_sent(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = home / "site-packages"
+    for directory in (site / "fast", home / "own"):
+        package(directory, part="")
+        (directory / "_core.cpython-311-x86_64-linux-gnu.so").touch()
+    monkeypatch.syspath_prepend(site)
+    for name in ("fast", "fast.part"):
+        with pytest.raises(ProjectError, match=rf"names '{name}', which holds compiled code \(.*_core\..*install it"):
+            Project(named=frozenset({name})).files([])
+    assert len(Project(named=frozenset({"own"})).files([])) == 3
+    (site / "fast" / ".covalentignore").write_text("*.so\n")
+    assert len(Project(named=frozenset({"fast"})).files([])) == 2
+
+
 @pytest.mark.parametrize("name", ["json", "sys", "no_such_module", "__main__"])
 def test_a_named_module_that_cannot_be_sent_is_refused_by_its_name(name: str) -> None:
     with pytest.raises(ProjectError, match=f"deps_module names '{name}', of which there is no file to send"):

@@ -19,6 +19,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from covalent.errors import ProjectError
 from covalent.project.archive import CODEC, MAX_BYTES, Merged, extract, merge, pack
@@ -27,6 +28,9 @@ from covalent.project.finding import Module, imports, locate, roots
 from covalent.transportable import Origins
 
 __all__ = ["CODEC", "MAX_BYTES", "Merged", "Project", "extract", "merge", "pack"]
+
+#: How files of compiled modules end.
+_COMPILED: Final = (".so", ".pyd", ".dll", ".dylib")
 
 
 @dataclass(slots=True)
@@ -71,6 +75,13 @@ class Project:
             raise ProjectError(
                 f"deps_module names {name!r}, of which there is no file to send: it is not to be found by this "
                 "process, or a part of Python itself; leave it out, or name a module that lies in a file or a package"
+            )
+        files = self._files_of(module.place, module.path)
+        compiled = next((path for path in files.values() if path.name.endswith(_COMPILED)), None)
+        if compiled is not None and locate(name) is None:
+            raise ProjectError(
+                f"deps_module names {name!r}, which holds compiled code ({compiled}): that runs on machines and Pythons "
+                "like this one alone. Leave it out, and install it in the environment where the task runs"
             )
 
     def _closure(self, needed: Iterable[str]) -> set[str]:
