@@ -69,6 +69,11 @@ def test_status_only_is_a_dict_of_id_and_status() -> None:
     assert get_result("it", status_only=True) == {"id": "it", "status": Status.RUNNING}
 
 
+def test_where_old_scripts_kept_results_is_accepted_with_what_to_write() -> None:
+    with pytest.warns(DeprecationWarning, match=r"leave it out, and write result\.save\(path\)"):
+        assert get_result("it", results_dir="./results").status == "RUNNING"
+
+
 def test_what_old_scripts_say_about_downloads_is_accepted() -> None:
     result = get_result("it", workflow_output=False, intermediate_outputs=False, sublattice_results=False)
     assert result.dispatch_id == "it"

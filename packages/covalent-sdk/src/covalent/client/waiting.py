@@ -8,6 +8,7 @@ the dispatch has come.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any, Final, Literal, overload
 from urllib.parse import quote
@@ -37,6 +38,7 @@ def get_result(
     workflow_output: bool = ...,
     intermediate_outputs: bool = ...,
     sublattice_results: bool = ...,
+    results_dir: object = ...,
 ) -> Result: ...
 
 
@@ -50,6 +52,7 @@ def get_result(
     workflow_output: bool = ...,
     intermediate_outputs: bool = ...,
     sublattice_results: bool = ...,
+    results_dir: object = ...,
 ) -> dict[str, Any]: ...
 
 
@@ -62,6 +65,7 @@ def get_result(
     workflow_output: bool = True,
     intermediate_outputs: bool = True,
     sublattice_results: bool = True,
+    results_dir: object = None,
 ) -> Result | dict[str, Any]:
     """How a dispatch stands, or with ``wait`` how it ended; with ``status_only`` as ``{"id", "status"}``.
 
@@ -77,6 +81,13 @@ def get_result(
     285
     """
     check_id(dispatch_id)
+    if results_dir is not None:
+        warnings.warn(
+            "ct.get_result(results_dir=...) says nothing any more, since results are kept by the server: leave it out, "
+            "and write result.save(path) to have one in a file",
+            DeprecationWarning,
+            stacklevel=2,
+        )
     server = connect(dispatcher_addr)
     try:
         record = wait_until_ended(server, dispatch_id) if wait else persistently(lambda: ask(server, dispatch_id))

@@ -80,8 +80,8 @@ class Project:
         compiled = next((path for path in files.values() if path.name.endswith(_COMPILED)), None)
         if compiled is not None and locate(name) is None:
             raise ProjectError(
-                f"deps_module names {name!r}, which holds compiled code ({compiled}): that runs on machines and Pythons "
-                "like this one alone. Leave it out, and install it in the environment where the task runs"
+                f"deps_module names {name!r}, which holds compiled code ({compiled}), and that runs on machines and "
+                "Pythons like this one alone. Leave it out, and install it in the environment where the task runs"
             )
 
     def _closure(self, needed: Iterable[str]) -> set[str]:
