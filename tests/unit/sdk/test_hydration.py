@@ -98,6 +98,20 @@ def test_function_ids_tell_functions_and_environments_apart() -> None:
     assert set(ids(built(other))).isdisjoint(here)
 
 
+def test_function_ids_know_what_is_handed_over_by_a_call_before_and_of_no_other_call() -> None:
+    def identity(*calls: Any) -> str:
+        same = ct.electron(lambda value, seed=0: (value, seed), call_before=list(calls))
+        return dehydrate(built(ct.lattice(lambda: same(1)))).manifest.graph.nodes[0].function_id
+
+    def handed(seed: int) -> ct.DepsCall:
+        return ct.DepsCall(abs, [seed], retval_keyword="seed")
+
+    assert identity(handed(7)) == identity(handed(7)) != identity(handed(8))
+    assert identity(ct.DepsCall(print, [1])) == identity(ct.DepsCall(print, [2])) == identity()
+    stored = [ct.DepsCall.from_dict(handed(seed).to_dict()) for seed in (7, 7, 8)]
+    assert identity(stored[0]) == identity(stored[1]) != identity(stored[2])
+
+
 def test_a_lattice_from_json_brings_its_project_and_everything_else() -> None:
     lattice = built(workflow, 1)
     package = dehydrate(lattice)

@@ -132,6 +132,12 @@ class DepsCall:
         """With which keyword arguments."""
         return dict(self._opened["kwargs"])
 
+    def description(self) -> object:
+        """What it hands over, and under which name: something to tell it from other calls by. Nothing is opened."""
+        if self._asset is not None:
+            return self.retval_keyword, self._asset.value_id
+        return self.retval_keyword, self.func, self.args, self.kwargs
+
     def transportable(self) -> TransportableObject:
         """The call as an asset, which opens as ``{"function", "args", "kwargs", "retval_keyword"}``."""
         return self._asset or TransportableObject({**self._call, "retval_keyword": self.retval_keyword})

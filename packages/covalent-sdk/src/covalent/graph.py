@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
+from covalent.deps import DepsCall
 from covalent.errors import GraphError, WireError
 from covalent.transportable import TransportableObject
 from covalent.wire import template
@@ -33,6 +34,8 @@ class TransportGraph:
         self.assets: dict[str, TransportableObject] = {}
         #: By asset id: the functions themselves, known only to the process that built the graph.
         self.functions: dict[str, Callable[..., Any]] = {}
+        #: By asset id: the calls around tasks themselves, likewise.
+        self.calls: dict[str, DepsCall] = {}
         #: Modules that are to be sent along, by name, whether or not its functions need them.
         self.modules: set[str] = set()
         self._links: set[Link] = set()
@@ -92,6 +95,7 @@ class TransportGraph:
         named = self.named_assets
         self.assets = {digest: asset for digest, asset in self.assets.items() if digest in named}
         self.functions = {digest: function for digest, function in self.functions.items() if digest in named}
+        self.calls = {digest: call for digest, call in self.calls.items() if digest in named}
 
     def add_wait(self, source: int, target: int) -> None:
         """Let a task begin only after another one has ended."""

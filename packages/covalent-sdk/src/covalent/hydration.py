@@ -164,7 +164,7 @@ class _Resolver:
     def __init__(self, graph: TransportGraph, found: Project) -> None:
         self._graph = graph
         self._found = found
-        self._ids: dict[tuple[str, str], str] = {}
+        self._ids: dict[tuple[str, ...], str] = {}
         self._executors: dict[str, dict[str, Any]] = {}
 
     def resolved(self, node: Node) -> Node:
@@ -180,8 +180,16 @@ class _Resolver:
         function = self._graph.functions.get(node.function)
         if function is None:
             return ""
-        if (node.function, key) not in self._ids:
+        handing = self._handing(node)
+        known = (node.function, key, *handing)
+        if known not in self._ids:
             environment = {"executor": node.metadata.executor, **{name: data.get(name) for name in _ENVIRONMENT}}
-            code = self._found.digest([self._graph.assets[node.function].origins])
-            self._ids[node.function, key] = function_id(function, project=code, environment=environment)
-        return self._ids[node.function, key]
+            code = self._found.digest(self._graph.assets[digest].origins for digest in (node.function, *handing))
+            described = [function, *(self._graph.calls[digest].description() for digest in handing)]
+            self._ids[known] = function_id(described if handing else function, project=code, environment=environment)
+        return self._ids[known]
+
+    def _handing(self, node: Node) -> list[str]:
+        """The calls before a node that hand a value over to its function: what it gives depends on them too."""
+        calls = self._graph.calls
+        return [digest for digest in node.metadata.hooks.call_before if calls[digest].retval_keyword]

@@ -80,7 +80,8 @@ class Assets:
                     raise BoundElectronError(f"{what}: {error}") from None
                 except TransportError as error:
                     raise unserialisable(what, error) from None
-                self._calls[id(call)] = self._graph.add_asset(asset)
+                digest = self._calls[id(call)] = self._graph.add_asset(asset)
+                self._graph.calls[digest] = call
                 self._alive.append(call)
         return tuple(self._calls[id(call)] for call in calls)
 
