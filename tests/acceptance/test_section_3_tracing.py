@@ -450,6 +450,7 @@ facts["lattice"] = json.dumps(json.loads(ct.Lattice.deserialize_from_json(whole)
     json.loads(whole)
 )
 facts["links"] = sorted(json.loads(text))
+facts["drawn"] = small.draw(3).svg.count(">same<")
 facts["again"] = ct.dispatch_sync(ct.Lattice.deserialize_from_json(whole))(4).result
 """
 
@@ -468,6 +469,10 @@ def test_graphs_and_lattices_come_back_from_json_as_they_were(graphs: dict[str, 
     assert (graphs["graph"], graphs["lattice"]) == (True, True)
     assert graphs["links"] == ["directed", "graph", "links", "multigraph", "nodes"]
     assert graphs["again"] == [0, 1, 2, 3]
+
+
+def test_a_graph_is_drawn_without_the_server_package(graphs: dict[str, Any]) -> None:
+    assert graphs["drawn"] == 3
 
 
 def test_the_stored_graph_is_node_link_json_that_needs_no_covalent_to_be_read(

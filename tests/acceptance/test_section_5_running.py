@@ -381,6 +381,28 @@ def counted(path, x):
 
 
 facts["other function"] = [ct.dispatch_sync(workflow)(path, 1).result[0], count()]
+
+
+def with_seed(seed):
+    call = ct.DepsCall(int, [seed], retval_keyword="seed")
+    return ct.dispatch_sync(ct.lattice(lambda: ct.electron(lambda *, seed: seed, cache=True, call_before=call)()))()
+
+
+seeded = [with_seed(seed) for seed in (7, 7, 8)]
+nodes = [result.get_node_result(0) for result in seeded]
+facts["seeds"] = [result.result for result in seeded]
+facts["seeds kept"] = [node["start_time"] == node["end_time"] for node in nodes]
+
+
+@ct.electron(cache=True)
+@ct.lattice
+def sublattice(path):
+    return uncached(path)
+
+
+for _ in range(2):
+    kept = ct.dispatch_sync(ct.lattice(lambda: sublattice(path + " sublattice")))()
+facts["sublattice"] = [kept.status, len(open("runs sublattice").readlines())]
 facts["uncached"] = len(open("runs uncached").readlines())
 """
 
@@ -393,6 +415,8 @@ def test_a_cached_task_runs_once_for_each_function_and_input(user: Project) -> N
     assert found["other input"] == [{"x": 2}, 2]
     assert found["other function"] == [{"other": 1}, 3]
     assert found["uncached"] == 4
+    assert (found["seeds"], found["seeds kept"]) == ([7, 7, 8], [False, True, False])
+    assert found["sublattice"] == ["COMPLETED", 1]
 
 
 def test_a_module_that_no_import_names_is_sent_when_it_is_asked_for(user: Project) -> None:

@@ -14,6 +14,7 @@ from tests.installation import Installation
 #: What every script of this module has.
 _WORKFLOWS = """
 import os
+import time
 
 import crystals
 
@@ -70,6 +71,16 @@ def cannot_be_done(size):
     return [grow(size), weigh(grow(size + 1))]
 
 
+HASTY = ct.executor.LocalExecutor(time_limit=0.5)
+
+
+@ct.lattice(workflow_executor=HASTY, postprocess="replay")
+def takes_too_long(size):
+    if "SLOW" in os.environ:
+        time.sleep(600)
+    return Report("late", grow(size))
+
+
 def seen(dispatch_id):
     result = ct.get_result(dispatch_id, wait=True)
     nodes = result.get_all_node_results()
@@ -98,9 +109,10 @@ def plain(value):
 _SCRIPT = f"""{_WORKFLOWS}
 lattices = bare, reconstructed, replayed, left_to_the_client, replayed_by_the_client, cannot_be_done
 dispatched = {{lattice.__name__: ct.dispatch(lattice)(3) for lattice in lattices}}
+dispatched["takes_too_long"] = ct.dispatch(takes_too_long, env={{"SLOW": "yes"}})(3)
 for name, dispatch_id in dispatched.items():
     result, facts[name] = seen(dispatch_id)
-    if name in ("left_to_the_client", "replayed_by_the_client", "cannot_be_done"):
+    if name in ("left_to_the_client", "replayed_by_the_client", "cannot_be_done", "takes_too_long"):
         if name == "cannot_be_done":
             facts["outputs"] = sorted(result.get_all_node_outputs())
         facts[name]["post-processed"] = plain(result.post_process())
@@ -159,6 +171,16 @@ def test_an_executor_that_cannot_do_it_fails_the_post_processing_alone_and_the_c
     assert told["outputs"] == ["grow(0)", "grow(1)", "weigh(2)"]
     assert failed["post-processed"] == failed["held"] == [3, 64]
     assert failed["afterwards"]["status"] == "FAILED_POSTPROCESSING"
+
+
+def test_post_processing_that_takes_too_long_can_be_done_by_the_client_too(told: dict[str, Any]) -> None:
+    late = told["takes_too_long"]
+    assert (late["status"], late["nodes"]) == (
+        "FAILED_POSTPROCESSING",
+        [["grow", "COMPLETED"], ["replay", "FAILED"]],
+    )
+    assert "0.5 seconds" in late["error"]
+    assert late["post-processed"] == ["late", 3]
 
 
 def test_what_has_not_ended_cannot_be_put_together_and_says_so(told: dict[str, Any]) -> None:

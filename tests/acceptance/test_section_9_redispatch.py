@@ -49,6 +49,24 @@ def save(values, path):
     return sum(values)
 
 
+@ct.electron
+@ct.lattice
+def inner(values):
+    return other(len(values))
+
+
+@ct.electron
+@ct.lattice
+def breaks(values, path):
+    return save(values, path)
+
+
+@ct.lattice
+def with_sublattices(n, path):
+    values = load(n)
+    return inner(values), breaks(values, path)
+
+
 @ct.lattice
 def workflow(n, *, path):
     return save(scale(load(n)), path), other(n)
@@ -62,9 +80,9 @@ from science import JOURNAL, workflow
 
 
 def ran():
-    with open(JOURNAL) as file:
+    with open(JOURNAL, "r+") as file:
         lines = sorted(file.read().splitlines())
-    os.unlink(JOURNAL)
+        file.truncate(0)
     return lines
 
 
@@ -100,6 +118,14 @@ facts["replaced"] = end(
 )
 facts["other arguments"] = end(ct.redispatch(whole, reuse_previous_results=True)(5, path=path))
 facts["same arguments"] = end(ct.redispatch(first["id"], reuse_previous_results=True)(4, path=path))
+path = os.path.abspath("made even later")
+nested = facts["nested"] = end(ct.dispatch(science.with_sublattices)(3, path))
+os.mkdir(path)
+facts["nested again"] = end(ct.redispatch(nested["id"], reuse_previous_results=True)())
+facts["nested replaced"] = end(
+    ct.redispatch(facts["nested again"]["id"], replace_electrons={"inner": len}, reuse_previous_results=True)()
+)
+inside = ct.redispatch(nested["id"], replace_electrons={"save": science.save})
 result = ct.get_result(first["id"])
 facts["first afterwards"] = [result.status, result.error == first["error"], len(result.get_all_node_results())]
 facts["errors"] = [
@@ -107,6 +133,7 @@ facts["errors"] = [
     raised(ct.redispatch(first["id"], replace_electrons={"no_such": scale_by_two})),
     raised(ct.redispatch, first["id"], replace_electrons=[scale_by_two]),
     raised(ct.redispatch("no-such-dispatch")),
+    raised(inside),
 ]
 """
 
@@ -143,17 +170,25 @@ def test_other_arguments_run_what_depends_on_them(told: dict[str, Any]) -> None:
     assert told["same arguments"]["skipped"] == ["load", "other", "scale"]
 
 
+def test_a_sublattice_is_reused_built_again_or_replaced_as_a_whole(told: dict[str, Any]) -> None:
+    assert (told["nested"]["status"], told["nested"]["ran"]) == ("FAILED", ["load", "other", "save"])
+    again, replaced = told["nested again"], told["nested replaced"]
+    assert (again["value"], again["ran"], again["skipped"]) == ([3, 3], ["save"], ["inner", "load"])
+    assert (replaced["value"], replaced["ran"], replaced["skipped"]) == ([3, 3], [], ["breaks", "load"])
+
+
 def test_the_original_is_never_touched(told: dict[str, Any]) -> None:
     assert told["first afterwards"] == ["FAILED", True, 5]
 
 
 def test_mistakes_are_told_in_the_client(told: dict[str, Any]) -> None:
-    signature, unknown, listed, missing = told["errors"]
+    signature, unknown, listed, missing, inside = told["errors"]
     assert signature.startswith("ArgumentsError: scale(1) cannot be replaced by scale_without_default")
     assert "Missing arguments: by" in signature
     assert "has no electron 'no_such' to replace; it has: load, other, save, scale" in unknown
     assert listed.startswith("TypeError: replace_electrons is a dict")
     assert missing.startswith("MissingLatticeRecordError: ")
+    assert "electrons inside a sublattice (breaks, inner) are replaced by replacing the whole sublattice" in inside
 
 
 def test_whoever_lacks_the_workflows_modules_can_run_it_again(

@@ -59,6 +59,28 @@ async def taken(worker: FakeWorker, count: int = 1) -> list[Lease]:
     return leases
 
 
+def test_the_value_of_a_sublattice_may_be_kept_and_then_nothing_of_it_runs_again(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            made = node(0, name="nested", kind=Kind.SUBLATTICE)
+            made = replace(made, function_id="nested", metadata=replace(made.metadata, cache=True))
+            first = await engine.submit(submission(manifest([made])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lease,) = await worker.take()
+            await built(worker, lease, INNER)
+            while (await engine.dispatch(USER, first, 0)).status is not Status.COMPLETED:
+                await worker.work_on(await taken(worker), lambda lease: lease.name)
+            second = await engine.submit(submission(manifest([made])))
+            assert await worker.take() == []
+            assert (await ended(engine, second)).status is Status.COMPLETED
+            (kept,), (again,) = await nodes(engine, first), await nodes(engine, second)
+            assert (again.output, again.child) == (kept.output, None)
+            assert again.started_at == again.ended_at
+
+    asyncio.run(scenario())
+
+
 def test_a_sublattice_is_a_dispatch_whose_value_becomes_its_nodes(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:

@@ -14,7 +14,7 @@ from covalent_server.core.decisions import decide
 from covalent_server.core.events import ChildEnded
 from covalent_server.core.planning import conclude
 from covalent_server.core.states import NodeState
-from covalent_server.db import AnyRow
+from covalent_server.db import AnyRow, caching
 from covalent_server.db.moves import STATE, Effects, Move, policy_of, shift, view
 from covalent_server.db.tables import dispatch, event, node
 
@@ -84,7 +84,11 @@ def _end(connection: Connection, key: int, now: float) -> tuple[Effects, list[Mo
     if row.parent is None:
         return ended, []
     told = f"its sublattice, dispatch {row.id}, is {status}\n{error}" if error else None
-    return ended, [_child_ended(connection, row.parent, Child(status=status, error=told, result=result), now)]
+    move = _child_ended(connection, row.parent, Child(status=status, error=told, result=result), now)
+    # The key was noted when the node's own task was leased, as of any task.
+    key_of = select(node.c.cache_key).where(node.c.key == move.key)
+    caching.remember(connection, row.owner, [(connection.execute(key_of).scalar(), move)])
+    return ended, [move]
 
 
 def fail_child(connection: Connection, parent: int, reason: str, now: float) -> Effects:
