@@ -148,6 +148,10 @@ def test_nodes_move_only_along_the_table_and_what_ended_stays(
             assert after == node
         assert after.attempt >= node.attempt >= after.fenced - 1
         assert after.fenced <= after.attempt
+        # Each attempt fails once at most.
+        assert after.failures <= after.fenced
+        if node.state is NodeState.DISPATCHING and after != node:
+            assert isinstance(event, ChildEnded | CancelRequested)
         node = after
 
 
@@ -207,6 +211,26 @@ def test_a_failed_sublattice_is_tried_again_as_policy_says(status: Status) -> No
     assert decide(DISPATCHING, failed, Policy(spawns=True, retries=1)).node.state is NodeState.READY
     decision = decide(DISPATCHING, failed, SPAWNS)
     assert (decision.node.state, decision.error) == (NodeState.FAILED, "why")
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_once_a_sublattice_was_built_another_attempt_changes_nothing(outcome: Outcome) -> None:
+    # The late result of a lost attempt was taken; its replacement ends before it hears of that.
+    taken = decide(NodeView(state=NodeState.RUNNING, attempt=2, losses=1), COMPLETED, SPAWNS).node
+    assert taken == NodeView(state=NodeState.DISPATCHING, attempt=2, fenced=1, losses=1)
+    replacement = decide(taken, Finished(attempt=2, outcome=outcome), Policy(spawns=True, retries=3))
+    assert (replacement.node, replacement.acknowledgement) == (taken, Acknowledgement.STALE)
+    assert decide(taken, COMPLETED, SPAWNS).acknowledgement is Acknowledgement.DUPLICATE
+
+
+def test_no_attempt_of_before_a_failed_sublattice_comes_back() -> None:
+    dispatching = NodeView(state=NodeState.DISPATCHING, attempt=2, fenced=1, losses=1)
+    failed = ChildEnded(attempt=1, status=Status.FAILED)
+    again = decide(dispatching, failed, Policy(spawns=True, retries=1)).node
+    assert (again.state, again.failures) == (NodeState.READY, 1)
+    for outcome in Outcome:
+        late = Finished(attempt=2, outcome=outcome)
+        assert decide(again, late, Policy(spawns=True, retries=1)).node == again
 
 
 def test_the_end_of_an_earlier_attempts_sublattice_changes_nothing() -> None:

@@ -135,7 +135,9 @@ def _finish(node: NodeView, event: Finished, policy: Policy) -> Decision:
         return _unchanged(node, Acknowledgement.STALE)
     if event.attempt == node.fenced:
         return _unchanged(node, Acknowledgement.DUPLICATE)
-    if node.state.terminal or event.attempt < node.fenced or event.attempt > node.attempt:
+    # Once a sublattice was built, its dispatch decides: another attempt at building it comes too late.
+    over = node.state.terminal or node.state is NodeState.DISPATCHING
+    if over or event.attempt < node.fenced or event.attempt > node.attempt:
         return _unchanged(node, Acknowledgement.STALE)
     if event.outcome is Outcome.COMPLETED:
         # The first completion wins: it may come from an attempt whose lease was lost.
@@ -161,11 +163,11 @@ def _child_ended(node: NodeView, event: ChildEnded, policy: Policy) -> Decision:
 def _fail(node: NodeView, event: Finished | ChildEnded, policy: Policy, error: str) -> Decision:
     failures = node.failures + 1
     if failures > policy.retries:
-        return Decision(node=_view(node, NodeState.FAILED, fenced=event.attempt, failures=failures), error=error)
+        return Decision(node=_view(node, NodeState.FAILED, fenced=node.attempt, failures=failures), error=error)
     delay = policy.delay(failures, event.chance)
     if not delay:
-        return _become(node, NodeState.READY, fenced=event.attempt, failures=failures)
-    delayed = _view(node, NodeState.DELAYED, fenced=event.attempt, failures=failures)
+        return _become(node, NodeState.READY, fenced=node.attempt, failures=failures)
+    delayed = _view(node, NodeState.DELAYED, fenced=node.attempt, failures=failures)
     # The error of the last attempt is worth seeing while the next one is waited for.
     return Decision(node=delayed, error=error, due_at=event.at + delay)
 
