@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from covalent.status import Status
 from covalent.wire import codec, container
@@ -15,6 +16,7 @@ from covalent.wire.records import DispatchRecord, NodeRecord
 from covalent.wire.work import Completion, Lease, Outcome
 from covalent_server.db import reads, waking
 from covalent_server.db import work as rows
+from covalent_server.db.tables import dispatch
 from covalent_server.engine import intake
 from covalent_server.engine.engine import Caller, Engine
 from tests import builders
@@ -188,6 +190,7 @@ def test_a_failed_sublattice_is_built_anew_as_often_as_its_node_may_be_tried(sta
         (codec.dumps(INNER), "pickle", "gives a manifest, not a value with the codec 'pickle'"),
         (manifest([node(0, {"asset": "0" * 64})]), MANIFEST_CODEC, "was not uploaded by this account"),
         (replace(INNER, requires=("magic",)), MANIFEST_CODEC, "does not have magic"),
+        (replace(INNER, hold=True), MANIFEST_CODEC, "started by its task"),
         (
             manifest([node(0), replace(node(1, take(0), executor="client"), kind=Kind.COLLECT)]),
             MANIFEST_CODEC,
@@ -258,5 +261,39 @@ def test_an_obsolete_sublattice_does_not_become_a_dispatch(start: AsyncEngine) -
             assert not effects.settled
             assert (await engine.dispatch(USER, outer, 0)).status is Status.CANCELLED
             assert not await worker.take()
+
+    asyncio.run(scenario())
+
+
+async def built_large(engine: Engine, worker: FakeWorker, lease: Lease, made: Manifest) -> None:
+    """As :func:`built`, of a manifest that does not fit into a message."""
+    blob = as_asset(made)
+    upload = engine.shared.store.receive(builders.digest(blob))
+    upload.write(blob)
+    await engine.received(USER, upload, builders.digest(blob))
+    upload.close()
+    await worker.send(Completion(key=lease.key, outcome=Outcome.COMPLETED, output=builders.digest(blob)))
+
+
+def test_a_large_sublattice_that_is_cancelled_half_way_leaves_nothing(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            outer = await engine.submit(submission(OUTER))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lease,) = await worker.take()
+
+            async def children() -> int:
+                count = select(func.count()).where(dispatch.c.parent.is_not(None))
+                return int(await engine.read(lambda session: session.execute(count).scalar_one()))
+
+            await built_large(engine, worker, lease, manifest([node(number) for number in range(6500)]))
+            while not await children():
+                pass
+            await engine.cancel(USER, outer, None)
+            while await children():
+                pass
+            assert not await worker.take()
+            assert (await engine.dispatch(USER, outer, 0)).status is Status.CANCELLED
 
     asyncio.run(scenario())

@@ -132,7 +132,7 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
     absent = assets.missing(connection, new.owner, new.mentions)
     if absent:
         raise ForeignAssetError(absent, new.mentions[absent[0]])
-    root = None if new.parent is None else _root_of_parent(connection, new.parent)
+    root = None if new.parent is None else _root(connection, new.parent)
     if new.turn is not None and not triggers.stands(connection, new.turn):
         raise ObsoleteFiringError
     first = _reserve(connection, len(new.nodes))
@@ -165,8 +165,8 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
     return Begun(id=new.id, key=key, first=first)
 
 
-def _root_of_parent(connection: Connection, parent: tuple[int, int]) -> str:
-    """The root of a sublattice's node's dispatch; raises ObsoleteSublatticeError when the node has ended."""
+def _root(connection: Connection, parent: tuple[int, int]) -> str:
+    """The root of a sublattice; raises ObsoleteSublatticeError when its node does not wait for it any more."""
     key, attempt = parent
     row = connection.execute(
         select(dispatch.c.root_id)
@@ -250,6 +250,8 @@ def release(connection: Connection, begun: Begun, new: NewDispatch, now: float) 
     """The last flip: the dispatch becomes visible and, unless it is only to be registered, is started."""
     if begun.repeated:
         return Effects()
+    if new.parent is not None:
+        _root(connection, new.parent)  # its node may have ended while this was written
     connection.execute(update(dispatch).where(dispatch.c.key == begun.key).values(complete=1))
     triggers.add(connection, new.owner, begun.key, new.triggers, now)
     if new.turn is not None and not triggers.take(connection, new.turn, now, fired=begun.key):
@@ -287,6 +289,11 @@ def start(connection: Connection, key: int, now: float, *, owner: str = "", reus
     ).scalar():
         effects.include(finish(connection, key, now))
     return effects
+
+
+def discard(connection: Connection, begun: Begun) -> None:
+    """Remove a dispatch that was refused in the end, after much of it was written."""
+    remove(connection, [begun.key])
 
 
 def discard_incomplete(connection: Connection) -> int:

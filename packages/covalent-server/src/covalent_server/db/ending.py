@@ -23,7 +23,8 @@ _ROW = (*STATE, node.c.number, node.c.started_at)
 _INSIDE = Prepared(
     select(*_ROW)
     .join(dispatch, dispatch.c.key == node.c.dispatch)
-    .where(Within(dispatch.c.parent, "parents"), dispatch.c.ended_at.is_(None))
+    # One that is still being written finds at its end that nobody waits for it.
+    .where(Within(dispatch.c.parent, "parents"), dispatch.c.complete == 1, dispatch.c.ended_at.is_(None))
 )
 
 

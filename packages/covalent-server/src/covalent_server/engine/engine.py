@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from covalent.wire import INLINE_ASSET_BYTES
-from covalent_server.core.errors import UnknownAssetError
+from covalent_server.core.errors import RequestError, UnknownAssetError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.db import assets, dispatches, ending, identity, reads, triggers, waking
 from covalent_server.db import work as rows
+from covalent_server.db.moves import Effects
 from covalent_server.engine import intake, recovery
 from covalent_server.engine.bell import heard
 from covalent_server.engine.provisioning import Provisioning
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from covalent.wire.work import Hello, Welcome
     from covalent_server.db import Session
     from covalent_server.db.identity import PoolRow
-    from covalent_server.db.moves import Effects
     from covalent_server.settings import Settings
     from covalent_server.storage.files import Upload
 
@@ -125,20 +125,25 @@ class Engine:
             begun, effects = await self.shared.write(lambda session: _write_whole(session, new))
         else:
             begun = await self.shared.write(lambda session: dispatches.begin(session, new, now()))
-            if not begun.repeated:
-                await self._write_pieces(begun, new, pieces)
-            effects = await self.shared.write(lambda session: dispatches.release(session, begun, new, now()))
+            effects = await self._write_pieces(begun, new, pieces)
         if not begun.repeated:
             log.info("accepted a dispatch", extra={"dispatch": begun.id, "workflow": new.name, "nodes": len(new.nodes)})
         self.shared.tell(effects)
         return begun.id
 
-    async def _write_pieces(self, begun: dispatches.Begun, new: dispatches.NewDispatch, pieces: range) -> None:
-        for write in (dispatches.add_nodes, dispatches.add_links):
-            for start in pieces:
-                await self.shared.write(
-                    partial(write, begun=begun, new=new, start=start, stop=start + dispatches.PIECE)
-                )
+    async def _write_pieces(self, begun: dispatches.Begun, new: dispatches.NewDispatch, pieces: range) -> Effects:
+        if begun.repeated:
+            return Effects()
+        try:
+            for write in (dispatches.add_nodes, dispatches.add_links):
+                for start in pieces:
+                    await self.shared.write(
+                        partial(write, begun=begun, new=new, start=start, stop=start + dispatches.PIECE)
+                    )
+            return await self.shared.write(lambda session: dispatches.release(session, begun, new, now()))
+        except RequestError:
+            await self.shared.write(lambda session: dispatches.discard(session, begun))
+            raise
 
     async def dispatch(self, caller: Caller, dispatch_id: str, wait: float) -> DispatchRecord:
         """A dispatch as it stands, or, when ``wait`` seconds are given, once it has ended if it does so in time."""

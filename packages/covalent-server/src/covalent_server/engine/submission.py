@@ -65,10 +65,8 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
     manifest = submission.manifest
     check_protocol(manifest.protocol, manifest.requires)
     planned = plan(manifest)
-    if submission.parent is not None and planned.left_to_client:
-        raise WireError("a sublattice's value cannot be left to the client", path="graph.graph.output")
-    if submission.parent is not None and manifest.triggers:
-        raise WireError("a sublattice is started by its task and has no triggers", path="triggers")
+    if submission.parent is not None:
+        _check_sublattice(manifest, planned)
     env = {**submission.env, **manifest.env}
     nodes = submission.plain["graph"].get("nodes", [])
     head = _without_parts(submission.plain)
@@ -97,6 +95,15 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         triggers=_triggers(manifest, host),
         turn=submission.turn,
     )
+
+
+def _check_sublattice(manifest: Manifest, planned: Plan) -> None:
+    """Refuse what nobody would ever start or end."""
+    if planned.left_to_client:
+        raise WireError("a sublattice's value cannot be left to the client", path="graph.graph.output")
+    if manifest.triggers or manifest.hold:
+        path = "triggers" if manifest.triggers else "hold"
+        raise WireError("a sublattice is started by its task: nothing else does it, and at once", path=path)
 
 
 def _triggers(manifest: Manifest, host: str) -> list[NewTrigger]:
