@@ -265,6 +265,21 @@ def test_an_obsolete_sublattice_does_not_become_a_dispatch(start: AsyncEngine) -
     asyncio.run(scenario())
 
 
+def test_a_sublattice_inherits_variables_and_what_a_worker_needs_for_them(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            outer = replace(OUTER, env={"A": "outer", "B": "outer"}, requires=("variables",))
+            await engine.submit(submission(outer))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            await built(worker, (await worker.take())[0], replace(INNER, env={"B": "inner"}))
+            (inner,) = await taken(worker)
+            assert inner.env == {"A": "outer", "B": "inner"}
+            assert inner.requires == ("variables",)
+
+    asyncio.run(scenario())
+
+
 async def built_large(engine: Engine, worker: FakeWorker, lease: Lease, made: Manifest) -> None:
     """As :func:`built`, of a manifest that does not fit into a message."""
     blob = as_asset(made)

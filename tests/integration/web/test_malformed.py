@@ -5,18 +5,30 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from covalent.wire import FRAMES_CONTENT_TYPE, frames
+from covalent.wire.manifest import (
+    Client,
+    Deps,
+    Graph,
+    GraphAttributes,
+    Hooks,
+    LatticeRecord,
+    Link,
+    Manifest,
+    Metadata,
+    Node,
+)
 from covalent.wire.template import MAX_DEPTH
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.installation import Installation
 
 DISPATCHES = "/api/v1/dispatches"
-Change = Callable[[dict[str, Any]], None]
+Change = Callable[[dict[str, Any]], object]
 
 
 def plain() -> dict[str, Any]:
@@ -54,6 +66,21 @@ def graph(name: str, value: Any) -> Change:
 
 def without(name: str) -> Change:
     return lambda document: document["graph"]["nodes"][0].pop(name)
+
+
+def metadata(name: str, value: Any) -> Change:
+    return lambda document: document["graph"]["nodes"][0]["metadata"].update({name: value})
+
+
+def last_node(**changes: Any) -> Change:
+    return lambda document: document["graph"]["nodes"][1].update(changes)
+
+
+def deep(depth: int) -> Any:
+    item: Any = 1
+    for _ in range(depth):
+        item = [item]
+    return item
 
 
 def nested(depth: int) -> Any:
@@ -130,6 +157,63 @@ FAULTS: dict[str, tuple[Change, str]] = {
         first_node("metadata", {"executor": "local", "executor_data": {"python": "python"}}),
         "graph.nodes[0].metadata.executor_data.python",
     ),
+    "a task that waits for the workflow's value": (
+        lambda document: (
+            document["graph"]["nodes"][0].update(kind="collect"),
+            document["graph"]["nodes"][0]["metadata"].update(executor="client"),
+            document["graph"]["graph"].update(output=take(0)),
+        )[0],
+        "graph.links",
+    ),
+    "two nodes that put the value together": (
+        lambda document: [item.update(kind="collect") for item in document["graph"]["nodes"]],
+        "graph.nodes[0].kind",
+    ),
+    "an unknown kind of node": (last_node(kind="magic"), "$.graph.nodes[1].kind"),
+    **{
+        f"retries that are {what}": (metadata("retries", value), "graph.nodes[0].metadata.retries")
+        for what, value in {"negative": -1, "endless": 2**31, "text": "3", "half": 1.5, "true": True}.items()
+    },
+    **{
+        f"a number of seconds that is {what}": (metadata(name, value), f"graph.nodes[0].metadata.{name}")
+        for name in ("retry_delay", "timeout")
+        for what, value in {"negative": -0.5, "text": "soon", "true": True}.items()
+    },
+    "a cache that is a number": (metadata("cache", 1), "$.graph.nodes[0].metadata.cache"),
+    "commands that are text": (metadata("hooks", {"deps": {"bash": "ls"}}), "hooks.deps.bash"),
+    "a command with NUL": (metadata("hooks", {"deps": {"bash": ["a\0b"]}}), "hooks.deps.bash[0]"),
+    "a very long command": (metadata("hooks", {"deps": {"bash": ["", "x" * 70_000]}}), "hooks.deps.bash[1]"),
+    "metadata too deep": (metadata("executor_data", {"python": "/p", "x": deep(300)}), "graph.nodes[0]"),
+    "metadata of a large manifest far too deep": (
+        lambda document: (
+            document.update(unknown="x" * 200_000),
+            document["graph"]["nodes"][0]["metadata"]["executor_data"].update(x=deep(850)),
+        )[0],
+        "graph.nodes[0]",
+    ),
+    "an unknown field too deep": (top("unknown", deep(300)), "$"),
+    "a name that is a number": (top("name", 5), "$.name"),
+    "a name of the dispatch with NUL": (top("name", "a\0"), "name"),
+    "tags that are text": (top("tags", "abc"), "$.tags"),
+    "too many tags": (top("tags", ["x"] * 101), "tags"),
+    "a very long tag": (top("tags", ["x", "x" * 201]), "tags[1]"),
+    "a tag with NUL": (top("tags", ["\0"]), "tags[0]"),
+    "a priority beyond the limit": (top("priority", -1_000_001), "priority"),
+    "a priority that is half": (top("priority", 0.5), "$.priority"),
+    "a hold that is a number": (top("hold", 1), "$.hold"),
+    "a dispatch of nobody's to reuse": (top("reuse", "nothing"), ""),
+    "a reuse that is a number": (top("reuse", 1), "$.reuse"),
+    "a very long reuse": (top("reuse", "x" * 5000), "reuse"),
+    "a redispatch of a text with NUL": (top("redispatch_of", "\0"), "redispatch_of"),
+    "a redispatch of a very long text": (top("redispatch_of", "x" * 5000), "redispatch_of"),
+    "variables that are a list": (top("env", ["A=1"]), "$.env"),
+    "a variable that is a number": (top("env", {"A": 1}), "$.env"),
+    **{
+        f"the variable {name!r}": (top("env", {name: "x"}), "env")
+        for name in ("", "A=B", "A\0", "LD_PRELOAD", "PYTHONPATH", "COVALENT_API_TOKEN", "x" * 5000)
+    },
+    "a variable with NUL": (top("env", {"A": "x\0"}), "env.A"),
+    "variables too long altogether": (top("env", {str(index): "x" * 1000 for index in range(66)}), "env"),
     "another host": (
         first_node("metadata", {"executor": "local", "executor_data": {"python": "/usr/bin/python3", "host": "moon"}}),
         "graph.nodes[0].metadata.executor_data.host",
@@ -149,6 +233,40 @@ def test_a_malformed_manifest_is_refused_with_the_path_of_the_fault(server: Inst
     assert path in (answer.plain.get("path") or "")
     assert answer.plain["detail"]
     assert count(server) == before
+
+
+#: Where the records of a manifest are found in one.
+PLACES: dict[type, tuple[str | int, ...]] = {
+    Manifest: (),
+    Client: ("client",),
+    LatticeRecord: ("lattice",),
+    Graph: ("graph",),
+    GraphAttributes: ("graph", "graph"),
+    Node: ("graph", "nodes", 0),
+    Metadata: ("graph", "nodes", 0, "metadata"),
+    Hooks: ("graph", "nodes", 0, "metadata", "hooks"),
+    Deps: ("graph", "nodes", 0, "metadata", "hooks", "deps"),
+    Link: ("graph", "links", 0),
+}
+FIELDS = [
+    (cls, name)
+    for cls in PLACES
+    for name, hint in get_type_hints(cls).items()
+    if hint is not Any  # a template, or what only its executor understands
+]
+
+
+@pytest.mark.parametrize(("cls", "name"), FIELDS, ids=lambda item: item if isinstance(item, str) else item.__name__)
+def test_a_field_of_another_type_is_refused_with_its_path(server: Installation, cls: type, name: str) -> None:
+    document: Any = plain()
+    document |= {"client": {}, "lattice": {"metadata": {}}}
+    place = document
+    for step in PLACES[cls]:
+        place = place.setdefault(step, {}) if isinstance(place, dict) else place[step]
+    place[name] = "text" if float in get_args(get_type_hints(cls)[name]) else 5.5
+    answer = send(server, framed(document))
+    assert answer.status == 400, answer.body
+    assert answer.plain["path"].endswith(f".{name}")
 
 
 def raw(text: bytes) -> bytes:

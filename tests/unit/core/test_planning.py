@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from covalent.errors import WireError
 from covalent.status import Status
-from covalent_server.core.planning import conclude, plan
+from covalent_server.core.planning import MAX_ENVIRONMENT, MAX_PRIORITY, conclude, environment, plan, rank
 from tests.builders import digest, manifest, node, take
 
 
@@ -54,3 +54,19 @@ def test_a_failure_weighs_more_than_a_cancellation() -> None:
     assert conclude(failed=0, cancelled=0) is Status.COMPLETED
     assert conclude(failed=0, cancelled=2) is Status.CANCELLED
     assert conclude(failed=1, cancelled=2) is Status.FAILED
+
+
+def test_a_sublattices_own_variables_win_and_all_together_are_bounded() -> None:
+    assert environment({"A": "1", "B": "2"}, {"B": "3"}) == {"A": "1", "B": "3"}
+    half = "x" * (MAX_ENVIRONMENT // 2)
+    environment({"A": half}, {})
+    with pytest.raises(WireError, match="altogether"):
+        environment({"A": half}, {"B": half})
+
+
+@pytest.mark.parametrize("priority", [-MAX_PRIORITY, MAX_PRIORITY])
+def test_a_rank_stays_a_number_of_32_bits_however_deep_sublattices_lie(priority: int) -> None:
+    reached = 0
+    for _ in range(5000):
+        reached = rank(reached, priority)
+    assert reached == -priority

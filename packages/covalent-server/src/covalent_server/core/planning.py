@@ -20,8 +20,8 @@ from covalent_server.core.states import NodeState
 MAX_NAME: Final = 1024
 MAX_TAGS: Final = 100
 MAX_TAG: Final = 200
-#: Characters of one environment variable.
-MAX_VARIABLE: Final = 64 * 1024
+#: Characters of all environment variables of a task together: each of its leases carries them.
+MAX_ENVIRONMENT: Final = 64 * 1024
 MAX_COMMAND: Final = 64 * 1024
 MAX_PRIORITY: Final = 1_000_000
 #: Variables that decide which code is loaded, or whose server is spoken to.
@@ -55,6 +55,10 @@ def plan(manifest: Manifest) -> Plan:
     _check_acyclic(parents)
     output_node, constant = _output(graph, assets)
     last = _postprocessing(graph, output_node)
+    if last is not None and any(last.id in sources for sources in parents.values()):
+        raise WireError(
+            f"the node {last.id} puts the workflow's value together: no other waits for it", path="graph.links"
+        )
     return Plan(
         parents=parents,
         assets=assets,
@@ -133,17 +137,34 @@ def _check_texts(manifest: Manifest) -> None:
         raise WireError(f"more than {MAX_TAGS} tags", path="tags")
     for index, tag in enumerate(manifest.tags):
         check_text(tag, f"tags[{index}]", MAX_TAG)
-    for name, value in manifest.env.items():
+    for name in ("reuse", "redispatch_of"):
+        check_text(getattr(manifest, name) or "", name)
+    if not -MAX_PRIORITY <= manifest.priority <= MAX_PRIORITY:
+        raise WireError(f"expected a whole number from {-MAX_PRIORITY} to {MAX_PRIORITY}", path="priority")
+
+
+def environment(inherited: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a dispatch's tasks, checked; those of its own win."""
+    variables = {**inherited, **own}
+    for name, value in variables.items():
         check_text(name, "env")
-        check_text(value, f"env.{name}", MAX_VARIABLE)
+        check_text(value, f"env.{name}", MAX_ENVIRONMENT)
         if not name or "=" in name or name.startswith(REFUSED_VARIABLES):
             raise WireError(
                 f"the variable {name!r} cannot be set for tasks: no {'*, '.join(REFUSED_VARIABLES)}*, "
                 "and no name that is empty or holds =",
                 path="env",
             )
-    if not -MAX_PRIORITY <= manifest.priority <= MAX_PRIORITY:
-        raise WireError(f"expected a whole number from {-MAX_PRIORITY} to {MAX_PRIORITY}", path="priority")
+    if sum(len(name) + len(value) for name, value in variables.items()) > MAX_ENVIRONMENT:
+        raise WireError(
+            f"longer than {MAX_ENVIRONMENT} characters altogether; hand large texts over as inputs", path="env"
+        )
+    return variables
+
+
+def rank(inherited: int, priority: int) -> int:
+    """What orders the ready nodes of a pool, the lowest first; however deep sublattices lie, it stays a number."""
+    return min(max(inherited - priority, -MAX_PRIORITY), MAX_PRIORITY)
 
 
 def _check_metadata(node: Node, path: str) -> None:

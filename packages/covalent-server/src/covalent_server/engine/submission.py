@@ -14,7 +14,7 @@ from covalent.wire import FEATURES, PROTOCOL, SERVER_FEATURES
 from covalent.wire.manifest import Kind, Manifest, Node
 from covalent_server.core.decisions import Policy
 from covalent_server.core.errors import ProtocolError
-from covalent_server.core.planning import Plan, plan
+from covalent_server.core.planning import Plan, environment, plan, rank
 from covalent_server.db.assets import NewAsset
 from covalent_server.db.dispatches import NewDispatch, NewLink, NewNode, Place
 from covalent_server.db.triggers import NewTrigger, Turn
@@ -23,8 +23,11 @@ from covalent_server.engine.shared import now
 from covalent_server.executors.registry import place_of
 
 MAX_TRIGGERS: Final = 100
+_VARIABLES: Final = "variables"
 #: What the engine's own idempotency keys begin with: users' are ASCII.
 NO_USERS_KEY: Final = "\N{SECTION SIGN}"
+#: How deep JSON may be nested. A template takes up to three levels for each of its own.
+MAX_NESTING: Final = 256
 #: Where an integer beyond 64 bits may be: looked for in the text first, because that is fast.
 _LONG_NUMBER: Final = re.compile(r"\d{19}")
 
@@ -67,7 +70,7 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
     planned = plan(manifest)
     if submission.parent is not None:
         _check_sublattice(manifest, planned)
-    env = {**submission.env, **manifest.env}
+    env = environment(submission.env, manifest.env)
     nodes = submission.plain["graph"].get("nodes", [])
     head = _without_parts(submission.plain)
     return NewDispatch(
@@ -75,7 +78,7 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         owner=submission.owner,
         name=manifest.name or manifest.graph.graph.name,
         manifest=_text(head, "$"),
-        requires=tuple(name for name in manifest.requires if name not in SERVER_FEATURES),
+        requires=_required_of_workers(manifest, env),
         project=manifest.project,
         output_node=planned.output_node,
         result=planned.constant,
@@ -89,12 +92,18 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         hold=manifest.hold or bool(manifest.triggers),
         tags=manifest.tags,
         env=_text(env, "env") if env else None,
-        rank=submission.rank - manifest.priority,
+        rank=rank(submission.rank, manifest.priority),
         reuse=manifest.reuse,
         parent=submission.parent,
         triggers=_triggers(manifest, host),
         turn=submission.turn,
     )
+
+
+def _required_of_workers(manifest: Manifest, env: Mapping[str, str]) -> tuple[str, ...]:
+    """The features that a worker must have; that of variables also where they are inherited."""
+    inherited = {_VARIABLES} if env else set()
+    return tuple(sorted({*manifest.requires, *inherited} - SERVER_FEATURES))
 
 
 def _check_sublattice(manifest: Manifest, planned: Plan) -> None:
@@ -168,24 +177,34 @@ def _links(graph: dict[str, Any], manifest: Manifest) -> list[NewLink]:
     ]
 
 
-def _check_integers(plain: Any, path: str) -> None:
-    """Refuse integers that JSON's other readers would garble; strings of digits are none of them."""
-    stack = [(plain, path)]
+def _check_values(plain: Any, path: str) -> None:
+    """Refuse integers that JSON's other readers would garble, and what is too deep for some of them."""
+    stack = [(plain, path, 1)]
     while stack:
-        item, where = stack.pop()
+        item, where, depth = stack.pop()
+        if depth > MAX_NESTING:
+            raise _too_deep(path)
         if isinstance(item, dict):
-            stack += [(value, f"{where}.{name}") for name, value in item.items()]
+            stack += [(value, f"{where}.{name}", depth + 1) for name, value in item.items()]
         elif isinstance(item, list):
-            stack += [(value, f"{where}[{index}]") for index, value in enumerate(item)]
+            stack += [(value, f"{where}[{index}]", depth + 1) for index, value in enumerate(item)]
         elif isinstance(item, int) and not -(2**63) <= item < 2**63:
             raise WireError("an integer beyond 64 bits", path=where)
 
 
+def _too_deep(path: str) -> WireError:
+    return WireError(f"nested deeper than {MAX_NESTING}", path=path)
+
+
 def _text(plain: Any, path: str) -> str:
-    """Canonical JSON that any database can hold."""
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    if _LONG_NUMBER.search(text):
-        _check_integers(plain, path)
+    """Canonical JSON that any database can hold, and every reader of ours can read."""
+    try:
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError:
+        raise _too_deep(path) from None
+    # Most texts are short and hold no long number: that is seen fast, and much faster than they are walked through.
+    if _LONG_NUMBER.search(text) or text.count("{") + text.count("[") > MAX_NESTING:
+        _check_values(plain, path)
     if not text.isascii():
         try:
             text.encode()
