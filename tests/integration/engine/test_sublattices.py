@@ -19,6 +19,7 @@ from covalent_server.db import work as rows
 from covalent_server.db.tables import dispatch
 from covalent_server.engine import intake
 from covalent_server.engine.engine import Caller, Engine
+from covalent_server.settings import Settings
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission
@@ -255,7 +256,7 @@ def test_an_obsolete_sublattice_does_not_become_a_dispatch(start: AsyncEngine) -
             await built(worker, lease, INNER)
             await engine.cancel(USER, outer, None)
             late = waking.Unborn(
-                node=lease.key.node, attempt=1, owner=OWNER, digest="", data=as_asset(INNER), env=None, rank=0
+                node=lease.key.node, attempt=1, owner=OWNER, digest="", size=1, data=as_asset(INNER), env=None, rank=0
             )
             effects = await engine.shared.write(lambda session: waking.stillborn(session, late, "no", 1.0))
             assert not effects.settled
@@ -310,5 +311,18 @@ def test_a_large_sublattice_that_is_cancelled_half_way_leaves_nothing(start: Asy
                 pass
             assert not await worker.take()
             assert (await engine.dispatch(USER, outer, 0)).status is Status.CANCELLED
+
+    asyncio.run(scenario())
+
+
+def test_a_sublattice_larger_than_what_may_be_sent_fails_its_node_unread(settings: Settings) -> None:
+    async def scenario() -> None:
+        async with AsyncEngine(replace(settings, max_body_bytes=100_000))() as engine:
+            outer = await engine.submit(submission(OUTER))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lease,) = await worker.take()
+            await built_large(engine, worker, lease, manifest([node(number) for number in range(400)]))
+            assert "and one may have 100000" in str((await ended(engine, outer)).error)
 
     asyncio.run(scenario())

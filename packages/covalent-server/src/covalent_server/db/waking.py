@@ -23,6 +23,7 @@ class Unborn:
     attempt: int
     owner: str
     digest: str
+    size: int
     #: The manifest's asset, None when it is in the asset store.
     data: bytes | None
     #: What the sublattice inherits.
@@ -57,7 +58,16 @@ def unborn(connection: Connection, after: int, limit: int) -> list[Unborn]:
     child = dispatch.alias("child")
     born = select(child.c.key).where(child.c.parent == node.c.key, child.c.complete == 1, child.c.ended_at.is_(None))
     rows = connection.execute(
-        select(node.c.key, node.c.fenced, node.c.output, node.c.rank, dispatch.c.owner, dispatch.c.env, asset.c.data)
+        select(
+            node.c.key,
+            node.c.fenced,
+            node.c.output,
+            node.c.rank,
+            dispatch.c.owner,
+            dispatch.c.env,
+            asset.c.size,
+            asset.c.data,
+        )
         .join(dispatch, dispatch.c.key == node.c.dispatch)
         .join(asset, asset.c.digest == node.c.output)
         .where(IS_SUSPENDED, _DISPATCHING, node.c.key > after, ~born.exists())
@@ -70,6 +80,7 @@ def unborn(connection: Connection, after: int, limit: int) -> list[Unborn]:
             attempt=row.fenced,
             owner=row.owner,
             digest=row.output,
+            size=row.size,
             data=row.data,
             env=row.env,
             rank=row.rank,

@@ -47,21 +47,32 @@ class Spawning:
         self._submit = submit
 
     async def all_that_wait(self) -> None:
-        """Every sublattice that has no dispatch yet, some at a time so that they share commits."""
+        """Every sublattice that has no dispatch yet: small ones together, to share commits; large ones one by one."""
         after = 0
         while items := await self._shared.read(partial(waking.unborn, after=after, limit=_AT_ONCE)):
             after = items[-1].node
             async with asyncio.TaskGroup() as group:
                 for item in items:
-                    group.create_task(surviving(partial(self._one, item)))
+                    if item.data is not None:
+                        group.create_task(surviving(partial(self._one, item)))
+            for item in items:
+                if item.data is None:
+                    await surviving(partial(self._one, item))
 
     async def _one(self, item: waking.Unborn) -> None:
         try:
+            self._check_size(item)
             await self._submit(await asyncio.to_thread(_submission, item, self._shared.store))
         except ObsoleteSublatticeError:
             log.info("a sublattice's node has ended", extra={"node": item.node})
         except (WireError, RequestError, FileNotFoundError) as error:
             await self._give_up(item, f"the sublattice cannot become a dispatch: {error}")
+
+    def _check_size(self, item: waking.Unborn) -> None:
+        """A sublattice may be as large as a workflow that is sent."""
+        most = self._shared.settings.max_body_bytes
+        if item.size > most:
+            raise WireError(f"its manifest has {item.size} bytes, and one may have {most}; build smaller sublattices")
 
     async def _give_up(self, item: waking.Unborn, reason: str) -> None:
         effects = await self._shared.write(lambda session: waking.stillborn(session, item, reason, now()))
