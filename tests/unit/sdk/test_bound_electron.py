@@ -4,10 +4,10 @@ import copy
 import itertools
 import math
 import operator
+import os
 import re
 import sys
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -167,7 +167,7 @@ def test_matrix_products_and_arrays_are_one_task() -> None:
         (lambda e: operator.delitem(e, 0), "deleting an item", "a changed copy"),
         (lambda e: setattr(e, "name", 1), "setting the attribute 'name'", "@ct.electron"),
         (open, "a file's path", "open the file in a function with @ct.electron above it"),
-        (Path, "a file's path", "open the file in a function with @ct.electron above it"),
+        (os.fspath, "a file's path", "open the file in a function with @ct.electron above it"),
     ],
 )
 def test_what_needs_the_value_is_refused_with_what_to_write_instead(use: Any, what: str, instead: str) -> None:
