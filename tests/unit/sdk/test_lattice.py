@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import covalent as ct
-from covalent.errors import ArgumentsError, TransportError, WireError
+from covalent.errors import ArgumentsError, BoundElectronError, TransportError, WireError
 from covalent.executors import NamedExecutor
 from covalent.lattice import Lattice
 from covalent.transportable import TransportableObject
@@ -101,6 +101,18 @@ def test_inputs_that_cannot_be_serialised_are_named() -> None:
 
     with pytest.raises(TypeError, match="the argument 'lock' of workflow cannot be serialised"):
         workflow.build_graph(1, threading.Lock())
+
+
+def test_a_lattice_that_is_built_inside_another_is_not_given_its_outputs() -> None:
+    with pytest.raises(
+        BoundElectronError, match=r"the argument 'numbers' of total: .*add\(0\).* in another lattice it"
+    ):
+        graph_of(lambda: total.build_graph([add(1)]))
+
+
+def test_how_the_return_value_is_put_together_is_one_of_two_words() -> None:
+    with pytest.raises(ValueError, match="postprocess is 'reconstruct' or 'replay', not 'later'"):
+        ct.lattice(postprocess="later")(add)  # type: ignore[call-overload] # what is shown
 
 
 def test_inner_lattices_run_inline() -> None:

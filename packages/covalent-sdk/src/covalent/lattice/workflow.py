@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -27,23 +25,22 @@ from typing import (
 from covalent import executors, hydration, markup
 from covalent.configured import Configured, configured
 from covalent.electron import (
-    BoundElectron,
     Build,
     Defaults,
     Parameters,
     Replay,
     active,
     recording,
-    unserialisable,
 )
 from covalent.errors import BoundElectronError, TransportError, WireError
 from covalent.executors import Executor
 from covalent.graph import TransportGraph
+from covalent.lattice.checks import check_function, serialised_inputs
+from covalent.lattice.document import Document
 from covalent.options import Keywords, Options
 from covalent.references import FUNCTION_ATTRIBUTE, name_of
 from covalent.transportable import TransportableObject
-from covalent.wire.codec import from_json, loads, to_json
-from covalent.wire.manifest import CLIENT_EXECUTOR, Graph, LatticeRecord, Manifest
+from covalent.wire.manifest import CLIENT_EXECUTOR, LatticeRecord, Manifest
 
 if TYPE_CHECKING:
     from covalent.drawing import Drawing
@@ -66,7 +63,7 @@ class Lattice(Generic[P]):
         postprocess: Postprocess = "reconstruct",
         **options: Unpack[Keywords],
     ) -> None:
-        _check_function(function)
+        check_function(function)
         if postprocess not in get_args(Postprocess):
             raise ValueError(f"postprocess is {' or '.join(map(repr, get_args(Postprocess)))}, not {postprocess!r}")
         self.options: Options = Options.given(options)
@@ -227,7 +224,7 @@ class Lattice(Generic[P]):
         """Run the workflow function once, its electrons recording themselves in :attr:`transport_graph`."""
         function = self._opened()
         Parameters.of(function, self.__name__).check(args, kwargs)
-        inputs = self._inputs(args, kwargs)
+        inputs = serialised_inputs(function, self.__name__, args, kwargs)
         build = Build(self.__name__, self.defaults)
         with recording(build):
             value = function(*args, **kwargs)
@@ -242,18 +239,6 @@ class Lattice(Generic[P]):
         if self.postprocess == "reconstruct":
             return None
         return Replay(function or TransportableObject(self._opened()), inputs)
-
-    def _inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TransportableObject:
-        try:
-            return TransportableObject({"args": args, "kwargs": dict(kwargs)})
-        except TransportError:
-            names = Parameters.of(self._opened(), self.__name__).names(len(args))
-            for name, value in [*zip(names, args, strict=True), *kwargs.items()]:
-                try:
-                    TransportableObject(value)
-                except TransportError as error:
-                    raise unserialisable(f"the argument {name!r} of {self.__name__}", error) from None
-            raise
 
     @overload
     def draw(self) -> Drawing: ...
@@ -274,7 +259,7 @@ class Lattice(Generic[P]):
             drawn.build_graph(*args, **kwargs)
         return Drawing(drawn.transport_graph.record)
 
-    # -- what was stored of one
+    # -- what is stored of one
 
     @classmethod
     def stored(cls, manifest: Manifest, asset: Callable[[str], TransportableObject]) -> Self:
@@ -282,88 +267,43 @@ class Lattice(Generic[P]):
 
         Nothing is opened before the lattice is built again or called.
         """
-        self = cls.__new__(cls)
-        self._describe(manifest.graph.graph.name, manifest.lattice or LatticeRecord(metadata=Options().to_json()))
-        self.transport_graph = TransportGraph.from_record(manifest.graph)
-        self.transport_graph.assets = {digest: asset(digest) for digest in self.transport_graph.named_assets}
-        self._workflow = None if manifest.workflow is None else asset(manifest.workflow)
-        self.inputs = None if manifest.inputs is None else asset(manifest.inputs)
-        self.project = None if manifest.project is None else asset(manifest.project)
-        return self
+        return cls._of(Document.of_manifest(manifest, asset))
 
     def open(self) -> None:
         """Open the function now when it came from where it was stored: what keeps it from being opened is told here."""
         self._opened()
 
-    def _describe(self, name: str, record: LatticeRecord) -> None:
-        if record.postprocess not in get_args(Postprocess):
-            raise WireError(f"{record.postprocess!r} is not {' or '.join(get_args(Postprocess))}", path="$.postprocess")
-        self.__name__ = name
-        self.__doc__ = record.doc
-        self.options = Options.from_json(record.metadata)
-        self.workflow_executor = executors.from_json("workflow_executor", record.metadata)
-        self.postprocess = cast("Postprocess", record.postprocess)
-        self._configured = None
-        self._reset()
-
-    # -- JSON
-
     def serialize_to_json(self) -> str:
         """One JSON document with everything in it: graph, functions, constants and the user's own modules."""
         graph = self.transport_graph
-        project = self.project or hydration.find_project(graph)
-        function = self._workflow if graph.output is not None else self.workflow_function
-        loose = {"workflow_function": function, "inputs": self.inputs, "project": project}
-        present = [asset for asset in loose.values() if asset is not None]
-        attributes = {
-            "name": self.__name__,
-            **to_json(self.record),
-            "graph": to_json(graph.record),
-            **{name: asset and asset.asset_id for name, asset in loose.items()},
-            "assets": {asset.asset_id: asset.to_dict() for asset in (*graph.assets.values(), *present)},
-        }
-        return json.dumps({"type": "Lattice", "attributes": attributes}, sort_keys=True)
+        document = Document(
+            name=self.__name__,
+            record=self.record,
+            graph=graph,
+            workflow=self._workflow if graph.output is not None else self.workflow_function,
+            inputs=self.inputs,
+            project=self.project or hydration.find_project(graph),
+        )
+        return document.text()
 
     @classmethod
     def deserialize_from_json(cls, text: str | bytes) -> Self:
         """From what :meth:`serialize_to_json` gave; nothing in it is opened."""
-        try:
-            plain = loads(text)["attributes"]
-            self = cls.__new__(cls)
-            self._read(plain)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise WireError(f"not the JSON form of a lattice: {error!r}") from None
+        return cls._of(Document.read(text))
+
+    @classmethod
+    def _of(cls, document: Document) -> Self:
+        self, record = cls.__new__(cls), document.record
+        if record.postprocess not in get_args(Postprocess):
+            raise WireError(f"{record.postprocess!r} is not {' or '.join(get_args(Postprocess))}", path="$.postprocess")
+        self.__name__, self.__doc__ = document.name, record.doc
+        self.options = Options.from_json(record.metadata)
+        self.workflow_executor = executors.from_json("workflow_executor", record.metadata)
+        self.postprocess = cast("Postprocess", record.postprocess)
+        self._configured = None
+        self.transport_graph, self._workflow = document.graph, document.workflow
+        self.inputs, self.project = document.inputs, document.project
         return self
-
-    def _read(self, plain: Mapping[str, Any]) -> None:
-        assets = {digest: TransportableObject.from_dict(item) for digest, item in plain["assets"].items()}
-        for digest, asset in assets.items():
-            if digest != asset.asset_id:
-                raise WireError(f"the asset {digest} has the digest {asset.asset_id}", path="$.attributes.assets")
-        self._describe(str(plain["name"]), from_json(LatticeRecord, plain))
-        self.transport_graph = TransportGraph.from_record(from_json(Graph, plain["graph"]))
-        loose = {name: plain[name] for name in ("workflow_function", "inputs", "project")}
-        self._workflow = loose["workflow_function"] and assets[loose["workflow_function"]]
-        self.inputs = loose["inputs"] and assets[loose["inputs"]]
-        self.project = loose["project"] and assets[loose["project"]]
-        named = set(assets) - {digest for digest in loose.values() if digest}
-        self.transport_graph.assets = {digest: assets[digest] for digest in named}
-
-
-def _check_function(function: Any) -> None:
-    if isinstance(function, BoundElectron) or not callable(function):
-        raise TypeError(
-            f"ct.lattice takes a function, not {function!r}; options are given by name: @ct.lattice(executor=...)"
-        )
-    kinds = {
-        "async def": inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function),
-        "yield": inspect.isgeneratorfunction(function),
-    }
-    for kind in (kind for kind, found in kinds.items() if found):
-        raise TypeError(
-            f"ct.lattice takes a function that returns its value when it is called, so not {name_of(function)!r}, "
-            f"which is written with {kind}. A workflow's function only records tasks; its electrons may be written so"
-        )
 
 
 def _of_a_server(executor: T | None) -> T | None:
