@@ -138,7 +138,7 @@ def job(home: Home) -> Job:
     attempt = LeaseKey(node=1, attempt=1, token="t")  # noqa: S106 - made up
     lease = Lease(key=attempt, dispatch_id="d", node_id=0, name="f", owner="ada", function="f")
     key = RunnerKey(owner="ada", python=sys.executable, project=None, directory=str(home.work))
-    bind = Bind(directory=str(home.work), cache=str(home.assets("ada")))
+    bind = Bind(directory=str(home.work), cache=str(home.assets("ada")), checkpoints="")
     return Job(held=Held(lease=lease), key=key, bind=bind, task=Task(sequence=0, function="f"), blobs=[])
 
 

@@ -35,7 +35,7 @@ def test_a_context_cannot_be_changed() -> None:
 
 
 def test_the_directory_for_checkpoints_is_made_when_it_is_asked_for(tmp_path: Path) -> None:
-    inside = Context(checkpoints=tmp_path / "owner" / "d-1")
+    inside = Context(checkpoints=str(tmp_path / "owner" / "d-1"))
     assert list(tmp_path.iterdir()) == []
     assert inside.checkpoint_dir == tmp_path / "owner" / "d-1"
     assert inside.checkpoint_dir.is_dir()

@@ -18,7 +18,7 @@ class Context:
     #: 1 for the first attempt at the task; one more for each further one.
     attempt: int | None = None
     #: Where :attr:`checkpoint_dir` is, made or not.
-    checkpoints: Path | None = field(default=None, repr=False)
+    checkpoints: str | None = field(default=None, repr=False)
 
     @property
     def checkpoint_dir(self) -> Path | None:
@@ -27,9 +27,11 @@ class Context:
         What one attempt leaves in it the next one finds. It is removed when the task has given its value, and when
         nobody has written to it for a month.
         """
-        if self.checkpoints is not None:
-            self.checkpoints.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self.checkpoints
+        if self.checkpoints is None:
+            return None
+        directory = Path(self.checkpoints)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory
 
 
 class _Process:

@@ -32,6 +32,8 @@ def before(hooks: Hooks, name: str, open_call: OpenCall) -> dict[str, Any]:
     if hooks.deps is not None:
         for command in hooks.deps.bash:
             _run(command, name)
+    if not hooks.call_before:
+        return {}
     returned: dict[str, list[Any]] = {}
     for call, value in _called(hooks.call_before, f"in call_before of {name}", open_call):
         if call["retval_keyword"]:
@@ -41,7 +43,8 @@ def before(hooks: Hooks, name: str, open_call: OpenCall) -> dict[str, Any]:
 
 def after(hooks: Hooks, name: str, open_call: OpenCall) -> None:
     """Run what comes after the function of the task ``name``; raises HookError."""
-    _called(hooks.call_after, f"in call_after of {name}", open_call)
+    if hooks.call_after:
+        _called(hooks.call_after, f"in call_after of {name}", open_call)
 
 
 def settled(value: Any) -> Any:

@@ -160,7 +160,6 @@ class Intake:
             dispatch_id=lease.dispatch_id,
             node_id=lease.node_id,
             attempt=lease.key.attempt,
-            checkpoints=str(self._home.checkpoints(lease.owner) / f"{lease.dispatch_id}-{lease.node_id}"),
             env=lease.env,
         )
         return Job(held=held, key=key, bind=bind, task=task, blobs=list(blobs.values()))
@@ -184,6 +183,7 @@ class Intake:
                 project=None if project is None else str(project),
                 directory=directory,
                 cache=str(self._home.assets(lease.owner)),
+                checkpoints=str(self._home.checkpoints(lease.owner)),
             )
             self._bindings[needs] = (key, bind)
         return self._bindings[needs]

@@ -41,6 +41,8 @@ class Bind:
     directory: str
     #: Where large outputs are written, named by their digest.
     cache: str
+    #: Where tasks keep what a next attempt can use, each in a directory of its own.
+    checkpoints: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +69,6 @@ class Task:
     dispatch_id: str | None = None
     node_id: int | None = None
     attempt: int | None = None
-    #: The directory that all attempts at the task share, made or not.
-    checkpoints: str | None = None
     #: Environment variables, besides those of the runner.
     env: dict[str, str] = field(default_factory=dict)
 

@@ -73,6 +73,7 @@ class Runner:
             sys.path.insert(0, bound.project)
         self._mark = mark
         self._cache = Path(bound.cache)
+        self._checkpoints = bound.checkpoints
         self._functions = execution.Functions()
         self._outputs = Outputs()
         self._surroundings = Surroundings(bound.directory, self._outputs)
@@ -86,13 +87,19 @@ class Runner:
         if self._spoiled or not self._mark.begin(position):
             return None
         started_at = time.time()
-        end = self._attempt(task, blobs)
+        here = Context(
+            dispatch_id=task.dispatch_id,
+            task_id=task.node_id,
+            attempt=task.attempt,
+            checkpoints=f"{self._checkpoints}/{task.dispatch_id}-{task.node_id}",
+        )
+        end = self._attempt(task, blobs, here)
         ended_at, elapsed = time.time(), time.monotonic() - position.since
         self._spoiled = self._surroundings.leave()
-        if end.error is not None:
-            self._outputs.tell(f"{end.error}\n")
         if end.error is None:
-            _tidy_up(task)
+            _tidy_up(task.directory, here.checkpoints)
+        else:
+            self._outputs.tell(f"{end.error}\n")
         # Looked at just now by leave(), unless something was printed since.
         ends = self._outputs.ends() if end.error is not None or self._spoiled else self._outputs.at
         reply = Reply(
@@ -111,12 +118,12 @@ class Runner:
         )
         return channel.encode(reply, list(end.written.inline.values()))
 
-    def _attempt(self, task: Task, blobs: Sequence[memoryview]) -> _End:
+    def _attempt(self, task: Task, blobs: Sequence[memoryview], here: Context) -> _End:
         """Run a task's code; nothing that it raises gets past here."""
         try:
             self._surroundings.enter(task.directory, task.env)
             assets = execution.Assets(dict(zip(task.inline, blobs, strict=True)), task.files)
-            with context.entered(_context(task)):
+            with context.entered(here):
                 value = execution.run(task, assets, self._functions)
             write = writing.sublattice if task.kind is Kind.SUBLATTICE else writing.value
             return _End(written=write(value, self._cache))
@@ -132,27 +139,18 @@ class _End:
     error: str | None = None
 
 
+def _tidy_up(directory: str | None, checkpoints: str | None) -> None:
+    """Remove what a task that was well needs no longer."""
+    if directory is not None:
+        with suppress(OSError):  # it holds what the task wrote
+            Path(directory).rmdir()
+    if checkpoints is not None and os.path.isdir(checkpoints):  # noqa: PTH112  a Path costs more than the look
+        import shutil  # noqa: PLC0415 - few tasks keep anything
+
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+
 def _hold(project: str) -> None:
     """Keep a project from being removed from the cache for as long as this process lives."""
     with suppress(OSError):
         fcntl.flock(os.open(project, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), fcntl.LOCK_SH)
-
-
-def _context(task: Task) -> Context:
-    return Context(
-        dispatch_id=task.dispatch_id,
-        task_id=task.node_id,
-        attempt=task.attempt,
-        checkpoints=None if task.checkpoints is None else Path(task.checkpoints),
-    )
-
-
-def _tidy_up(task: Task) -> None:
-    """Remove what a task that was well needs no longer."""
-    if task.directory is not None:
-        with suppress(OSError):  # it holds what the task wrote
-            Path(task.directory).rmdir()
-    if task.checkpoints is not None and os.path.isdir(task.checkpoints):  # noqa: PTH112  a Path costs more than the look
-        import shutil  # noqa: PLC0415 - few tasks keep anything
-
-        shutil.rmtree(task.checkpoints, ignore_errors=True)

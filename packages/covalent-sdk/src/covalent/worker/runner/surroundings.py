@@ -57,7 +57,8 @@ class Surroundings:
 
     def enter(self, directory: str | None, variables: Mapping[str, str]) -> None:
         """Set the task's variables, go to its directory or the runner's; TaskFailedError when that cannot be."""
-        os.environ.update(variables)
+        if variables:
+            os.environ.update(variables)
         if not self._is_here():
             _go_to(self._directory)
             self._here = os.getcwd()  # noqa: PTH109
