@@ -121,7 +121,6 @@ def without_the_server():
 
 
 facts["no server here"] = [raised(without_the_server), raised(ct.covalent_start)]
-facts["later versions"] = [raised(getattr, ct, name) for name in ("DepsPip", "fs", "triggers", "Lepton")]
 facts["names"] = sorted(set(ct.__all__) - set(dir(ct)))
 """
 
@@ -172,8 +171,87 @@ def test_outside_of_a_task_there_is_no_context(made: dict[str, Any]) -> None:
 def test_what_needs_more_than_the_sdk_says_so_and_the_rest_works_without(made: dict[str, Any]) -> None:
     assert made["testing"] == 6
     assert all("covalent-server" in message for message in made["no server here"]), made["no server here"]
-    assert all("is not in this version yet" in message for message in made["later versions"]), made["later versions"]
     assert made["names"] == []
+
+
+_EARLIER = """
+import copy
+import functools
+import warnings
+
+from covalent._workflow.lattice import Lattice
+
+
+@ct.electron
+def add(a, b):
+    return a + b
+
+
+@ct.electron
+@ct.lattice
+def each(job, values):
+    return [job(value) for value in values]
+
+
+@ct.lattice
+def workflow(values):
+    customised = functools.partial(copy.deepcopy(add), 10)
+    bound = customised(1)
+    return each(customised, values), {bound: "a key"}, copy.deepcopy(bound)
+
+
+facts["lattice"] = [Lattice is ct.Lattice, isinstance(workflow, Lattice)]
+facts["value"] = repr(ct.dispatch_sync(copy.deepcopy(workflow))([1, 2]).result)
+facts["lattice of an electron"] = ct.dispatch_sync(ct.lattice(add))(1, 2).result
+facts["electron as an argument"] = ct.dispatch_sync(ct.lattice(lambda job: job(3, 4)))(add).result
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    old = ct.electron(backend="local")(len)
+    ct.lattice(results_dir="./results")(len)
+    dispatch_id = workflow.dispatch([1])
+facts["warned"] = [[each.category.__name__, str(each.message)] for each in caught]
+facts["taken"] = [old.electron_object.metadata["executor"], ct.get_result(dispatch_id, wait=True).status]
+
+slurm = ct.executor.SlurmExecutor(username="me", address="cluster", options={"time": "01:00:00"})
+slurm.options["nodes"] = 2
+facts["slurm"] = json.loads(json.dumps(slurm.to_dict()))
+dask = ct.executor.DaskExecutor(scheduler_address="tcp://localhost:8786", workdir="there", create_unique_workdir=True)
+facts["dask"] = [dask.short_name, dask.to_dict()["attributes"]["scheduler_address"]]
+"""
+
+
+def test_scripts_of_earlier_covalents_run_with_a_warning_where_names_have_changed(user: Project) -> None:
+    found = user.facts(_EARLIER, "earlier.py")
+    assert found["lattice"] == [True, True]
+    assert found["value"] == repr(([11, 12], {11: "a key"}, 11))
+    assert (found["lattice of an electron"], found["electron as an argument"]) == (3, 7)
+    assert [category for category, _ in found["warned"]] == ["DeprecationWarning"] * 3
+    assert ["executor" in found["warned"][0][1], "results_dir" in found["warned"][1][1]] == [True, True]
+    assert found["taken"] == ["local", "COMPLETED"]
+    assert found["slurm"]["short_name"] == "slurm"
+    assert found["slurm"]["attributes"]["options"] == {"time": "01:00:00", "nodes": 2}
+    assert found["dask"] == ["dask", "tcp://localhost:8786"]
+
+
+def test_the_configuration_of_an_earlier_covalent_is_read_and_left_as_it_is(user: Project) -> None:
+    port = user.installation.environ["COVALENT_SVC_PORT"]
+    configuration = user.directory / "earlier"
+    configuration.mkdir()
+    conf = configuration / "covalent.conf"
+    conf.write_text(f'[dispatcher]\naddress = "localhost"\nport = {port}\n')
+    before = conf.read_bytes()
+    found = user.facts(
+        'facts["value"] = ct.dispatch_sync(ct.lattice(lambda: 1))().result',
+        "configured.py",
+        COVALENT_SERVER_URL="",
+        COVALENT_SVC_PORT="",
+        COVALENT_CONFIG_DIR=str(configuration),
+        COVALENT_API_TOKEN=user.installation.token,
+    )
+    assert found == {"value": 1}
+    assert conf.read_bytes() == before
+    assert list(configuration.iterdir()) == [conf]
 
 
 _ASKING = """

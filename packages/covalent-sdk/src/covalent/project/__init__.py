@@ -74,7 +74,8 @@ class Project:
         if module is None or module.path is None:
             raise ProjectError(
                 f"deps_module names {name!r}, of which there is no file to send: it is not to be found by this "
-                "process, or a part of Python itself; leave it out, or name a module that lies in a file or a package"
+                "process, or a part of Python itself; leave it out, or name a module that lies in a file or a package. "
+                "A worker that builds a sublattice has what was sent with the workflow around it: name it there"
             )
         files = self._files_of(module.place, module.path)
         compiled = next((path for path in files.values() if path.name.endswith(_COMPILED)), None)
