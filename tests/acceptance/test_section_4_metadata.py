@@ -133,3 +133,55 @@ def test_what_is_said_can_be_seen_where_it_was_said_as_json(told: dict[str, Any]
     assert (electron["retries"], lattice["retries"], lattice["timeout"]) == (None, 2, 60.0)
     assert lattice["workflow_executor_data"]["workdir"] == "workflow"
     assert told["seen"]["retries"] == 2
+
+
+_CONFIGURED = """
+import os
+
+
+@ct.electron
+def here():
+    return os.path.basename(os.getcwd())
+
+
+@ct.electron(retries=0)
+def says_it():
+    return os.path.basename(os.getcwd())
+
+
+@ct.electron
+@ct.lattice
+def sublattice():
+    return [here()]
+
+
+@ct.lattice
+def workflow():
+    return here(), says_it(), sublattice()
+
+
+result = ct.dispatch_sync(workflow)()
+facts["value"] = result.result
+facts["id"] = result.dispatch_id
+facts["sublattice's"] = result.get_node_result(2)["sublattice_result"].dispatch_id
+facts["in the lattice"] = workflow.metadata["retries"]
+"""
+
+
+def test_what_nobody_says_is_taken_from_the_configuration_in_sublattices_too(user: Project) -> None:
+    configuration = user.directory / "configuration"
+    configuration.mkdir()
+    (configuration / "covalent.toml").write_text(
+        f'[defaults]\nretries = 4\n\n[executors.local]\nworkdir = "{user.directory / "configured"}"\n'
+    )
+    found = user.facts(
+        _CONFIGURED,
+        "configured.py",
+        COVALENT_CONFIG_DIR=str(configuration),
+        COVALENT_API_TOKEN=user.installation.token,
+    )
+    assert found["value"] == ["configured", "configured", ["configured"]]
+    assert found["in the lattice"] is None
+    stored = _stored(user, found["id"])
+    assert (stored["here"]["retries"], stored["says_it"]["retries"]) == (4, 0)
+    assert _stored(user, found["sublattice's"])["here"]["retries"] == 4
