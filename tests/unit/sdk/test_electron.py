@@ -91,6 +91,19 @@ def test_arguments_of_every_kind_arrive() -> None:
     )  # fmt: skip
 
 
+def test_no_keyword_is_reserved() -> None:
+    @ct.electron
+    def named(self: int, args: int, kwargs: int, task: int, function: int) -> Any:
+        return [self, args, kwargs, task, function]
+
+    given = {"self": 1, "args": 2, "kwargs": 3, "task": 4, "function": 5}
+    assert evaluated(lambda: named(**given)) == named(**given) == [1, 2, 3, 4, 5]
+    assert ct.lattice(named)(**given) == [1, 2, 3, 4, 5]
+    lattice = ct.lattice(named)
+    lattice.build_graph(**given)
+    assert len(lattice.transport_graph.nodes) == 1
+
+
 @pytest.mark.parametrize(
     ("args", "kwargs", "message"),
     [

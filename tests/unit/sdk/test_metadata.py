@@ -130,6 +130,17 @@ def test_an_executor_takes_from_its_table_what_it_leaves_open(write: Write) -> N
     }
 
 
+def test_what_an_executor_says_of_its_interpreter_or_directory_stands_above_another_word_for_it(write: Write) -> None:
+    write('[executors.local]\npython = "/file/python"\n[executors.ssh]\nremote_workdir = "/file"\nconda_env = "file"\n')
+    for executor, data in (
+        (ct.executor.LocalExecutor(conda_env="mine"), {"conda_env": "mine"}),
+        (ct.executor.LocalExecutor(), {"python": "/file/python"}),
+        (ct.executor.SSHExecutor(workdir="/mine"), {"workdir": "/mine", "conda_env": "file"}),
+        (ct.executor.SSHExecutor(python_path="/mine"), {"python_path": "/mine", "remote_workdir": "/file"}),
+    ):
+        assert metadata(ct.electron(len, executor=executor), [])["executor_data"] == data
+
+
 def test_credentials_in_a_table_stay_on_the_machine(write: Write) -> None:
     write('[executors.slurm]\naddress = "login"\npassword = "p"\n[executors.slurm.sshproxy]\nsecret = "s"\n')
     assert metadata(ct.electron(len, executor="slurm"), [])["executor_data"] == {"address": "login"}

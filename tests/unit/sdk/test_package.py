@@ -100,3 +100,16 @@ def test_public_names_win_over_modules_of_the_same_name(first: str) -> None:
     )
     paths = [Path(path) for path in sys.path if path]
     assert printed(program, *paths) == ["function", "function", "FAILED", True, True]
+
+
+def test_libraries_find_names_where_earlier_covalents_had_them() -> None:
+    program = (
+        "from covalent._workflow.lattice import Lattice\n"
+        "from covalent._workflow.electron import Electron\n"
+        "from covalent.executor import LocalExecutor, SlurmExecutor\n"
+        "import covalent as ct\n"
+        "print(json.dumps([Lattice is ct.Lattice, isinstance(ct.electron(len).electron_object, Electron), "
+        "LocalExecutor is ct.executor.LocalExecutor, type(ct.electron).__name__, type(ct.lattice).__name__]))"
+    )
+    paths = [Path(path) for path in sys.path if path]
+    assert printed(program, *paths) == [True, True, True, "function", "function"]

@@ -52,10 +52,10 @@ class ElectronFunction(Protocol[P, R]):
 
     electron_object: Electron[..., Any]
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Record a task inside a lattice; outside, call the function."""
 
-    def map(self, *sequences: Iterable[Any], **fixed: Any) -> list[R]:
+    def map(self, /, *sequences: Iterable[Any], **fixed: Any) -> list[R]:
         """One call for each element of a sequence, or of several side by side; ``fixed`` is the same for all."""
 
     @overload
@@ -97,7 +97,7 @@ class Electron(Generic[P, R]):
         """What this electron says itself, as JSON; None for what it leaves to the lattice."""
         return self.options.to_json()
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Record a task inside a lattice; outside, call the function."""
         recorder = active()
         if recorder is None:
@@ -105,7 +105,7 @@ class Electron(Generic[P, R]):
             return self.function(*args, **kwargs)
         return cast("R", recorder.call(self, args, kwargs))
 
-    def map(self, *sequences: Iterable[Any], **fixed: Any) -> list[R]:
+    def map(self, /, *sequences: Iterable[Any], **fixed: Any) -> list[R]:
         """One call for each element of a sequence, or of several side by side; ``fixed`` is the same for all.
 
         As with Python's own ``map``, the shortest sequence ends it.

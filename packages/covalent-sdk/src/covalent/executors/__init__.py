@@ -28,6 +28,8 @@ __all__ = [
 KINDS: Final[Mapping[str, type[DeclaredExecutor]]] = {
     kind.short_name: kind for kind in (LocalExecutor, DaskExecutor, WorkerPoolExecutor, SSHExecutor, SlurmExecutor)
 }
+#: Attributes of which one answers for the others too.
+_SAME_QUESTION: Final = (frozenset({"python", "python_path", "conda_env"}), frozenset({"workdir", "remote_workdir"}))
 
 
 class Executor(Protocol):
@@ -81,7 +83,11 @@ def name_of(executor: Executor | str) -> str:
 def described(executor: Executor | str, tables: Mapping[str, Mapping[str, Any]]) -> Described:
     """An executor with what it leaves open taken from the table of its short name."""
     short_name, attributes = _told(executor)
-    return Described(short_name, _given({**tables.get(short_name, {}), **_given(attributes or {})}))
+    said, table = _given(attributes or {}), _given(tables.get(short_name, {}))
+    for names in _SAME_QUESTION:
+        if names & said.keys():  # whatever the table says of it is answered already
+            table = {name: value for name, value in table.items() if name not in names}
+    return Described(short_name, {**table, **said})
 
 
 def to_json(prefix: str, executor: Executor | str | None) -> dict[str, Any]:

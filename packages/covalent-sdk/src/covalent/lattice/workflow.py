@@ -151,7 +151,7 @@ class Lattice(Generic[P]):
         )
         return filled
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Run the workflow as plain Python; inside another lattice its electrons join the other's graph."""
         recorder = active()
         if not isinstance(recorder, Build):
@@ -159,11 +159,11 @@ class Lattice(Generic[P]):
         with recorder.within(self.options, self.workflow_executor):
             return self._opened()(*args, **kwargs)
 
-    def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> str:
+    def dispatch(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
         """The old way to write ``ct.dispatch(lattice)(...)``."""
         return str(self._through("dispatch")(*args, **kwargs))
 
-    def dispatch_sync(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def dispatch_sync(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """The old way to write ``ct.dispatch_sync(lattice)(...)``."""
         return self._through("dispatch_sync")(*args, **kwargs)
 
@@ -220,7 +220,7 @@ class Lattice(Generic[P]):
 
     # -- building
 
-    def build_graph(self, *args: P.args, **kwargs: P.kwargs) -> None:
+    def build_graph(self, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Run the workflow function once, its electrons recording themselves in :attr:`transport_graph`."""
         function = self._opened()
         Parameters.of(function, self.__name__).check(args, kwargs)
