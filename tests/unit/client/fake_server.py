@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +16,7 @@ from covalent.wire import FRAMES_CONTENT_TYPE, INLINE_ASSET_BYTES, frames
 from covalent.wire.codec import dumps, from_json, loads
 from covalent.wire.manifest import Accepted, Cancellation, Conclusion, Digests, Manifest
 from covalent.wire.records import AssetDescription, DispatchList, DispatchRecord, NodeList, NodeRecord, Problem
+from covalent.wire.triggers import Registration, TriggerList, TriggerRecord, TriggerStop
 
 TOKEN = "the-fake-servers-token"  # noqa: S105  made up
 
@@ -39,6 +40,7 @@ class FakeServer:
     records: dict[str, DispatchRecord] = field(default_factory=dict)
     nodes: dict[str, list[NodeRecord]] = field(default_factory=dict)
     streams: dict[tuple[str, int, str], bytes] = field(default_factory=dict)
+    triggers: dict[str, Registration] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     #: Answers to throw away: the request is carried out and the connection closed.
     losses: int = 0
@@ -125,6 +127,26 @@ class FakeServer:
             and ("tag" not in asked or asked["tag"] in record.tags)
         ]
         return DispatchList(dispatches=tuple(kept[: int(asked["limit"])]))
+
+    def registered(self, registration: Registration) -> TriggerRecord:
+        """One more trigger, unless it was sent before."""
+        name = self.records[registration.dispatch_id].name
+        self.triggers.setdefault(registration.trigger_id, registration)
+        return TriggerRecord(
+            trigger_id=registration.trigger_id,
+            dispatch_id=registration.dispatch_id,
+            name=name,
+            trigger=registration.trigger,
+            created_at=0.5,
+        )
+
+    def stopped_triggers(self, ids: Sequence[str]) -> TriggerList:
+        """The triggers that are meant; KeyError for an id that means none."""
+        found: dict[str, Registration] = {}
+        for name in ids:
+            meant = {key: item for key, item in self.triggers.items() if name in (key, item.dispatch_id)}
+            found |= meant or {name: self.triggers[name]}
+        return TriggerList(triggers=tuple(self.registered(item) for item in found.values()))
 
     def cancelled(self, dispatch_id: str, what: Cancellation) -> DispatchRecord:
         """The dispatch after it, or some of its nodes, were cancelled; what has ended stays as it is."""
@@ -279,6 +301,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return state.listed({name: value for name, (value,) in self._query.items()})
             case "POST", ["dispatches", dispatch_id, "cancel"]:
                 return state.cancelled(dispatch_id, from_json(Cancellation, loads(body)))
+            case "POST", ["triggers"]:
+                return state.registered(from_json(Registration, loads(body)))
+            case "POST", ["triggers", "stop"]:
+                return state.stopped_triggers(from_json(TriggerStop, loads(body)).ids)
             case "POST", ["dispatches", dispatch_id, "result"]:
                 return state.concluded(dispatch_id, from_json(Conclusion, loads(body)))
             case "GET", ["dispatches", dispatch_id, *rest]:

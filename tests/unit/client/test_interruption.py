@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from covalent.client.connection import connect
+from covalent.connection import connect
 from covalent.errors import ServerError
 from covalent.http import Interruption, persistently
 from tests.unit.client.fake_server import FakeServer, a_record

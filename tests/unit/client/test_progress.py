@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from covalent.client.connection import connect
 from covalent.client.progress import Progress, Standing
 from covalent.client.views import Notebook, Terminal, view
 from covalent.client.waiting import wait_until_ended
+from covalent.connection import connect
 from covalent.status import Status
 from covalent.transportable import TransportableObject
 from covalent.wire.records import DispatchRecord

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from covalent.client import upload
-from covalent.client.connection import connect
 from covalent.client.upload import submit
+from covalent.connection import connect
 from covalent.errors import ServerUnreachableError
 from covalent.hydration import Package
 from covalent.transportable import TransportableObject

@@ -12,8 +12,8 @@ import pytest
 
 import covalent as ct
 from covalent.client import get_result
-from covalent.client.connection import connect
 from covalent.client.waiting import wait_until_ended
+from covalent.connection import connect
 from covalent.errors import AuthenticationError, MissingLatticeRecordError, ServerError, ServerUnreachableError
 from covalent.http import NOT_CONNECTED, Server, persistently
 from covalent.status import Status

@@ -41,7 +41,9 @@ _PUBLIC = {
     "reload_config": ("covalent.config", "reload_config"),
     "set_config": ("covalent.config", "set_config"),
     "status": ("covalent.status", "Status"),
+    "stop_triggers": ("covalent.client", "stop_triggers"),
     "testing": ("covalent.testing", ""),
+    "triggers": ("covalent.triggers", ""),
     "wait": ("covalent.electron", "wait"),
 }
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605 - the table above is the one list of names
@@ -52,8 +54,6 @@ _LATER = {
     "fs_strategies": "read and write files in the electron itself",
     "leptons": "start the program from an electron, with subprocess",
     "Lepton": "start the program from an electron, with subprocess",
-    "stop_triggers": "dispatch from a scheduler such as cron",
-    "triggers": "dispatch from a scheduler such as cron",
 }
 _INSTALLED = ("site-packages", "dist-packages")
 

@@ -2,12 +2,14 @@
 from covalent import errors as errors
 from covalent import executor as executor
 from covalent import testing as testing
+from covalent import triggers as triggers
 from covalent.client import cancel as cancel
 from covalent.client import dispatch as dispatch
 from covalent.client import dispatch_sync as dispatch_sync
 from covalent.client import dispatches as dispatches
 from covalent.client import get_result as get_result
 from covalent.client import redispatch as redispatch
+from covalent.client import stop_triggers as stop_triggers
 from covalent.client.asynchronous import acancel as acancel
 from covalent.client.asynchronous import adispatch as adispatch
 from covalent.client.asynchronous import aget_result as aget_result

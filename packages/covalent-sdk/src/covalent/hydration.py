@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol
@@ -15,8 +15,10 @@ from covalent.graph import TransportGraph
 from covalent.identity import function_id
 from covalent.project import Project
 from covalent.transportable import TransportableObject
+from covalent.triggers.declared import Trigger
 from covalent.wire.manifest import Client, Kind, LatticeRecord, Manifest, Node
 from covalent.wire.places import host_identity
+from covalent.wire.triggers import FEATURE
 
 _FEATURES: Final[Mapping[Kind, str]] = {Kind.SUBLATTICE: "sublattices", Kind.REPLAY: "replay"}
 #: Which attributes of an executor tell one environment from another.
@@ -52,6 +54,10 @@ class Built(Protocol):
         """The user's own modules, when they came with the workflow and are not to be looked for."""
 
     @property
+    def triggers(self) -> Sequence[Trigger]:
+        """What starts it by itself."""
+
+    @property
     def record(self) -> LatticeRecord:
         """What it says besides its function."""
 
@@ -65,15 +71,18 @@ def dehydrate(lattice: Built, *, settled: Collection[int] = ()) -> Package:
     if graph.output is None:
         raise GraphError("the workflow has no graph yet; call its build_graph(...) with its arguments first")
     nodes, code = _prepared(graph, settled, lattice.project)
+    triggers = [trigger.prepared() for trigger in lattice.triggers]
     loose = [asset for asset in (lattice.inputs, lattice.stored_function, code) if asset is not None]
+    loose += [asset for trigger in triggers for asset in trigger.assets]
     manifest = Manifest(
-        requires=_requires(nodes),
+        requires=tuple(sorted({*_requires(nodes), *([FEATURE] if triggers else [])})),
         graph=graph.with_nodes(nodes),
         inputs=_id(lattice.inputs),
         workflow=_id(lattice.stored_function),
         project=_id(code),
         client=Client(host=host_identity(), python=platform.python_version(), sdk=_sdk_version()),
         lattice=lattice.record,
+        triggers=tuple(trigger.record for trigger in triggers),
     )
     return Package(manifest=manifest, assets={**graph.assets, **{asset.asset_id: asset for asset in loose}})
 

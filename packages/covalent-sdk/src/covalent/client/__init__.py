@@ -9,6 +9,7 @@ from covalent.client.cancelling import cancel
 from covalent.client.dispatching import dispatch, dispatch_sync
 from covalent.client.listing import dispatches
 from covalent.client.redispatching import redispatch
+from covalent.client.triggering import stop_triggers
 from covalent.client.waiting import get_result
 
-__all__ = ["cancel", "dispatch", "dispatch_sync", "dispatches", "get_result", "redispatch"]
+__all__ = ["cancel", "dispatch", "dispatch_sync", "dispatches", "get_result", "redispatch", "stop_triggers"]

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from covalent.client.connection import connect
 from covalent.client.waiting import check_id
+from covalent.connection import connect
 from covalent.errors import CovalentError
 from covalent.http import persistently
 from covalent.status import Status

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ParamSpec
 
-from covalent.client.connection import connect
 from covalent.client.options import DispatchOptions
 from covalent.client.upload import submit
 from covalent.client.waiting import wait_until_ended
+from covalent.connection import connect
 from covalent.errors import CovalentError
 from covalent.lattice import Lattice
 from covalent.result import Result, ServerSource

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from covalent.client.connection import connect
+from covalent.connection import connect
 from covalent.errors import CovalentError
 from covalent.http import Server, persistently
 from covalent.result import Result, ServerSource

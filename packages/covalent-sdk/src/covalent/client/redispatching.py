@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from covalent import hydration
 from covalent.client import replacing
-from covalent.client.connection import connect
 from covalent.client.upload import submit
 from covalent.client.waiting import check_id
+from covalent.connection import connect
 from covalent.errors import CovalentError, FeatureError, GraphError
 from covalent.graph import TransportGraph
 from covalent.http import Server, persistently
@@ -28,6 +28,7 @@ from covalent.transportable import TransportableObject
 from covalent.wire import FEATURES
 from covalent.wire.codec import from_json
 from covalent.wire.manifest import Manifest
+from covalent.wire.triggers import FEATURE
 
 
 def redispatch(
@@ -62,13 +63,14 @@ def redispatch(
             package = _revised(original, lattice, replacements)
         manifest = replace(
             package.manifest,
-            requires=tuple(sorted({*original.requires, *package.manifest.requires})),
+            requires=tuple(sorted({*original.requires, *package.manifest.requires} - {FEATURE})),
             lattice=replace(lattice.record, replaced=tuple(sorted({*_replaced(original), *replacements}))),
             name=original.name,
             tags=original.tags,
             env=original.env,
             priority=original.priority,
             hold=False,
+            triggers=(),
             reuse=dispatch_id if reuse_previous_results else None,
             redispatch_of=dispatch_id,
         )

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, overload
 from urllib.parse import quote
 
-from covalent.client.connection import connect
 from covalent.client.progress import Progress, View
 from covalent.client.views import view
+from covalent.connection import connect
 from covalent.errors import CovalentError, ServerError, ServerUnreachableError
 from covalent.http import NOT_CONNECTED, Server, persistently
 from covalent.result import Extent, Result, ServerSource

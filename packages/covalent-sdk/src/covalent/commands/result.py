@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from covalent.client.connection import connect
 from covalent.client.waiting import get_result
 from covalent.commands import exits, output
+from covalent.connection import connect
 from covalent.errors import CovalentError, TransportError
 from covalent.result import Result
 from covalent.status import Status

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from covalent.client.connection import connect
 from covalent.client.listing import MOST, records
 from covalent.client.waiting import ask
 from covalent.commands import exits, output
+from covalent.connection import connect
 from covalent.http import Server, persistently
 from covalent.result import Result, ServerSource
 from covalent.status import Status

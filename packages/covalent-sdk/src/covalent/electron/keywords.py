@@ -13,7 +13,6 @@ from covalent.options import Keywords
 _LATER: Final[Mapping[str, str]] = {
     "deps_pip": "install the packages in the environment that executor=ct.executor.LocalExecutor(python=...) names",
     "files": "read and write files in the function itself",
-    "triggers": "dispatch from a scheduler such as cron",
 }
 #: Keywords that once were, and what to write.
 _FORMER: Final[Mapping[str, str]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, Unpack, overload
 
 from covalent.deps import Bash, Calls, Modules
@@ -10,6 +10,7 @@ from covalent.electron import chosen_executor
 from covalent.executors import Executor
 from covalent.lattice.workflow import Lattice, Postprocess
 from covalent.options import Keywords
+from covalent.triggers.declared import Trigger
 
 __all__ = ["Lattice", "Postprocess", "lattice"]
 
@@ -22,6 +23,7 @@ def lattice(
     *,
     workflow_executor: Executor | str | None = None,
     postprocess: Postprocess = "reconstruct",
+    triggers: Trigger | Sequence[Trigger] | None = None,
     **options: Unpack[Keywords],
 ) -> Lattice[P]: ...
 
@@ -32,6 +34,7 @@ def lattice(
     *,
     workflow_executor: Executor | str | None = None,
     postprocess: Postprocess = "reconstruct",
+    triggers: Trigger | Sequence[Trigger] | None = None,
     **options: Unpack[Keywords],
 ) -> Callable[[Callable[P, Any]], Lattice[P]]: ...
 
@@ -42,6 +45,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
     executor: Executor | str | None = None,
     workflow_executor: Executor | str | None = None,
     postprocess: Postprocess = "reconstruct",
+    triggers: Trigger | Sequence[Trigger] | None = None,
     deps_bash: Bash = None,
     deps_module: Modules = None,
     call_before: Calls = None,
@@ -58,6 +62,8 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
     ``workflow_executor``, by default the executor, is where operators, sublattices and the return value are worked
     out; ``"client"`` leaves the return value to :meth:`Result.post_process`. ``postprocess="replay"`` runs the
     function once more on the values of its electrons, so that ordinary code in it acts on what they gave.
+    With ``triggers``, one of :mod:`covalent.triggers` or a list of them, dispatching registers the workflow, and each
+    firing runs it.
 
     >>> @ct.lattice
     ... def sum_of_squares(n):
@@ -73,6 +79,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
             executor=executor,
             workflow_executor=workflow_executor,
             postprocess=postprocess,
+            triggers=triggers,
             deps_bash=deps_bash,
             deps_module=deps_module,
             call_before=call_before,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import (
     TYPE_CHECKING,
@@ -40,6 +40,7 @@ from covalent.lattice.document import Document
 from covalent.options import Keywords, Options
 from covalent.references import FUNCTION_ATTRIBUTE, name_of
 from covalent.transportable import TransportableObject
+from covalent.triggers.declared import Trigger, checked, from_dict
 from covalent.wire.manifest import CLIENT_EXECUTOR, LatticeRecord, Manifest
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Lattice(Generic[P]):
         *,
         workflow_executor: Executor | str | None = None,
         postprocess: Postprocess = "reconstruct",
+        triggers: Trigger | Sequence[Trigger] | None = None,
         **options: Unpack[Keywords],
     ) -> None:
         check_function(function)
@@ -75,6 +77,8 @@ class Lattice(Generic[P]):
         else:
             self._take_function(function)
         self.postprocess: Postprocess = postprocess
+        #: What starts it by itself.
+        self.triggers: tuple[Trigger, ...] = checked(triggers)
         self._configured: Configured | None = None
         self._reset()
 
@@ -120,6 +124,7 @@ class Lattice(Generic[P]):
         return {
             **self.options.to_json(),
             **executors.to_json("workflow_executor", self.workflow_executor or self.executor),
+            "triggers": [trigger.to_dict() for trigger in self.triggers] or None,
         }
 
     @property
@@ -144,6 +149,7 @@ class Lattice(Generic[P]):
         """
         filled = copy.copy(self)
         filled.options = self.options.filled(defaults.options)
+        filled.triggers = ()  # the lattice around it starts it
         filled.workflow_executor = _of_a_server(self.workflow_executor) or _of_a_server(defaults.workflow_executor)
         configured = defaults.configured
         filled._configured = replace(  # noqa: SLF001 - our own class
@@ -267,7 +273,9 @@ class Lattice(Generic[P]):
 
         Nothing is opened before the lattice is built again or called.
         """
-        return cls._of(Document.of_manifest(manifest, asset))
+        self = cls._of(Document.of_manifest(manifest, asset))
+        self.triggers = ()  # whoever runs it again runs it now
+        return self
 
     def open(self) -> None:
         """Open the function now when it came from where it was stored: what keeps it from being opened is told here."""
@@ -300,6 +308,7 @@ class Lattice(Generic[P]):
         self.options = Options.from_json(record.metadata)
         self.workflow_executor = executors.from_json("workflow_executor", record.metadata)
         self.postprocess = cast("Postprocess", record.postprocess)
+        self.triggers = tuple(map(from_dict, record.metadata.get("triggers") or ()))
         self._configured = None
         self.transport_graph, self._workflow = document.graph, document.workflow
         self.inputs, self.project = document.inputs, document.project

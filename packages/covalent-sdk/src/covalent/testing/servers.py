@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from covalent import server_command
-from covalent.client.connection import connect
+from covalent.connection import connect
 from covalent.errors import ServerCommandError
 
 #: Variables that begin so tell a script or a server where to find each other.
