@@ -153,6 +153,7 @@ def test_each_option_is_filled_in_by_itself(name: str) -> None:
         ({"cache": 1}, TypeError, "cache is True or False, not 1"),
         ({"deps_bash": [1]}, TypeError, r"DepsBash takes a command or a list of commands, each a text, not \[1\]"),
         ({"deps_bash": " "}, TypeError, "DepsBash takes"),
+        ({"deps_module": "no_such_module"}, ModuleNotFoundError, r"DepsModule\('no_such_module'\): .* No module named"),
         ({"deps_module": 3}, TypeError, "DepsModule takes a module or a module's name, not 3"),
         ({"call_before": 3}, TypeError, "call_before takes functions"),
         ({"executor": 3}, TypeError, "executor takes an executor"),

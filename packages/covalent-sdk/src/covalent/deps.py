@@ -56,7 +56,13 @@ class DepsModule:
 
     def __init__(self, module: types.ModuleType | str) -> None:
         if isinstance(module, str):
-            module = importlib.import_module(module)
+            try:
+                module = importlib.import_module(module)
+            except ImportError as error:
+                raise type(error)(
+                    f"DepsModule({module!r}): a module that is sent along has to be found here first, but {error}",
+                    name=error.name,
+                ) from None
         if not isinstance(module, types.ModuleType):
             raise TypeError(f"DepsModule takes a module or a module's name, not {module!r}")
         self.module_name = module.__name__
