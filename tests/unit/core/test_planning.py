@@ -39,6 +39,15 @@ def test_every_asset_is_mentioned_with_the_path_of_its_first_use() -> None:
     assert planned.assets[constant] == "graph.nodes[0].args[0]"
 
 
+@pytest.mark.parametrize("keywords", [("b",), ("a", "b", "b"), ("a", "c"), ("a", "a")])
+def test_an_order_of_keywords_names_each_of_them_once(keywords: tuple[str, ...]) -> None:
+    given = {"a": {"value": 1}, "b": {"value": 2}}
+    assert plan(manifest([node(0, kwargs=given, keywords=("b", "a"))])).parents == {0: frozenset()}
+    with pytest.raises(WireError, match="each once, in their order") as raised:
+        plan(manifest([node(0, kwargs=given, keywords=keywords)]))
+    assert raised.value.path == "graph.nodes[0].keywords"
+
+
 def test_a_long_chain_is_no_deep_recursion() -> None:
     nodes = [node(number, *([take(number - 1)] if number else [])) for number in range(20_000)]
     assert len(plan(manifest(nodes)).parents) == 20_000

@@ -72,6 +72,16 @@ def test_links_name_the_parameter_that_takes_the_value() -> None:
     ]  # fmt: skip
 
 
+def test_functions_that_are_told_the_order_of_their_keywords_are_told_that_of_the_call() -> None:
+    @ct.electron
+    def named(*, a: Any, b: Any) -> Any:
+        return a, b
+
+    graph = graph_of(lambda: [join(b=1, a=2), join(a=1, b=2), named(b=1, a=2), join()])
+    back = TransportGraph.deserialize_from_json(graph.serialize_to_json())
+    assert [node.keywords for node in back.nodes] == [("b", "a"), (), (), (), ()]
+
+
 def test_functions_that_tell_no_parameters_are_linked_all_the_same() -> None:
     update: Any = ct.electron(dict)
     graph = graph_of(lambda: update(join(), a=join()))

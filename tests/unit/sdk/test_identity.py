@@ -109,6 +109,20 @@ def test_recursion_classes_and_objects_are_told() -> None:
     assert "" not in {one, other}
 
 
+def test_dataclasses_are_told() -> None:
+    source = (
+        "import dataclasses\n"
+        "@dataclasses.dataclass\nclass A:\n    a: int = {}\n    b: list = dataclasses.field(default_factory=list)\n"
+        "    def c(self): return {}\n"
+        "def f():\n    return A().c()\n"
+    )
+    one, same, another_default, another_method = (
+        identity(made(source.format(*numbers))) for numbers in [(1, 1), (1, 1), (2, 1), (1, 2)]
+    )
+    assert one == same != ""
+    assert len({one, another_default, another_method}) == 3
+
+
 def test_electrons_count_by_their_function_alone() -> None:
     source = "def f():\n    return g()\n"
     raw = made("def g():\n    return 1\n", "g")
@@ -127,6 +141,8 @@ def test_what_cannot_be_told_has_no_id() -> None:
 
 
 SCRIPT = """
+import dataclasses
+
 import covalent as ct
 from covalent.hydration import dehydrate
 
@@ -142,9 +158,17 @@ class Model:
 
 MODEL = Model()
 
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    step: float = 0.5
+    names: list = dataclasses.field(default_factory=list, metadata={"unit": "m"})
+    kinds: frozenset = frozenset({"a", "b", "c"})
+    def half(self):
+        return self.step / 2
+
 @ct.electron
 def task(x, y={"p", "q", "r"}):
-    return [z for z in y if MODEL.run(z)] or x in {"four", "five", "six"}
+    return [z for z in y if MODEL.run(z)] or Settings().half() or x in {"four", "five", "six"}
 
 @ct.lattice
 def workflow():

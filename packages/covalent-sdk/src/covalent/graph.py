@@ -54,6 +54,7 @@ class TransportGraph:
         *,
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
+        keywords: Sequence[str] = (),
         arg_names: Sequence[str] = (),
         metadata: Metadata | None = None,
         kind: Kind = Kind.TASK,
@@ -66,6 +67,7 @@ class TransportGraph:
             kind=kind,
             args=tuple(args),
             kwargs=kwargs or {},
+            keywords=tuple(keywords),
             metadata=metadata or Metadata(),
         )
         self.nodes.append(node)

@@ -109,6 +109,8 @@ class _Walker:
             self._walk_all(type(value).__name__, [value.__func__])
         elif isinstance(value, property):
             self._walk_all("property", [value.fget, value.fset, value.fdel])
+        elif isinstance(value, types.MappingProxyType):  # each field of a dataclass holds one
+            self._walk_all("mapping", [dict(value)])
         elif isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType)):
             self.feed("descriptor", value.__name__)
         else:
@@ -151,6 +153,8 @@ class _Walker:
         self.feed("class", cls.__name__)
         self._walk_all("bases", cls.__bases__)
         told = {name: item for name, item in vars(cls).items() if name not in _UNTOLD}
+        if "__dataclass_fields__" in told and str(told.get("__doc__")).startswith(f"{cls.__name__}("):
+            del told["__doc__"]  # written by dataclass: its defaults as text, sets in an order of chance
         for name in sorted(told):
             self.feed("attribute", name)
             self.walk(told[name])

@@ -94,6 +94,7 @@ class Build:
             function,
             args=[self._templates.argument(value, name, task.name) for name, value in zip(names, args, strict=True)],
             kwargs={name: self._templates.argument(value, name, task.name) for name, value in kwargs.items()},
+            keywords=self._known(task).parameters.told(kwargs),
             arg_names=names,
             metadata=metadata,
             kind=kind,

@@ -110,6 +110,11 @@ class Parameters:
         rest = [f"{self.rest}[{index}]" for index in range(count - len(known))]
         return [*known[:count], *rest]
 
+    def told(self, keywords: Iterable[str]) -> list[str]:
+        """Keywords in the order of a call when the function is told it, by ``**kwargs``, and would not guess it."""
+        given = list(keywords) if self.any_keyword else []
+        return given if given != sorted(given) else []
+
 
 def _written(parameters: Iterable[Parameter]) -> str:
     # Not the defaults: their text is anybody's, and may be long.

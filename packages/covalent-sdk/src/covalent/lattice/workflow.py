@@ -247,12 +247,12 @@ class Lattice(Generic[P]):
         return Replay(function or TransportableObject(self._opened()), inputs)
 
     @overload
-    def draw(self) -> Drawing: ...
+    def draw(self, /) -> Drawing: ...
 
     @overload
-    def draw(self, *args: P.args, **kwargs: P.kwargs) -> Drawing: ...
+    def draw(self, /, *args: P.args, **kwargs: P.kwargs) -> Drawing: ...
 
-    def draw(self, *args: Any, **kwargs: Any) -> Drawing:
+    def draw(self, /, *args: Any, **kwargs: Any) -> Drawing:
         """The picture of the graph that these arguments give; without any, of the graph that was built last.
 
         A notebook shows it, ``.svg`` is its text, and ``.save("graph.svg")`` writes it. The lattice stays as it is.

@@ -86,6 +86,8 @@ class Node:
     args: tuple[Any, ...] = ()
     #: Templates of the keyword arguments.
     kwargs: dict[str, Any] = field(default_factory=dict)
+    #: The keywords in the order of the call, where a function can tell and it is not that of the alphabet.
+    keywords: tuple[str, ...] = ()
     metadata: Metadata = field(default_factory=Metadata)
 
 

@@ -58,6 +58,8 @@ class Lease:
     function: str
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
+    #: Their order, where it matters.
+    keywords: tuple[str, ...] = ()
     hooks: Hooks = field(default_factory=Hooks)
     executor_data: dict[str, Any] = field(default_factory=dict)
     #: Seconds that the attempt may take, None for any number.

@@ -152,6 +152,7 @@ class Intake:
             kind=lease.kind,
             args=lease.args,
             kwargs=lease.kwargs,
+            keywords=lease.keywords,
             hooks=lease.hooks,
             outputs=lease.outputs,
             inline=tuple(blobs),

@@ -57,6 +57,8 @@ class Task:
     kind: Kind = Kind.TASK
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
+    #: Their order, where it matters.
+    keywords: tuple[str, ...] = ()
     hooks: Hooks = field(default_factory=Hooks)
     #: The digest of each node's output that the templates mention, by the node's number.
     outputs: dict[str, str] = field(default_factory=dict)

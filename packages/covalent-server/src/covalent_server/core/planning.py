@@ -186,6 +186,8 @@ def _input_mentions(node: Node, path: str) -> Iterator[tuple[str, str]]:
             yield digest, place
     for name in node.kwargs:
         check_text(name, f"{path}.kwargs")
+    if node.keywords and (len(node.keywords) != len(node.kwargs) or node.kwargs.keys() != set(node.keywords)):
+        raise WireError("expected the keywords of kwargs, each once, in their order", path=f"{path}.keywords")
 
 
 def _templates(node: Node, path: str) -> Iterator[tuple[str, Any]]:

@@ -46,7 +46,7 @@ def identity(node: Node, values: Mapping[str, str], parents: Mapping[int, Hashab
     """What a task is: its name, kind and function, and its inputs, with ``parents`` in place of other nodes."""
     args = tuple(_described(item, values, parents) for item in node.args)
     kwargs = tuple((name, _described(item, values, parents)) for name, item in sorted(node.kwargs.items()))
-    return node.name, str(node.kind), node.function_id, args, kwargs
+    return node.name, str(node.kind), node.function_id, args, kwargs, node.keywords
 
 
 def _sources(node: Node) -> set[int]:

@@ -55,6 +55,7 @@ class Parcels:
             function=node.function,
             args=node.args,
             kwargs=node.kwargs,
+            keywords=node.keywords,
             hooks=node.metadata.hooks,
             executor_data=node.metadata.executor_data,
             timeout=node.metadata.timeout,

@@ -90,7 +90,7 @@ def run(task: Task, assets: Assets, functions: Functions) -> Any:
         function = _function(task, assets, functions)
     inputs = Inputs(functools.partial(_output, task, assets), assets.open)
     args = [_argument(function, inputs, template, place) for place, template in enumerate(task.args)]
-    kwargs = {name: _argument(function, inputs, template, name) for name, template in task.kwargs.items()}
+    kwargs = {name: _argument(function, inputs, task.kwargs[name], name) for name in task.keywords or task.kwargs}
     value = _called(task.kind, function, args, kwargs | injected)
     hooks.after(task.hooks, task.name, open_call)
     return value

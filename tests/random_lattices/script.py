@@ -1,0 +1,43 @@
+"""Programs as scripts that users could have written, which run as plain Python and as workflows alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+_PRELUDE: Final = Path(__file__).with_name("prelude.py")
+#: Covalent without Covalent: electrons and lattices are functions.
+PLAIN: Final = SimpleNamespace(
+    electron=lambda function: function, lattice=lambda function: function, wait=lambda child, _: child
+)
+Namespace = dict[str, Any]
+
+
+def opened() -> Namespace:
+    """What the prelude defines, as if it stood at the top of a script."""
+    namespace: Namespace = {"__name__": "__main__"}
+    exec(compile(_PRELUDE.read_text(encoding="utf-8"), str(_PRELUDE), "exec"), namespace)  # noqa: S102 - a script's text
+    return namespace
+
+
+def with_electrons(prelude: Namespace, ct: Any) -> Namespace:
+    """What workflows can name: the prelude's names, with its functions as electrons."""
+    return {
+        **prelude,
+        **{name: ct.electron(function) for name, function in prelude["FUNCTIONS"].items()},
+        "ct": ct,
+    }
+
+
+def run(script: str, names: Namespace) -> Any:
+    """Run the text of a program; the workflow that it ends with."""
+    namespace = dict(names)
+    exec(compile(script, "<generated>", "exec"), namespace)  # noqa: S102 - the script
+    return namespace["workflow"]
+
+
+def evaluated(text: str, names: Mapping[str, Any]) -> Any:
+    """The value of a constant."""
+    return eval(text, dict(names))  # noqa: S307 - written by the generator
