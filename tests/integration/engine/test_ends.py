@@ -327,3 +327,28 @@ def test_what_an_earlier_attempt_printed_can_be_read_and_is_not_waited_for(start
             assert (await printed(0, 1), await printed(5, 1), await printed(0, 2)) == (b"first", b"", b"second")
 
     asyncio.run(scenario())
+
+
+def test_nodes_tell_on_which_streams_their_attempt_has_printed(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            dispatch_id = await engine.submit(submission(delayed(retries=1)))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (first,) = await worker.take()
+
+            async def told() -> list[tuple[str, ...] | None]:
+                listed = await engine.read(reads.nodes, OWNER, dispatch_id)
+                alone = [await engine.read(reads.node_record, OWNER, dispatch_id, item.node_id) for item in listed]
+                assert [item.printed for item in alone] == [item.printed for item in listed]
+                return [item.printed for item in listed]
+
+            assert set(await told()) == {()}
+            await worker.prints(first, b"first")
+            assert (await told())[0] == ("stdout",)
+            await worker.send(failed(first))
+            (second,) = await worker.take()
+            assert (await told())[0] == ()
+            await worker.send(failed(second))
+
+    asyncio.run(scenario())

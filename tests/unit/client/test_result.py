@@ -109,6 +109,20 @@ def test_a_node_tells_everything_and_its_streams_come_when_asked_for(server: Fak
     assert len(server.requests) == asked + 3
 
 
+def test_nobody_is_asked_what_a_task_printed_that_has_ended_without_a_word(server: FakeServer) -> None:
+    server.records["it"] = a_record("it")
+    server.nodes["it"] = [
+        _node(0, Status.COMPLETED, printed=("stdout",)),
+        _node(1, Status.CANCELLED, printed=()),
+    ]
+    server.streams["it", 0, "stdout"] = b"printed"
+    server.streams["it", 1, "stdout"] = b"arrived after it was cancelled"
+    zero, one = get_result("it").get_all_node_results()
+    asked = len(server.requests)
+    assert (zero.stdout, zero.stderr, one.stdout) == ("printed", "", "arrived after it was cancelled")
+    assert len(server.requests) == asked + 2
+
+
 def test_a_nodes_keys_are_attributes_too(server: FakeServer) -> None:
     server.records["it"] = a_record("it")
     server.nodes["it"] = [_node(3, Status.COMPLETED, output=server.store("out"))]

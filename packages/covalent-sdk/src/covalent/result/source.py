@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from covalent.errors import MissingLatticeRecordError, ServerError, ServerUnreachableError
 from covalent.http import Server, persistently
+from covalent.status import Status
 from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json
 from covalent.wire.manifest import Conclusion, Digests, Manifest
@@ -101,7 +102,9 @@ class ServerSource:
         return from_json(NodeRecord, plain)
 
     def printed(self, dispatch_id: str, node: NodeRecord, stream: str, *, offset: int = 0, wait: float = 0) -> bytes:
-        """What a node's attempt printed."""
+        """What a node's attempt printed; nobody is asked about a task that has come to its end without a word."""
+        if node.status is Status.COMPLETED and node.printed is not None and stream not in node.printed:
+            return b""
         path = f"{_path(dispatch_id)}/nodes/{node.node_id}/{stream}"
         params = {"offset": offset or None, "wait": wait or None, "attempt": node.attempt}
         timeout = wait + _GRACE_SECONDS if wait else None

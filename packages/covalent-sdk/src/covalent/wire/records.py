@@ -69,6 +69,8 @@ class NodeRecord:
     retry_at: float | None = None
     #: The latest dispatch of a sublattice's node.
     child: str | None = None
+    #: The streams on which the attempt has printed something; None from a server that does not tell.
+    printed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

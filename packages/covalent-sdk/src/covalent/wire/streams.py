@@ -115,7 +115,8 @@ def _new_lines(asked: Asked, node: NodeRecord, text: _Text, *, over: bool) -> It
     """The lines that a node has printed since it was last looked at; the rest of an attempt that is over first."""
     for attempt in dict.fromkeys((text.attempt, node.attempt)):
         text.begin(attempt)
-        found = text.line + text.take(asked.printed(replace(node, attempt=attempt), text.offset, 0))
+        of_attempt = node if attempt == node.attempt else replace(node, attempt=attempt, printed=None)
+        found = text.line + text.take(asked.printed(of_attempt, text.offset, 0))
         *whole, text.line = found.split("\n")
         yield from whole
         if over or attempt != node.attempt:

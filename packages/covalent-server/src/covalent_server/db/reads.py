@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from covalent.status import Status
 from covalent.wire.codec import from_json
@@ -156,13 +156,15 @@ def _description(digest: str, size: int, preview: str) -> AssetDescription:
 def nodes(connection: Connection, owner: str, dispatch_id: str) -> tuple[NodeRecord, ...]:
     """All nodes of a dispatch, in the graph's order."""
     key = _dispatch_row(connection, owner, dispatch_id).key
-    rows = connection.execute(_node_statement(key).order_by(node.c.position))
-    return tuple(_node_record(row) for row in rows)
+    rows = connection.execute(_node_statement(key).order_by(node.c.position)).all()
+    spoken = _spoken(connection, node.c.dispatch == key)
+    return tuple(_node_record(row, spoken) for row in rows)
 
 
 def node_record(connection: Connection, owner: str, dispatch_id: str, number: int) -> NodeRecord:
     """One node of a dispatch."""
-    return _node_record(_node_row(connection, owner, dispatch_id, number))
+    row = _node_row(connection, owner, dispatch_id, number)
+    return _node_record(row, _spoken(connection, node.c.key == row.key))
 
 
 def _node_statement(key: int) -> Select[Any]:
@@ -177,7 +179,21 @@ def _node_row(connection: Connection, owner: str, dispatch_id: str, number: int)
     return row
 
 
-def _node_record(row: AnyRow) -> NodeRecord:
+def _spoken(connection: Connection, wanted: ColumnElement[bool]) -> dict[tuple[int, int], tuple[str, ...]]:
+    """The streams on which attempts at nodes have printed something, by the node's key and the attempt."""
+    pairs = connection.execute(
+        select(stream.c.node, stream.c.attempt, stream.c.stream)
+        .join(node, node.c.key == stream.c.node)
+        .where(wanted)
+        .distinct()
+    )
+    spoken: dict[tuple[int, int], tuple[str, ...]] = {}
+    for key, attempt, which in pairs:
+        spoken[key, attempt] = (*spoken.get((key, attempt), ()), which)
+    return spoken
+
+
+def _node_record(row: AnyRow, spoken: Mapping[tuple[int, int], tuple[str, ...]]) -> NodeRecord:
     record = json.loads(row.record)
     # While its sublattice runs, a node keeps the manifest where its output is going to be.
     has_output = row.output is not None and row.state == NodeState.COMPLETED
@@ -194,6 +210,7 @@ def _node_record(row: AnyRow) -> NodeRecord:
         failures=row.failures,
         retry_at=row.due_at,
         child=row.child,
+        printed=spoken.get((row.key, row.attempt), ()),
     )
 
 
