@@ -216,7 +216,13 @@ def test_a_dispatch_is_found_by_its_tag_and_its_tasks_get_its_variables(start: A
             dispatch_id = await engine.submit(submission(made))
             (lease, _) = await worker.take()
             assert lease.env == {"A": "ä"}
-            for tag, found in (("vasp", [dispatch_id]), ('qu"ote%', [dispatch_id]), ("vas", []), ("%", [])):
+            for tag, found in (
+                ("vasp", [dispatch_id]),
+                ('qu"ote%', [dispatch_id]),
+                ("vas", []),
+                ("%", []),
+                ("VASP", []),
+            ):
                 records = await engine.read(reads.dispatches, OWNER, status=None, name=None, tag=tag, limit=9)
                 assert [item.dispatch_id for item in records] == found
             record = await engine.dispatch(USER, dispatch_id, 0)

@@ -102,7 +102,9 @@ def dispatches(
     if name is not None:
         statement = statement.where(dispatch.c.name == name)
     if tag is not None:
-        statement = statement.where(dispatch.c.tags.contains(json.dumps(tag, ensure_ascii=False), autoescape=True))
+        # SQLite's LIKE would not tell large letters from small ones.
+        quoted = json.dumps(tag, ensure_ascii=False)
+        statement = statement.where(func.replace(dispatch.c.tags, quoted, "") != dispatch.c.tags)
     return tuple(_records(connection, connection.execute(statement).all()))
 
 
