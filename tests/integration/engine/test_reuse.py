@@ -166,6 +166,24 @@ def test_an_equal_task_is_not_run_twice_when_its_output_may_be_kept(start: Async
     asyncio.run(scenario())
 
 
+def test_a_worker_waits_through_any_number_of_tasks_whose_outputs_are_there(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            worker = await ready(engine)
+            row = [cached(number, value(number)) for number in range(10)]
+            chained = [cached(number, take(number - 1)) for number in range(10, 20)]
+            made = manifest([*row, *chained, task(20, take(19))])
+            assert (await ran(engine, worker, made))[1] == list(range(21))
+            await engine.submit(submission(made))
+            before = engine.shared.writer.operations
+            (lease,) = (await worker.poll(want=2, wait=30.0)).leases
+            assert lease.node_id == 20
+            # Not all of them in one transaction, which would hold up everybody else.
+            assert engine.shared.writer.operations - before >= 10
+
+    asyncio.run(scenario())
+
+
 def test_equal_constants_that_were_pickled_apart_are_one_value_to_the_cache(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:

@@ -86,6 +86,8 @@ class ReportOutcome:
     leased: list[LeasedNode] = field(default_factory=list)
     #: Whether there were nodes that the worker may have only later, when it holds nothing else.
     withheld: bool = False
+    #: Whether equal tasks of before stood in for nodes that it would have been given, so that there may be others.
+    reused: bool = False
     effects: Effects = field(default_factory=Effects)
 
 
@@ -246,17 +248,18 @@ def _time(claimed: float, otherwise: float) -> float:
 
 
 def lease(connection: Connection, incoming: Report, now: float, outcome: ReportOutcome) -> None:
-    """Give a worker the nodes of its pool that come first; those that an equal task has done before are done then."""
-    while True:
-        waiting = _ready(incoming.lacks).one(connection, {"pool": incoming.pool, "limit": incoming.want}).all()
-        rows = _together(waiting, idle=incoming.idle)
-        outcome.withheld = len(rows) < len(waiting)
-        found = caching.find(connection, incoming.owner, [row for row in rows if policy_of(row).cache])
-        if not found:
-            break
+    """Give a worker the nodes of its pool that come first, but for those that an equal task has done before."""
+    waiting = _ready(incoming.lacks).one(connection, {"pool": incoming.pool, "limit": incoming.want}).all()
+    rows = _together(waiting, idle=incoming.idle)
+    outcome.withheld = len(rows) < len(waiting)
+    found = caching.find(connection, incoming.owner, [row for row in rows if policy_of(row).cache])
+    if found:
+        outcome.reused = True
+        outcome.effects.pools.add(incoming.pool)
         outcome.effects.include(
             apply(connection, [caching.reuse(row, found, now) for row in rows if row.key in found], now)
         )
+        rows = [row for row in rows if row.key not in found]
     if not rows:
         return
     moves = []

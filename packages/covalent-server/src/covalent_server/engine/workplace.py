@@ -233,7 +233,8 @@ class Workplace:
         for given in outcome.leased:
             ledger.grant(seat.worker, [(given.key, given.attempt)], monotonic(), alone=given.alone)
         seat.withheld |= outcome.withheld
-        if not seat.lacks and not seat.withheld and len(outcome.leased) < report.want:
+        given_all = not (seat.lacks or seat.withheld or outcome.reused)
+        if given_all and len(outcome.leased) < report.want:
             # It was given all there was: nobody else need look into this pool for what has just become ready.
             outcome.effects.pools.discard(seat.pool)
         if seat.withheld and not ledger.holds_any(seat.worker):
