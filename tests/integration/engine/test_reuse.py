@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from covalent.status import Status
-from covalent.wire.manifest import Manifest, Node
+from covalent.wire.manifest import Kind, Manifest, Node
 from covalent.wire.work import Completion, Outcome
 from covalent_server.core.errors import UnknownDispatchError
 from covalent_server.db import reads
+from covalent_server.db.tables import dispatch
 from covalent_server.engine.engine import Caller, Engine
 from tests import builders
 from tests.builders import manifest, node, take
@@ -76,6 +78,44 @@ def test_nodes_that_are_the_same_with_all_their_ancestors_are_taken_over(start: 
     asyncio.run(scenario())
 
 
+def test_a_graph_of_several_pieces_takes_over_what_it_can(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            worker = await ready(engine)
+            row = [task(number, value(number)) for number in range(2100)]
+            made = manifest([*row, task(2100, {"list": [take(number) for number in range(2100)]})])
+            first, _ = await ran(engine, worker, made)
+            changed = [*row[:2099], task(2099, value(-1)), made.graph.nodes[-1]]
+            second, given = await ran(engine, worker, replace(manifest(changed), reuse=first))
+            assert given == [2099, 2100]
+            record = await engine.dispatch(USER, second, 0)
+            assert record.node_counts == {"COMPLETED": 2101}
+            events = (await engine.read(reads.events, OWNER, 0, 100_000)).events
+            completed = [item.node_id for item in events if (item.dispatch_id, item.kind) == (second, "node.completed")]
+            assert completed == list(range(2101))
+
+    asyncio.run(scenario())
+
+
+def test_what_puts_the_value_together_may_be_all_that_is_left(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            worker = await ready(engine)
+            tasks = [task(0), task(1, value(1))]
+            last = {"list": [take(0), take(1)]}
+            first, _ = await ran(engine, worker, manifest([*tasks, node(2, last, kind=Kind.COLLECT)]))
+            again = replace(manifest([*tasks, node(2, last, kind=Kind.COLLECT)]), reuse=first)
+            left = await engine.submit(submission(again))
+            assert (await engine.dispatch(USER, left, 0)).status is Status.POSTPROCESSING
+            await worker.work_through()
+            assert (await engine.dispatch(USER, left, 0)).status is Status.COMPLETED
+            for_client = [*tasks, node(2, last, kind=Kind.COLLECT, executor="client")]
+            waits = await engine.submit(submission(replace(manifest(for_client), reuse=first)))
+            assert (await engine.dispatch(USER, waits, 0)).status is Status.PENDING_POSTPROCESSING
+
+    asyncio.run(scenario())
+
+
 def test_after_a_failure_only_what_broke_and_what_follows_runs_again(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
@@ -134,10 +174,11 @@ def test_a_stranger_takes_nothing_over(start: AsyncEngine) -> None:
             worker = await ready(engine)
             first, _ = await ran(engine, worker, chain())
             for owner, wanted in (("stranger", first), (OWNER, "nothing")):
-                with pytest.raises(UnknownDispatchError):
-                    await engine.submit(submission(replace(chain(), reuse=wanted), owner=owner))
-            found = await engine.read(reads.dispatches, "stranger", status=None, name=None, tag=None, limit=9)
-            assert found == ()
+                for made in (chain(), manifest([task(number) for number in range(2100)])):
+                    with pytest.raises(UnknownDispatchError):
+                        await engine.submit(submission(replace(made, reuse=wanted), owner=owner))
+            count = select(func.count()).select_from(dispatch)
+            assert await engine.read(lambda session: session.execute(count).scalar_one()) == 2
 
     asyncio.run(scenario())
 

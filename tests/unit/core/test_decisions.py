@@ -251,9 +251,9 @@ def test_what_is_open_can_be_cancelled_but_what_is_left_to_the_client(state: Nod
 
 
 @pytest.mark.parametrize("state", list(NodeState))
-def test_only_what_has_not_begun_can_take_over_an_output(state: NodeState) -> None:
+def test_only_what_waits_for_a_worker_can_take_over_an_output(state: NodeState) -> None:
     after = decide(NodeView(state=state), Reused(), Policy()).node.state
-    assert after is (NodeState.COMPLETED if state in (NodeState.WAITING, NodeState.READY) else state)
+    assert after is (NodeState.COMPLETED if state is NodeState.READY else state)
 
 
 @pytest.mark.parametrize("state", list(NodeState))

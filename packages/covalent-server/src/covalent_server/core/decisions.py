@@ -118,7 +118,7 @@ def decide(node: NodeView, event: NodeEvent, policy: Policy) -> Decision:
 _STEPS: Final[Mapping[type, tuple[frozenset[NodeState], NodeState]]] = MappingProxyType(
     {
         Due: (frozenset({NodeState.DELAYED}), NodeState.READY),
-        Reused: (frozenset({NodeState.WAITING, NodeState.READY}), NodeState.COMPLETED),
+        Reused: (frozenset({NodeState.READY}), NodeState.COMPLETED),
         Concluded: (frozenset({NodeState.LEFT_TO_CLIENT}), NodeState.COMPLETED),
     }
 )

@@ -6,7 +6,7 @@ for each task, its *signature*: equal things get equal numbers, and a task's num
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
@@ -23,7 +23,7 @@ class Signatures:
     values: Mapping[str, str]
     _numbers: dict[Hashable, int] = field(default_factory=dict)
 
-    def of(self, nodes: Sequence[Node], waits: Mapping[int, Sequence[int]]) -> dict[int, int]:
+    def of(self, nodes: Sequence[Node], waits: Mapping[int, Collection[int]]) -> dict[int, int]:
         """The signature of each node whose function has an identity and whose ancestors have a signature.
 
         ``waits`` names the nodes that a node waits for without taking a value from them.

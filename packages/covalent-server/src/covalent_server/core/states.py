@@ -61,7 +61,7 @@ _AFTER_AN_ATTEMPT = _ENDS | {NodeState.READY, NodeState.DELAYED, NodeState.DISPA
 #: What may follow each state. A lost lease goes back to READY, from where a late result may still complete it.
 TRANSITIONS: Mapping[NodeState, frozenset[NodeState]] = MappingProxyType(
     {
-        NodeState.WAITING: frozenset({NodeState.READY, NodeState.BLOCKED, NodeState.CANCELLED, NodeState.COMPLETED}),
+        NodeState.WAITING: frozenset({NodeState.READY, NodeState.BLOCKED, NodeState.CANCELLED}),
         NodeState.READY: _ENDS | {NodeState.LEASED, NodeState.DISPATCHING},
         NodeState.LEASED: _AFTER_AN_ATTEMPT | {NodeState.RUNNING},
         NodeState.RUNNING: _AFTER_AN_ATTEMPT,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, literal, select, update
 
 from covalent.status import Status
 from covalent_server.core.errors import (
@@ -16,11 +16,11 @@ from covalent_server.core.errors import (
     ObsoleteSublatticeError,
 )
 from covalent_server.core.states import NodeState
-from covalent_server.db import AnyRow, assets, reusing, triggers
+from covalent_server.db import AnyRow, assets, triggers
 from covalent_server.db.consequences import finish
 from covalent_server.db.dialect import insert_ignore
 from covalent_server.db.identity import fact
-from covalent_server.db.moves import Effects
+from covalent_server.db.moves import Effects, postprocess
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.removing import remove
 from covalent_server.db.tables import dispatch, event, link, node, pool, setting
@@ -49,6 +49,15 @@ class NewNode:
     #: How it is tried where that differs from the usual, as JSON.
     policy: str | None = None
     left_to_client: bool = False
+    #: The output of a task that is the same, which stands in for its own: it is completed from the start.
+    output: str | None = None
+
+    @property
+    def state(self) -> NodeState:
+        """Where it stands when it is written."""
+        if self.output is not None:
+            return NodeState.COMPLETED
+        return NodeState.LEFT_TO_CLIENT if self.left_to_client else NodeState.WAITING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +97,6 @@ class NewDispatch:
     env: str | None = None
     #: Of a pool's ready nodes those of the lowest rank go first.
     rank: int = 0
-    #: The id of a dispatch whose results may be taken over.
-    reuse: str | None = None
     #: The key and the attempt of the node that it is the sublattice of.
     parent: tuple[int, int] | None = None
     #: What starts it, and repeats it later.
@@ -108,13 +115,17 @@ class Begun:
     key: int
     #: The first of the nodes' keys; node i of the list has ``first + i``.
     first: int
+    #: When it was written, in seconds since the epoch.
+    at: float
     #: True when an earlier request with the same idempotency key wrote it.
     repeated: bool = False
 
 
 _ADD_NODE = Prepared(
     insert_ignore(
-        node, "key", "dispatch", "number", "position", "record", "pool", "state", "remaining", "policy", "rank"
+        node,
+        *("key", "dispatch", "number", "position", "record", "pool"),
+        *("state", "remaining", "policy", "rank", "output", "started_at", "ended_at"),
     )
 )
 _ADD_LINK = Prepared(insert_ignore(link, "parent", "child", "uses"))
@@ -127,7 +138,7 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
         # Its writing failed half way: nobody was told of it, and nobody writes it any more.
         remove(connection, [earlier.key])
     elif earlier is not None:
-        return Begun(id=earlier.id, key=earlier.key, first=0, repeated=True)
+        return Begun(id=earlier.id, key=earlier.key, first=0, at=now, repeated=True)
     assets.store(connection, new.owner, new.assets)
     absent = assets.missing(connection, new.owner, new.mentions)
     if absent:
@@ -150,7 +161,7 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
             project=new.project,
             output_node=new.output_node,
             result=new.result,
-            unfinished=sum(not item.left_to_client for item in new.nodes),
+            unfinished=sum(item.state is NodeState.WAITING for item in new.nodes),
             postprocesses=int(new.postprocesses),
             parent=new.parent and new.parent[0],
             observes=new.observes,
@@ -162,7 +173,7 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
         )
         .returning(dispatch.c.key)
     ).scalar_one()
-    return Begun(id=new.id, key=key, first=first)
+    return Begun(id=new.id, key=key, first=first, at=now)
 
 
 def _root(connection: Connection, parent: tuple[int, int]) -> str:
@@ -200,7 +211,7 @@ def _reserve(connection: Connection, count: int) -> int:
 
 
 def add_nodes(connection: Connection, begun: Begun, new: NewDispatch, start: int, stop: int) -> None:
-    """Write a piece of the nodes."""
+    """Write a piece of the nodes; a task that is not to run begins and ends with its dispatch."""
     piece = new.nodes[start:stop]
     if not piece:
         return
@@ -215,10 +226,13 @@ def add_nodes(connection: Connection, begun: Begun, new: NewDispatch, start: int
                 "position": start + index,
                 "record": item.record,
                 "pool": pools[item.place],
-                "state": NodeState.LEFT_TO_CLIENT if item.left_to_client else NodeState.WAITING,
+                "state": item.state,
                 "remaining": item.remaining,
                 "policy": item.policy,
                 "rank": new.rank,
+                "output": item.output,
+                "started_at": None if item.output is None else begun.at,
+                "ended_at": None if item.output is None else begun.at,
             }
             for index, item in enumerate(piece)
         ],
@@ -259,11 +273,19 @@ def release(connection: Connection, begun: Begun, new: NewDispatch, now: float) 
     if new.hold:
         connection.execute(insert(event).values(at=now, kind="dispatch.registered", dispatch=begun.key))
         return Effects(triggers=bool(new.triggers))
-    return start(connection, begun.key, now, owner=new.owner, reuse=new.reuse)
+    if any(item.output is not None for item in new.nodes):
+        _note_taken_over(connection, begun.key, now)
+    return start(connection, begun.key, now)
 
 
-def start(connection: Connection, key: int, now: float, *, owner: str = "", reuse: str | None = None) -> Effects:
-    """Let the roots of a registered dispatch be leased; ``reuse`` is one whose results it may take over."""
+def _note_taken_over(connection: Connection, key: int, now: float) -> None:
+    done = select(literal(now), literal("node.completed"), node.c.dispatch, node.c.key, node.c.attempt)
+    done = done.where(node.c.dispatch == key, node.c.state == NodeState.COMPLETED).order_by(node.c.key)
+    connection.execute(insert(event).from_select(["at", "kind", "dispatch", "node", "attempt"], done))
+
+
+def start(connection: Connection, key: int, now: float) -> Effects:
+    """Let the nodes of a registered dispatch that wait for no other be leased."""
     started = connection.execute(
         update(dispatch)
         .where(dispatch.c.key == key, dispatch.c.status == Status.NEW_OBJECT)
@@ -273,8 +295,6 @@ def start(connection: Connection, key: int, now: float, *, owner: str = "", reus
         raise ObsoleteFiringError
     connection.execute(insert(event).values(at=now, kind="dispatch.running", dispatch=key))
     effects = Effects()
-    if reuse is not None:
-        effects.include(reusing.take_over(connection, owner, key, reuse, now))
     pools = connection.execute(
         update(node)
         .where(node.c.dispatch == key, node.c.state == NodeState.WAITING, node.c.remaining == 0)
@@ -282,12 +302,11 @@ def start(connection: Connection, key: int, now: float, *, owner: str = "", reus
         .returning(node.c.pool)
     ).scalars()
     effects.pools.update(pools)
-    if connection.execute(
-        select(dispatch.c.key).where(
-            dispatch.c.key == key, dispatch.c.unfinished == 0, dispatch.c.status == Status.RUNNING
-        )
-    ).scalar():
+    row = connection.execute(select(dispatch.c.unfinished, dispatch.c.postprocesses).where(dispatch.c.key == key)).one()
+    if not row.unfinished:
         effects.include(finish(connection, key, now))
+    elif row.unfinished == 1 and row.postprocesses:
+        postprocess(connection, key)
     return effects
 
 

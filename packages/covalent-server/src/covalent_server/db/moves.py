@@ -262,11 +262,11 @@ def _finished(connection: Connection, moved: Sequence[Move]) -> list[int]:
         if not unfinished:
             finished.append(key)
         elif unfinished == 1 and postprocesses:
-            _postprocess(connection, key)
+            postprocess(connection, key)
     return finished
 
 
-def _postprocess(connection: Connection, key: int) -> None:
+def postprocess(connection: Connection, key: int) -> None:
     """Of a dispatch only the task is left that puts its value together: say so."""
     last = select(node.c.key).where(
         node.c.dispatch == key,

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from covalent.wire import INLINE_ASSET_BYTES
 from covalent_server.core.errors import RequestError, UnknownAssetError
 from covalent_server.core.events import LeaseEnd
-from covalent_server.db import assets, dispatches, ending, identity, reads, triggers, waking
+from covalent_server.db import assets, dispatches, ending, identity, reads, reusing, triggers, waking
 from covalent_server.db import work as rows
 from covalent_server.db.moves import Effects
 from covalent_server.engine import intake, recovery
@@ -114,6 +114,9 @@ class Engine:
     async def submit(self, submission: Submission) -> str:
         """Take in a dispatch; returns its id after everything of it is committed."""
         new = await asyncio.to_thread(prepare, submission, self.shared.host)
+        reuse = submission.manifest.reuse
+        if reuse is not None and not new.hold:
+            new = await self.read(reusing.taken_over, new, submission.manifest.graph, reuse)
         # A request that is repeated while the first is still being written waits for it.
         turn = self._submitting.setdefault((new.owner, new.idempotency_key or new.id), asyncio.Lock())
         async with turn:

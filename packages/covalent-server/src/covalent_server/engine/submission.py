@@ -93,7 +93,6 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         tags=manifest.tags,
         env=_text(env, "env") if env else None,
         rank=rank(submission.rank, manifest.priority),
-        reuse=manifest.reuse,
         parent=submission.parent,
         triggers=_triggers(manifest, host),
         turn=submission.turn,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 _BACKLOG: Final = 512
 #: The writer gives the interpreter away at every statement and waits at most this long to have it back.
 _SWITCH_SECONDS: Final = 0.0005
+#: A large graph is millions of objects for a while. To look through all of them for cycles every now and then, as
+#: Python does by itself, would hold up everybody for seconds; what is young is looked at often enough.
+_COLLECTION: Final = (10_000, 10, 100)
 #: Seconds that requests have to end when the server stops.
 _SHUTDOWN: Final = 2.0
 
@@ -44,6 +48,8 @@ async def serve(
     when the address cannot be had.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.freeze()
+    gc.set_threshold(*_COLLECTION)
     listener = _listen(settings.host, settings.port)
     url = f"http://localhost:{listener.getsockname()[1]}"
     keep = False
