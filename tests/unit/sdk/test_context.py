@@ -11,6 +11,11 @@ import pytest
 import covalent as ct
 from covalent import context
 from covalent.context import Context
+from covalent.errors import ProjectError
+
+
+def sweep() -> None:
+    """A workflow without tasks."""
 
 
 def test_outside_of_tasks_nothing_is_known() -> None:
@@ -27,6 +32,17 @@ def test_a_tasks_threads_know_as_much_as_the_task_and_only_until_it_ends() -> No
         thread.join()
     assert seen == [inside]
     assert ct.get_context().task_id is None
+
+
+def test_a_workflow_is_not_started_by_what_a_task_imports() -> None:
+    with context.opening():
+        with pytest.raises(ProjectError, match=r"starts the workflow sweep when it is imported.*__main__"):
+            ct.dispatch(ct.lattice(sweep))()
+        with context.opening():
+            pass
+        with pytest.raises(ProjectError):
+            context.check_dispatching("sweep")
+    context.check_dispatching("sweep")
 
 
 def test_a_context_cannot_be_changed() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from covalent.errors import WorkerError
-from covalent.worker.environment import RUNNER_VARIABLE, check_variables, runner_environment
+from covalent.worker.environment import RUNNER_VARIABLE, check_variables, runner_environment, with_server
 
 
 def test_secrets_and_what_steers_another_interpreter_are_left_out() -> None:
@@ -19,6 +19,13 @@ def test_secrets_and_what_steers_another_interpreter_are_left_out() -> None:
         "PATH": "/bin",
     }
     assert runner_environment(given, marker="m", processors=1).keys() & given.keys() == {"COVALENT_CONFIG_DIR", "PATH"}
+
+
+def test_tasks_speak_to_the_server_that_their_worker_works_for() -> None:
+    given = {"COVALENT_SERVER_URL": "http://other:1", "PATH": "/bin"}
+    made = runner_environment(with_server(given, "http://here:2"), marker="m", processors=1)
+    assert made["COVALENT_SERVER_URL"] == "http://here:2"
+    assert given["COVALENT_SERVER_URL"] == "http://other:1"
 
 
 def test_thread_counts_fit_the_slot_unless_they_were_chosen() -> None:

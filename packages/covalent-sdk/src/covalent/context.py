@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from covalent.errors import ProjectError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -38,6 +40,8 @@ class _Process:
     """What this process runs: one task at a time, whatever threads it starts."""
 
     context = Context()
+    #: Whether it opens what a task needs, which imports the user's modules.
+    opens = False
 
 
 def get_context() -> Context:
@@ -59,3 +63,25 @@ def entered(context: Context) -> Iterator[None]:
         yield
     finally:
         _Process.context = before
+
+
+@contextlib.contextmanager
+def opening() -> Iterator[None]:
+    """While this process opens what a task needs."""
+    before, _Process.opens = _Process.opens, True
+    try:
+        yield
+    finally:
+        _Process.opens = before
+
+
+def check_dispatching(workflow: str) -> None:
+    """Raise ProjectError when a workflow is started by a module that a task imports.
+
+    Each of its tasks would import the module and start it again, until all of them wait for one another.
+    """
+    if _Process.opens:
+        raise ProjectError(
+            f"a module of yours starts the workflow {workflow} when it is imported, and a task imports it; "
+            'put what starts it below: if __name__ == "__main__":'
+        )

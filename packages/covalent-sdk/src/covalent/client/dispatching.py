@@ -10,6 +10,7 @@ from covalent.client.options import DispatchOptions
 from covalent.client.upload import submit
 from covalent.client.waiting import wait_until_ended
 from covalent.connection import connect
+from covalent.context import check_dispatching
 from covalent.errors import CovalentError
 from covalent.lattice import Lattice
 from covalent.result import Result, ServerSource
@@ -44,6 +45,7 @@ def dispatch(
     options = DispatchOptions.given(name=name, tags=tags, env=env, priority=priority, disable_run=disable_run)
 
     def start(*args: P.args, **kwargs: P.kwargs) -> str:
+        check_dispatching(lattice.__name__)
         package = build(lattice, args, kwargs)
         package = replace(package, manifest=options.applied(package.manifest))
         try:

@@ -20,6 +20,11 @@ _RESERVED: Final = ("LD_", "PYTHON", "COVALENT_")
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
+def with_server(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """The worker's variables when its tasks, should they speak to a server, speak to the one that it works for."""
+    return {**environ, "COVALENT_SERVER_URL": url}
+
+
 def runner_environment(environ: Mapping[str, str], *, marker: str, processors: int) -> dict[str, str]:
     """Variables for a runner that may use ``processors`` of the machine's; thread counts that are set are kept."""
     kept = {name: value for name, value in environ.items() if not _is_secret(name) and name not in _INTERPRETERS_OWN}

@@ -24,6 +24,7 @@ from covalent.wire import FEATURES, places
 from covalent.wire.work import Hello
 from covalent.worker import orphans
 from covalent.worker.couriers import Mailbox
+from covalent.worker.environment import with_server
 from covalent.worker.exchange import Exchange
 from covalent.worker.home import Home
 from covalent.worker.process import Runner
@@ -65,7 +66,7 @@ class Supervisor:
         server = Server(settings.server, settings.token, token_sources=settings.token_source)
         self._workload = Workload(
             settings=settings,
-            environ=environ,
+            environ=with_server(environ, settings.server),
             worker=worker,
             home=self._home,
             server=server,

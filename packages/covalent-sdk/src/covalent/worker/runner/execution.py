@@ -10,7 +10,7 @@ from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
-from covalent import hooks, transportable
+from covalent import context, hooks, transportable
 from covalent.errors import TransportError
 from covalent.inputs import Inputs
 from covalent.wire import container
@@ -78,7 +78,8 @@ class Assets:
 
     def open(self, digest: str) -> Any:
         """The object that an asset holds."""
-        return transportable.load(self.data(digest), zero_copy=True)
+        with context.opening():
+            return transportable.load(self.data(digest), zero_copy=True)
 
 
 def run(task: Task, assets: Assets, functions: Functions) -> Any:
@@ -108,7 +109,8 @@ def _called(kind: Kind, function: Any, args: list[Any], kwargs: dict[str, Any]) 
 def _function(task: Task, assets: Assets, functions: Functions) -> Any:
     data = assets.data(task.function)
     try:
-        function = transportable.load(data, zero_copy=True)
+        with context.opening():
+            function = transportable.load(data, zero_copy=True)
     except (ImportError, TransportError) as error:
         raise NotedError(while_opening("the function", error)) from error
     functions.keep(task.function, function, by_name=container.read_header(data).codec == "reference")
