@@ -29,12 +29,18 @@ class Workers:
         self, *, slots: int = 2, environ: dict[str, str] | None = None, wait: bool = True
     ) -> subprocess.Popen[bytes]:
         count = len(self.fake.hellos)
-        command = [sys.executable, "-P", "-m", "covalent.worker", "--server", self.fake.url, "--pool", "local"]
-        command += ["--slots", str(slots), "--token-file", str(self._token), "--directory", str(self.directory)]
-        process = subprocess.Popen(command, env={**os.environ, **(environ or {})}, start_new_session=True)
-        self._started.append(process)
+        process = self.run(self.command(slots=slots), environ=environ)
         if wait:
             self.fake.wait(lambda: len(self.fake.hellos) > count, "the worker's introduction")
+        return process
+
+    def command(self, *, slots: int) -> list[str]:
+        command = [sys.executable, "-P", "-m", "covalent.worker", "--server", self.fake.url, "--pool", "local"]
+        return [*command, "--slots", str(slots), "--token-file", str(self._token), "--directory", str(self.directory)]
+
+    def run(self, command: list[str], *, environ: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, env={**os.environ, **(environ or {})}, start_new_session=True)
+        self._started.append(process)
         return process
 
     def end(self) -> None:

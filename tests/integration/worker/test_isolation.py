@@ -11,7 +11,7 @@ import pytest
 
 from covalent import project
 from covalent.wire import container
-from tests.integration.worker.conftest import Workers, eventually, is_alive
+from tests.integration.worker.conftest import Workers, eventually, is_alive, kill
 from tests.integration.worker.fake_server import TOKEN, FakeServer
 
 SECRET = "canary-7f3a"  # noqa: S105 - made up
@@ -107,6 +107,19 @@ def test_a_task_that_leaves_traces_gets_its_runner_replaced(fake: FakeServer, wo
         return os.getpid()
 
     assert_replaced(fake, leave, trace)
+
+
+def test_what_ran_beside_the_worker_before_it_started_is_no_tasks_and_stays(
+    fake: FakeServer, workers: Workers, tmp_path: Path
+) -> None:
+    note = tmp_path / "beside"
+    script = f'sleep 600 & echo $! > {note}; exec "$@"'
+    workers.run(["/bin/sh", "-c", script, "sh", *workers.command(slots=1)])
+    started = fake.value(fake.submit(lambda: __import__("subprocess").Popen(["sleep", "600"]).pid))
+    eventually(lambda: not is_alive(started))
+    beside = int(note.read_text())
+    assert is_alive(beside)
+    kill(beside)
 
 
 @pytest.mark.parametrize("trace", ["replaced", "closed stdout", "closed stderr", "closed object"])

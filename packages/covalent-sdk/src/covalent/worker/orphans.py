@@ -1,8 +1,8 @@
 """Processes whose parent has ended: who becomes their parent, and how they are ended.
 
 A runner adopts what its task's children leave behind. When the runner has ended, its children become the supervisor's,
-which has no other children than its runners. So whatever a task has started is found by descent, whatever session,
-group and environment it has given itself, and however often it has forked.
+which starts nothing else than runners. So whatever a task has started is found by descent, whatever session, group and
+environment it has given itself, and however often it has forked.
 """
 
 from __future__ import annotations
@@ -30,20 +30,29 @@ def adopt() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end(spared: Collection[int] = ()) -> None:
-    """Kill and reap all descendants of this process but the ``spared`` children and what these have started."""
-    deadline = time.monotonic() + _PATIENCE
-    while found := _descendants(spared):
-        for pid in found:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(_PAUSE)
-        for pid in found:
-            with suppress(ChildProcessError):  # it is not a child of this process yet
-                os.waitpid(pid, os.WNOHANG)
-        if time.monotonic() > deadline:
-            _log.warning("these processes of a task do not end: %s", found)
-            return
+class Orphans:
+    """What a supervisor has adopted and is going to adopt; make it before the first runner is started."""
+
+    def __init__(self) -> None:
+        adopt()
+        #: The janitor, and what whoever became this process had started before.
+        self._older = frozenset(_descendants(()))
+
+    def end(self, runners: Collection[int]) -> None:
+        """Kill and reap all descendants of this process but the living ``runners``, older ones, and theirs."""
+        spared = {*runners, *self._older}
+        deadline = time.monotonic() + _PATIENCE
+        while found := _descendants(spared):
+            for pid in found:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_PAUSE)
+            for pid in found:
+                with suppress(ChildProcessError):  # it is not a child of this process yet
+                    os.waitpid(pid, os.WNOHANG)
+            if time.monotonic() > deadline:
+                _log.warning("these processes of a task do not end: %s", found)
+                return
 
 
 def _descendants(spared: Collection[int]) -> list[int]:

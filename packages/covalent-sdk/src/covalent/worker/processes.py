@@ -56,14 +56,11 @@ def start_janitor(runners: Path) -> None:
     It must be called before any thread is started. A registered runner is a file ``<process id>`` holding its marker.
     """
     reading, writing = os.pipe()
-    if child := os.fork():
+    if os.fork():
         os.close(reading)
         # The writing end stays open, and not inherited, until this process ends in whatever way.
-        os.waitpid(child, 0)
         return
     try:
-        if os.fork():
-            return  # the janitor is no child of this worker's, which has none but its runners
         os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)

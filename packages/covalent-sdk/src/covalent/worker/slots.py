@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from covalent.worker import installed, orphans
+from covalent.worker import installed
 from covalent.worker.home import Home
 from covalent.worker.mark import Position
+from covalent.worker.orphans import Orphans
 from covalent.worker.pace import AHEAD, Pace
 from covalent.worker.process import Job, Runner, RunnerKey, interpreter_error
 from covalent.worker.settings import Patience
@@ -52,6 +53,7 @@ class Slots:
         self._started = started
         self._stopped = stopped
         self._unstartable = unstartable
+        self._orphans = Orphans()
         self._waiting: dict[RunnerKey, deque[Job]] = {}
         #: Whether tasks have arrived since the site directories were looked at.
         self._arrived = False
@@ -171,7 +173,7 @@ class Slots:
         self.runners.remove(runner)
         self._stopped(runner)
         status = runner.end()
-        orphans.end(spared={other.pid for other in self.runners})
+        self._orphans.end({other.pid for other in self.runners})
         return status
 
     def _runner_for(self, key: RunnerKey, job: Job) -> Runner | None:

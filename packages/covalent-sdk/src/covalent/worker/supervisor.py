@@ -22,7 +22,6 @@ from typing import Final
 from covalent.http import Server
 from covalent.wire import FEATURES, places
 from covalent.wire.work import Hello
-from covalent.worker import orphans
 from covalent.worker.couriers import Mailbox
 from covalent.worker.environment import with_server
 from covalent.worker.exchange import Exchange
@@ -52,7 +51,6 @@ class Supervisor:
         self._home = Home(settings.directory, worker)
         # Before anything starts a thread: it forks.
         start_janitor(self._home.registry)
-        orphans.adopt()
         sys.setswitchinterval(_SWITCH_SECONDS)
         self._selector = selectors.DefaultSelector()
         self._mailbox = Mailbox()
