@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,29 @@ def test_a_filled_database_goes_down_and_up_again(url: str) -> None:
     migrate.upgrade(url)
     assert revision.state(url) == "current"
     fill(url)
+
+
+def test_what_looks_at_directories_goes_with_the_triggers(url: str) -> None:
+    """An older server would take it for a user's dispatch."""
+    migrate.upgrade(url)
+    fill(url)
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        before = [connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in ("node", "event")]  # noqa: S608
+    writer = Writer(open_engine(url, writes=True))
+    writer.start()
+    new = replace(prepare(submission(manifest([node(0)])), places.host_identity()), observes=1)
+
+    def operation(session: Session) -> None:
+        begun = dispatches.begin(session, new, 1.0)
+        dispatches.add_nodes(session, begun, new, 0, 1)
+        dispatches.release(session, begun, new, 1.0)
+
+    writer.submit(operation).result()
+    writer.close()
+    migrate.downgrade(url, "0002")
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        after = [connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in ("node", "event")]  # noqa: S608
+    assert after == before
 
 
 def test_upgrading_twice_changes_nothing(url: str) -> None:

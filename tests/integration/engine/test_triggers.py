@@ -155,6 +155,25 @@ def test_what_was_due_while_the_server_was_away_fires_once(start: AsyncEngine) -
     run(scenario)
 
 
+def test_a_clock_that_was_set_back_by_a_year_delays_the_next_firing_by_an_hour_at_most(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await registered(engine)
+            year = 365 * 86400.0
+            await engine.shared.write(
+                lambda session: session.execute(
+                    update(table).values(since=table.c.since + year, due_at=table.c.due_at + year)
+                )
+            )
+            engine.shared.triggers.set()
+            found = await the_trigger(engine, lambda found: (found.due_at or 0) < now() + year)
+            assert found.due_at is not None
+            assert found.due_at - now() <= 3600
+            assert found.firings == 0
+
+    run(scenario)
+
+
 def test_a_restart_keeps_the_time_of_the_next_firing(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
