@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from covalent.commands.command import COMMANDS
 from covalent_server.cli import exits
+from covalent_server.cli.command import ABOUT_DISPATCHES
 from tests.integration.cli.conftest import House
 
 
@@ -110,3 +112,10 @@ def test_the_doctor_names_a_data_directory_that_cannot_be_used(house: House) -> 
     (house.root / "file").touch()
     found = checks(house, "--data-dir", str(house.root / "file" / "data"))
     assert found["data directory"]["verdict"] == "failed"
+
+
+def test_commands_about_dispatches_are_pointed_to_where_they_are(house: House) -> None:
+    assert set(ABOUT_DISPATCHES) == set(COMMANDS)
+    said = house.run("show")
+    assert said.returncode == 2
+    assert "python -m covalent show" in said.stderr

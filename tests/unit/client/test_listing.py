@@ -65,6 +65,9 @@ def test_one_request_asks_for_all_of_them(server: FakeServer) -> None:
         ({"limit": 1001}, ValueError, "narrow the list"),
         ({"limit": "10"}, TypeError, "limit is how many dispatches are wanted, a number, not '10'"),
         ({"limit": True}, TypeError, "not True"),
+        ({"tag": ["water", "coarse"]}, TypeError, "tag is one text that .*, not \\['water', 'coarse'\\]"),
+        ({"name": 3}, TypeError, "name is one text"),
+        ({"dispatcher_addr": 48008}, TypeError, "a server's address is a text such as .*, not 48008"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anybody_is(

@@ -167,6 +167,8 @@ def test_what_waits_in_a_dispatch_that_has_ended_was_not_started(server: FakeSer
 def test_a_node_that_is_not_there_is_told_with_those_that_are(server: FakeServer) -> None:
     server.records["it"] = replace(a_record("it"), node_counts={"COMPLETED": 2, "RUNNING": 1})
     server.nodes["it"] = []
+    with pytest.raises(ServerError, match="the dispatch it has no node -1; its nodes are numbered 0 to 2"):
+        get_result("it").get_node_result(-1)
     with pytest.raises(ServerError, match="the dispatch it has no node 17; its nodes are numbered 0 to 2"):
         get_result("it").get_node_result(17)
     name: Any = "step"

@@ -212,6 +212,10 @@ def test_a_task_is_given_by_its_number(ask: Ask, server: FakeServer) -> None:
     assert server.asked == []
 
 
+def test_what_was_forgotten_is_named_and_what_may_be_left_out_is_not(ask: Ask) -> None:
+    assert "arguments are required: DISPATCH\n" in ask("cancel").err
+
+
 # -- login
 
 

@@ -49,8 +49,10 @@ def test_an_output_that_is_used_twice_is_opened_once() -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ([["item", "b"]], r"node 0 gave no \['b'\] .*KeyError"),
-        ([["item", "a"], ["attr", "size"]], r"node 0 gave no \['a'\]\.size .*AttributeError"),
+        ([["item", "b"]], r"node 0 gave no \['b'\], but a value of type dict: KeyError"),
+        ([["item", "a"], ["attr", "size"]], r"node 0 gave no \['a'\]\.size, but a value of type list: AttributeError"),
+        ([["item", {"asset": "1:3"}]], r"node 0 gave no \['1:3'\], but"),
+        ([["item", {"node": 17}]], r"node 0 gave no \[\.\.\.\], but a value of type dict: KeyError: 17"),
         ([["item", "a"], ["unpack", 0, 3]], "expected 3 values to unpack, got 2"),
         ([["item", "a"], ["unpack", 0, 1]], "expected 1 values to unpack, got more"),
         ([["call"]], "a newer covalent-sdk is needed"),

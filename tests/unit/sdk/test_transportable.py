@@ -174,6 +174,16 @@ def test_functions_by_value_open_with_what_they_close_over() -> None:
     assert TransportableObject(local_function()).get_deserialized()(1) == 11
 
 
+def test_code_by_value_knows_the_file_that_it_stands_in() -> None:
+    def outer() -> object:
+        return lambda: 1
+
+    opened = TransportableObject(outer).get_deserialized()
+    assert opened.__code__.co_filename == __file__
+    assert opened().__code__.co_filename == __file__
+    assert TransportableObject("<dynamic-code>").get_deserialized() == "<dynamic-code>"
+
+
 def test_code_of_another_python_is_not_opened() -> None:
     asset = rewritten(TransportableObject(local_function()), py_version="3.9.1")
     with pytest.raises(PythonMismatchError, match=r"CPython 3\.9"):

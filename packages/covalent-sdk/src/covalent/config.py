@@ -91,6 +91,8 @@ def config_path() -> Path:
 
 def server_url(dispatcher_addr: str | None = None) -> str:
     """The server's address as ``scheme://host:port``, given, or from the environment, the file, the defaults."""
+    if not (dispatcher_addr is None or isinstance(dispatcher_addr, str)):
+        raise TypeError(f"a server's address is a text such as 'http://localhost:48008', not {dispatcher_addr!r}")
     whole = dispatcher_addr or os.environ.get("COVALENT_SERVER_URL")
     settings = {} if whole and "://" in whole else _effective()
     given = whole or str(_lookup(settings, "dispatcher.address"))

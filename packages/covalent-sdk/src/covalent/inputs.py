@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -53,11 +54,24 @@ class Inputs:
             try:
                 value, passed = self._step(value, step, passed)
             except Exception as error:
-                text = (
-                    f"node {node} gave no {passed}{_shown(step)} (path {list(path)}): {type(error).__name__}: {error}"
-                )
+                taken = f"{passed}{self._shown(step)}"
+                text = f"node {node} gave no {taken}, but {_kind(value)}: {type(error).__name__}: {error}"
                 raise InputPathError(text) from error
         return value
+
+    def _shown(self, step: list[Any]) -> str:
+        """The step as the workflow function says it: its key, and not the digest under which that is stored."""
+        match step:
+            case ["attr", name]:
+                return f".{name}"
+            case ["item", dict(key)]:
+                with contextlib.suppress(Exception):  # the error that is told is the step's
+                    return f"[{self.value(key)!r:.100}]"
+                return "[...]"
+            case ["item", key]:
+                return f"[{key!r}]"
+            case _:
+                return "<unpacked value>"
 
     def _step(self, value: Any, step: list[Any], passed: str) -> tuple[Any, str]:
         match step:
@@ -79,5 +93,5 @@ class Inputs:
                 raise ValueError(message)
 
 
-def _shown(step: list[Any]) -> str:
-    return f".{step[1]}" if step[0] == "attr" else f"[{step[1]!r}]" if step[0] == "item" else "<unpacked value>"
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a value of type {type(value).__qualname__}"

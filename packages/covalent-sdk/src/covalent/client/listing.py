@@ -42,8 +42,14 @@ def records(
     server: Server, *, name: str | None, tag: str | None, status: Status | str | None, limit: int
 ) -> tuple[DispatchRecord, ...]:
     """The same as the server tells it."""
-    asked = {"name": name, "tag": tag, "status": _status(status), "limit": _limit(limit)}
+    asked = {"name": _text("name", name), "tag": _text("tag", tag), "status": _status(status), "limit": _limit(limit)}
     return from_json(DispatchList, persistently(lambda: server.get("/dispatches", params=asked))).dispatches
+
+
+def _text(what: str, given: Any) -> str | None:
+    if given is not None and not isinstance(given, str):
+        raise TypeError(f"{what} is one text that the dispatches have in common, not {given!r}")
+    return given
 
 
 def _status(given: Any) -> Status | None:

@@ -11,7 +11,10 @@ from covalent.commands import exits, output
 def add(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
     parser.add_argument("dispatch", metavar="DISPATCH", help="the dispatch's id")
-    parser.add_argument("nodes", nargs="*", type=_number, metavar="TASK", help="numbers of tasks; without, all of it")
+    # With a default argparse does not count it among what was forgotten.
+    parser.add_argument(
+        "nodes", nargs="*", type=_number, default=[], metavar="TASK", help="numbers of tasks; without, all of it"
+    )
 
 
 def run(given: argparse.Namespace) -> int:

@@ -58,8 +58,9 @@ def checked(executor: Executor | str | None, *, workflow: bool = False) -> Execu
     if executor is None:
         return None
     if not _is_executor(executor):
+        keyword = "workflow_executor" if workflow else "executor"
         raise TypeError(
-            f"executor takes an executor such as ct.executor.LocalExecutor() or its short name, not {executor!r}"
+            f"{keyword} takes an executor such as ct.executor.LocalExecutor() or its short name, not {executor!r}"
         )
     if name_of(executor) == CLIENT_EXECUTOR and not workflow:
         raise ValueError(

@@ -93,6 +93,8 @@ class ServerSource:
 
     def node(self, dispatch_id: str, number: int) -> NodeRecord:
         """One of them."""
+        if number < 0:  # which the server would take for a malformed path
+            raise KeyError(number)
         try:
             plain = fetched(lambda: self._server.get(f"{_path(dispatch_id)}/nodes/{number}"))
         except ServerError as error:

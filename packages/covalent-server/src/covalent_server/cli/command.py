@@ -23,9 +23,25 @@ from covalent_server.cli.trigger import trigger
 from covalent_server.errors import CovalentServerError
 
 _WIDTH: Final = 100
+#: What the SDK has commands for, and people try here first.
+ABOUT_DISPATCHES: Final = ("show", "result", "cancel", "login")
 
 
-@click.group(invoke_without_command=True, context_settings={"max_content_width": _WIDTH}, epilog=exits.described())
+class Commands(click.Group):
+    """A group that knows where the commands are that it does not have."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command."""
+        if args[0] in ABOUT_DISPATCHES:
+            ctx.fail(f"No such command {args[0]!r} here; the SDK has it: python -m covalent {args[0]}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands, invoke_without_command=True, context_settings={"max_content_width": _WIDTH}, epilog=exits.described()
+)
 @click.option("--version", "version_wanted", is_flag=True, help="Print the version.")
 @json_option
 @click.pass_context

@@ -18,7 +18,7 @@ class UnknownDispatchError(RequestError):
     """The caller has no dispatch of that id."""
 
     def __init__(self, dispatch_id: str) -> None:
-        super().__init__(f"this server has no dispatch {dispatch_id!r}; GET /api/v1/dispatches lists those it has")
+        super().__init__(f"this server has no dispatch {dispatch_id!r}; `python -m covalent show` lists those it has")
 
 
 class UnknownNodeError(RequestError):
