@@ -218,6 +218,7 @@ def test_printing_an_electron_shows_what_it_is(capsys: pytest.CaptureFixture[str
         ("a, b, *rest, y, z", "x[0], x[1], x[2:-2], x[-2], x[-1]"),
         (", ".join([*(f"n{index}" for index in range(200)), "*rest", "y"]), "x[199], x[200:-1], x[-1]"),
         ("*everything,", "x[:]"),
+        ("o.a, *(b, c)", "x[0], x[1:]"),
     ],
 )
 def test_unpacking_to_a_starred_name_is_refused_with_what_takes_the_same_apart(names: str, instead: str) -> None:
@@ -225,6 +226,24 @@ def test_unpacking_to_a_starred_name_is_refused_with_what_takes_the_same_apart(n
     exec(f"def workflow():\n    {names} = same([1, 2, 3])\n    return 1", namespace)  # noqa: S102 - the star's place varies
     with pytest.raises(BoundElectronError, match=f"starred name.*write .*{re.escape(instead)}$"):
         graph_of(namespace["workflow"])
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        ("a, *(b, c)", 3),
+        ("*[a, b], c", 3),
+        ("a, b, *(c, d), e, f", 6),
+        (", ".join([*(f"n{index}" for index in range(200)), "*(x, y)", "z"]), 203),
+        ("a, *(" + ", ".join(f"n{index}" for index in range(300)) + ")", 301),
+    ],
+)
+def test_a_starred_target_of_names_fixes_the_count(names: str, count: int) -> None:
+    taken = re.sub(r"[*()\[\]]", "", names)
+    namespace: dict[str, Any] = {"same": same}
+    code = f"def workflow():\n    {names} = same(list(range({count})))\n    return [{taken}]"
+    exec(code, namespace)  # noqa: S102 - the star's place varies
+    assert evaluated(namespace["workflow"]) == list(range(count))
 
 
 def test_what_is_written_in_place_of_a_starred_name_works() -> None:

@@ -1,7 +1,7 @@
 """How many names an iteration is for: ``a, b = value`` says so, and only in the code of who iterates.
 
 Python tells an iterable nothing about its use. What it is used for stands in the bytecode at which the caller's frame
-has stopped, and these two instructions are the same in all versions that are supported.
+has stopped, and the instructions that unpack are the same in all versions that are supported.
 """
 
 from __future__ import annotations
@@ -13,6 +13,18 @@ from typing import Final, NamedTuple
 _UNPACK_SEQUENCE: Final = opcode.opmap["UNPACK_SEQUENCE"]
 _UNPACK_EX: Final = opcode.opmap["UNPACK_EX"]
 _EXTENDED_ARG: Final = opcode.opmap["EXTENDED_ARG"]
+#: Instructions that give values to plain names, and to how many.
+_STORES: Final = {
+    opcode.opmap[name]: count
+    for name, count in (
+        ("STORE_FAST", 1),
+        ("STORE_NAME", 1),
+        ("STORE_GLOBAL", 1),
+        ("STORE_DEREF", 1),
+        ("STORE_FAST_STORE_FAST", 2),
+    )
+    if name in opcode.opmap
+}
 
 
 class Targets(NamedTuple):
@@ -37,7 +49,26 @@ def targets(frame: types.FrameType) -> Targets | None:
         before -= 2
     if code[position] == _UNPACK_SEQUENCE:
         return Targets(argument)
-    return Targets(argument & 0xFF, argument >> 8)
+    starred = Targets(argument & 0xFF, argument >> 8)
+    inside = _starred_names(code, position + 2, starred.names)
+    return starred if inside is None else Targets(starred.names + inside + (argument >> 8))
+
+
+def _starred_names(code: bytes, position: int, names: int) -> int | None:
+    """How many names the starred target has, as in ``a, *(b, c) = value``; None when it takes what is left."""
+    argument = 0
+    while position < len(code):
+        operation, argument = code[position], argument << 8 | code[position + 1]
+        position += 2
+        if operation == _EXTENDED_ARG:
+            continue
+        if not names:
+            return argument if operation == _UNPACK_SEQUENCE else None
+        names -= _STORES.get(operation, names + 1)
+        if names < 0:  # something else than a plain name, or the starred one with it
+            return None
+        argument = 0
+    return None
 
 
 def spelled_out(name: str, starred: Targets) -> str:
