@@ -123,6 +123,21 @@ def test_nobody_is_asked_what_a_task_printed_that_has_ended_without_a_word(serve
     assert len(server.requests) == asked + 2
 
 
+def test_an_error_that_stands_in_stderr_too_is_shown_once(server: FakeServer) -> None:
+    server.records["it"] = a_record("it")
+    server.nodes["it"] = [_node(0, Status.FAILED, error="Traceback\nValueError: no")]
+    server.streams["it", 0, "stderr"] = b"careful\nTraceback\nValueError: no\n"
+    node = get_result("it").get_node_result(0)
+    assert str(node).splitlines() == [
+        "node: step(0)",
+        "status: FAILED",
+        "error: Traceback",
+        "ValueError: no",
+        "stderr: careful",
+    ]
+    assert node.stderr == "careful\nTraceback\nValueError: no\n"
+
+
 def test_a_nodes_keys_are_attributes_too(server: FakeServer) -> None:
     server.records["it"] = a_record("it")
     server.nodes["it"] = [_node(3, Status.COMPLETED, output=server.store("out"))]

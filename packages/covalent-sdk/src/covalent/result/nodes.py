@@ -87,6 +87,7 @@ class NodeResult(Mapping[str, Any]):
 
     def __str__(self) -> str:
         streams = {name: self[name].rstrip("\n") for name in STREAMS}
+        streams["stderr"] = streams["stderr"].removesuffix(self["error"] or "").rstrip("\n")  # it is shown as the error
         return listed(self._known_lines() | streams)
 
     def __repr__(self) -> str:
