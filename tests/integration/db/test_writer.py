@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from covalent.wire import places
 from covalent.wire.work import Completion, LeaseKey, Outcome
-from covalent_server.db import Session, assets, dispatches, identity, migrate, work
+from covalent_server.db import Session, assets, dispatches, identity, work
 from covalent_server.db.engines import open_engine
 from covalent_server.db.writer import Writer
 from covalent_server.engine.submission import prepare
@@ -25,17 +25,6 @@ from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, submission
 
 Operation = Callable[[Session], Any]
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A migrated database's bytes."""
-    path = tmp_path_factory.mktemp("template") / "covalent.db"
-    migrate.upgrade(f"sqlite:///{path}")
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-    return path.read_bytes()
 
 
 def dump(path: Path) -> list[str]:
