@@ -31,14 +31,14 @@ def opened(url: str) -> Iterator[Do]:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A migrated database's bytes."""
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database, to be copied."""
     path = tmp_path_factory.mktemp("template") / "covalent.db"
     migrate.upgrade(f"sqlite:///{path}")
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
-    return path.read_bytes()
+    return path
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -105,7 +106,7 @@ def told(session: Session, happened: Sequence[Step]) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happened=steps(*_SOME))
 def test_the_books_are_right_after_every_step_and_everything_ends(
-    template: bytes, tmp_path: Path, happened: list[Step]
+    template: Path, tmp_path: Path, happened: list[Step]
 ) -> None:
     path = fresh(tmp_path / "covalent.db", template)
     with opened(f"sqlite:///{path}") as do:
@@ -128,7 +129,7 @@ def unended(session: Session) -> list[str]:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happened=steps(*_SOME), cuts=st.sets(st.integers(1, _SOME[1])))
 def test_any_batching_gives_the_same_database_as_one_by_one(
-    template: bytes, tmp_path: Path, happened: list[Step], cuts: set[int]
+    template: Path, tmp_path: Path, happened: list[Step], cuts: set[int]
 ) -> None:
     operations = [prepare_pool, *(partial(perform, step=step) for step in happened)]
     bounds = [0, *sorted(cut for cut in cuts if cut < len(operations)), len(operations)]
@@ -146,8 +147,8 @@ def test_any_batching_gives_the_same_database_as_one_by_one(
     assert outcomes[0] == outcomes[1]
 
 
-def fresh(path: Path, template: bytes) -> Path:
+def fresh(path: Path, template: Path) -> Path:
     for leftover in path.parent.glob(f"{path.name}*"):
         leftover.unlink()
-    path.write_bytes(template)
+    shutil.copy(template, path)
     return path
