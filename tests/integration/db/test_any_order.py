@@ -85,10 +85,11 @@ def check_dispatch(row: AnyRow, states: Counter[NodeState]) -> None:
 
 
 def check_ends(before: dict[int, AnyRow], after: dict[int, AnyRow]) -> None:
-    """What has ended stays as it is."""
+    """What has ended stays as it is; of a node its parents are counted on."""
     for key, row in before.items():
         if row.ended_at is not None:
-            assert after[key] == row
+            changed = {name for name, value in row._mapping.items() if value != after[key]._mapping[name]}
+            assert changed <= {"remaining"}
 
 
 def told(session: Session, happened: Sequence[Step]) -> None:
@@ -103,7 +104,7 @@ def told(session: Session, happened: Sequence[Step]) -> None:
         seen_nodes, seen = nodes(session), dispatches(session)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happened=steps(*_SOME))
 def test_the_books_are_right_after_every_step_and_everything_ends(
     template: Path, tmp_path: Path, happened: list[Step]
