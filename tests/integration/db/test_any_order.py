@@ -21,7 +21,7 @@ from covalent_server.db import AnyRow, Session
 from covalent_server.db.tables import dispatch, link, node
 from tests.integration.db.conftest import opened
 from tests.integration.db.happenings import Step, perform, prepare_pool, settle, steps
-from tests.integration.db.test_writer import Paused, dump
+from tests.integration.db.test_writer import Operation, Paused, dump
 
 #: How many steps there are.
 _SOME = (20, 60)
@@ -132,7 +132,7 @@ def unended(session: Session) -> list[str]:
 def test_any_batching_gives_the_same_database_as_one_by_one(
     template: Path, tmp_path: Path, happened: list[Step], cuts: set[int]
 ) -> None:
-    operations = [prepare_pool, *(partial(perform, step=step) for step in happened)]
+    operations: list[Operation] = [prepare_pool, *(partial(perform, step=step) for step in happened)]
     bounds = [0, *sorted(cut for cut in cuts if cut < len(operations)), len(operations)]
     batches = [operations[start:stop] for start, stop in itertools.pairwise(bounds)]
     outcomes = []
