@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import covalent as ct
-from covalent.client import get_result
+from covalent.client.waiting import get_result
 from covalent.lattice import Lattice
 from covalent.status import Status
 from covalent.transportable import TransportableObject

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from covalent.client import get_result
+from covalent.client.waiting import get_result
 from covalent.errors import DispatchFailedError, ServerError
 from covalent.result import Result
 from covalent.status import Status

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 import covalent as ct
-from covalent.client import get_result
-from covalent.client.waiting import wait_until_ended
+from covalent.client.waiting import get_result, wait_until_ended
 from covalent.connection import connect
 from covalent.errors import AuthenticationError, MissingLatticeRecordError, ServerError, ServerUnreachableError
 from covalent.http import NOT_CONNECTED, Server, persistently

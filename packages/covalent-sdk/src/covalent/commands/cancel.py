@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from covalent import client
+from covalent.client.cancelling import cancel
 from covalent.commands import exits, output
 
 
@@ -19,7 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Cancel a dispatch, or tasks of it by their numbers."""
-    told = client.cancel(given.dispatch, given.nodes or None, given.server)
+    told = cancel(given.dispatch, given.nodes or None, given.server)
     output.show(told, {"dispatch_id": given.dispatch, "nodes": given.nodes, "message": told}, as_json=given.as_json)
     return exits.OK
 

@@ -10,10 +10,13 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
-from socket import SHUT_RDWR, socket
+from typing import TYPE_CHECKING
 
 from covalent.errors import ServerError
 from covalent.http.connections import Connections, connections
+
+if TYPE_CHECKING:
+    from socket import socket
 
 _current: ContextVar[Interruption | None] = ContextVar("covalent_interruption", default=None)
 
@@ -48,6 +51,8 @@ class Interruption:
 
     def interrupt(self) -> None:
         """End what is under way, from any thread; whoever asked for it gets a ServerError."""
+        from socket import SHUT_RDWR, socket  # noqa: PLC0415 - importing the SDK is not to load it
+
         with self._lock:
             self._over = True
             sockets, self._sockets = self._sockets, []

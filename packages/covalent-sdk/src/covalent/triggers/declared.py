@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,6 +63,8 @@ class Trigger(ABC):
                 f"{type(self).__name__}.register() attaches a trigger to a dispatch: give its id as "
                 "lattice_dispatch_id=..., or give the trigger to the lattice, @ct.lattice(triggers=...)"
             )
+        import uuid  # noqa: PLC0415 - few scripts register a trigger by themselves
+
         ready = self.prepared()
         registration = Registration(
             trigger_id=str(uuid.uuid4()), dispatch_id=self.lattice_dispatch_id, trigger=ready.record

@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from cronsim import CronSim, CronSimError
-
 from covalent.errors import WireError
 
 
@@ -49,6 +47,8 @@ class Cron:
         return found
 
     def _times(self, moment: float) -> Iterator[datetime]:
+        from cronsim import CronSim, CronSimError  # noqa: PLC0415 - in memory only where something goes by a timetable
+
         if len(self.expression.split()) != 5:
             raise WireError(
                 "a cron expression has five fields: minute, hour, day of the month, month, day of the week; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-import zoneinfo
+from datetime import tzinfo
 from typing import Final
 
 from covalent.errors import WireError
@@ -69,16 +69,20 @@ def schedule_of(trigger: Trigger) -> Schedule:
     return Cron(expression=trigger.timetable.expression, zone=_zone(trigger.timetable.timezone))
 
 
-def _zone(name: str) -> zoneinfo.ZoneInfo:
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - in memory only where something goes by a timetable
+
     # Looked up among those that there are: a name from outside opens no file.
     if name not in _zones():
         raise WireError(f"{name!r} is no time zone; write one such as 'Europe/Berlin' or 'UTC'")
-    return zoneinfo.ZoneInfo(name)
+    return ZoneInfo(name)
 
 
 @functools.cache
 def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+    from zoneinfo import available_timezones  # noqa: PLC0415 - as above
+
+    return frozenset(available_timezones())
 
 
 def observer(item: Pending, directory: Directory) -> NewDispatch:
