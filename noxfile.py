@@ -29,9 +29,6 @@ nox.options.sessions = ["lint", "types", "arch", "tests", "acceptance", "sdk_alo
 BASE = f"{sys.version_info.major}.{sys.version_info.minor}"
 OTHERS = [component for component in COMPONENTS if component.version != BASE]
 PACKAGES = ("covalent-sdk", "covalent-server")
-CHECKED = ("tests/unit", "tests/integration", "tests/conformance", "docs", "README.md")
-#: Most of these tests wait for processes: several files at a time, each as a whole.
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 def show_interpreters() -> None:
@@ -128,7 +125,9 @@ def arch(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit, integration and conformance tests, and the examples in the documentation."""
     sync(session, "test")
-    session.run("pytest", *(session.posargs or [*SIDE_BY_SIDE, *CHECKED]))
+    session.run(
+        "pytest", *(session.posargs or ["tests/unit", "tests/integration", "tests/conformance", "docs", "README.md"])
+    )
 
 
 @nox.session(python=BASE)
@@ -175,3 +174,10 @@ def bench(session: nox.Session) -> None:
     wheels = build(session, *PACKAGES)
     places = ("--wheels", str(wheels[0].parent), "--directory", str(wheels[0].parent.with_name("bench")))
     session.run("python", "-m", "benchmarks.run", *places, *session.posargs)
+
+
+@nox.session(python=BASE, default=False)
+def properties(session: nox.Session) -> None:
+    """Thousands of lattices made by chance; words after ``--`` go to it: ``--programs 5000``, ``--seed 7``."""
+    sync(session, "test")
+    session.run("python", "-m", "tests.random_lattices.campaign", *session.posargs)

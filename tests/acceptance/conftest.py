@@ -51,6 +51,12 @@ def laboratory_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return python
 
 
+@pytest.fixture(scope="session")
+def scientist_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same with numpy."""
+    return with_the_sdk_alone(tmp_path_factory.mktemp("scientist") / "environment", "numpy")
+
+
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory, shared_installation: Installation, client_python: str) -> Project:
     """A project of a user of the shared server, in an environment with the SDK alone; one for all tests of a module."""

@@ -47,12 +47,15 @@ def environment(python: Path | str, directory: Path, *, sdk: bool) -> str:
     return str(directory / "bin" / "python")
 
 
-def with_the_sdk_alone(directory: Path) -> str:
-    """A new environment in which the SDK and its dependencies lie as pip lays them there; its interpreter's path."""
+def with_the_sdk_alone(directory: Path, *more: str) -> str:
+    """A new environment in which the SDK and its dependencies lie as pip lays them there; its interpreter's path.
+
+    ``more`` names other distributions that are wanted there.
+    """
     python = environment(sys.executable, directory, sdk=False)
     (packages,) = directory.glob("lib/python*/site-packages")
     shutil.copytree(Path(covalent.__file__).parent, packages / "covalent", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("covalent-sdk", "cloudpickle", "networkx", "urllib3"):
+    for name in ("covalent-sdk", "cloudpickle", "networkx", "urllib3", *more):
         _copy(name, packages)
     return python
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Final, Self
 from tests.installation import Installation
 from tests.random_lattices import checks
 from tests.random_lattices.description import described
-from tests.random_lattices.language import Program
+from tests.random_lattices.language import Attempts, Program, Redispatch
 from tests.random_lattices.model import Dispatch, Outcome
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -57,6 +58,10 @@ class User:
             for program in programs
         )
 
+    def dispatch_scripts(self, scripts: Sequence[str]) -> list[Told]:
+        """Dispatch the workflows of scripts that need no arguments, all at once, and wait for their ends."""
+        return self._ordered({"script": script, "arguments": []} for script in scripts)
+
     def redispatch(self, dispatch_ids: Sequence[str], replaced: Sequence[Collection[str]]) -> list[Told]:
         """Run dispatches again, all at once, with what has completed taken over; what is replaced in each."""
         pairs = zip(dispatch_ids, replaced, strict=True)
@@ -90,11 +95,12 @@ def check_dispatches(user: User, programs: Sequence[Program]) -> None:
             assert told.value == checks.plainly(program), program
 
 
-def check_redispatches(user: User, programs: Sequence[Program], replaced: Sequence[frozenset[str]]) -> None:
+def check_redispatches(user: User, orders: Sequence[Redispatch]) -> None:
     """Run again with functions replaced, exactly their tasks run again, and those after them, and those left over."""
-    before = user.dispatch(programs)
-    again = user.redispatch([told.dispatch_id for told in before], replaced)
-    for program, names, told in zip(programs, replaced, again, strict=True):
+    before = user.dispatch([order.program for order in orders])
+    again = user.redispatch([told.dispatch_id for told in before], [order.replaced for order in orders])
+    for order, told in zip(orders, again, strict=True):
+        program, names = order.program, order.replaced
         original, expected = checks.expected_of(program), checks.expected_of(program, names)
         _check_end(program, told, expected)
         taken_over = [
@@ -107,6 +113,21 @@ def check_redispatches(user: User, programs: Sequence[Program], replaced: Sequen
         found = [node["node_id"] for node in nodes if node["status"] == Outcome.COMPLETED and not node.get("attempt")]
         assert found == taken_over, f"{told.dispatch_id} of {program!r}, {names} replaced: {found}, not {taken_over}"
         assert all((nodes[number]["started_at"] == nodes[number]["ended_at"]) for number in taken_over)
+
+
+def check_attempts(user: User, orders: Sequence[Attempts], directory: Path) -> None:
+    """A task that fails as often as it may, and no more often, completes; another is not tried once more."""
+    places = [Path(tempfile.mkdtemp(dir=directory)) for _ in orders]
+    told = user.dispatch_scripts([order.written(str(place)) for order, place in zip(orders, places, strict=True)])
+    for order, place, end in zip(orders, places, told, strict=True):
+        limits = [(failures, order.allowed(own)) for failures, own in order.tasks]
+        good = [failures <= most for failures, most in limits]
+        counted = [len((place / str(number)).read_text()) for number in range(len(limits))]
+        assert counted == [1 + min(limit) for limit in limits], order
+        assert end.status == (Outcome.COMPLETED if all(good) else Outcome.FAILED), order
+        assert end.value == (described(counted) if all(good) else None)
+        nodes = user.nodes(end.dispatch_id)[: len(limits)]
+        assert [node["status"] == Outcome.COMPLETED for node in nodes] == good, order
 
 
 def _check_end(program: Program, told: Told, expected: Dispatch) -> None:

@@ -185,9 +185,11 @@ class Workflow:
     statements: tuple[Statement, ...]
     value: Expression
     sublattice: bool = False
+    #: Whether it runs again to give its value.
+    replay: bool = False
 
     def __str__(self) -> str:
-        head = ["@ct.electron"] * self.sublattice + ["@ct.lattice"]
+        head = ["@ct.electron"] * self.sublattice + ["@ct.lattice" + '(postprocess="replay")' * self.replay]
         body = [*map(str, self.statements), f"return {self.value}"]
         return "\n".join(
             [*head, f"def {self.name}({', '.join(self.parameters)}):", *(f"    {line}" for line in body), ""]
@@ -217,6 +219,38 @@ class Program:
     def _repr_pretty_(self, printer: Any, _cycle: object) -> None:
         """How hypothesis shows a program for which something does not hold: as what a user would have written."""
         printer.text(repr(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redispatch:
+    """A program that is run, and then again with some of its functions replaced."""
+
+    program: Program
+    replaced: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """Tasks beside each other: how often each fails at first, and the retries that it says itself, or None."""
+
+    tasks: tuple[tuple[int, int | None], ...]
+    #: The retries that the lattice says.
+    retries: int | None
+
+    def allowed(self, own: int | None) -> int:
+        """How often a task may fail."""
+        return next((said for said in (own, self.retries) if said is not None), 0)
+
+    def written(self, directory: str) -> str:
+        """As Python; each task counts its attempts in a file of its own."""
+        lines = [
+            f"    v{number} = ct.electron(flaky, retries={own})({f'{directory}/{number}'!r}, {failures})"
+            for number, (failures, own) in enumerate(self.tasks)
+        ]
+        names = ", ".join(f"v{number}" for number in range(len(self.tasks)))
+        return "\n".join(
+            [f"@ct.lattice(retries={self.retries})", "def workflow():", *lines, f"    return [{names}]", ""]
+        )
 
 
 def constructs(program: Program) -> Counter[str]:
@@ -252,6 +286,8 @@ def _named(part: object, inner: Mapping[str, Workflow]) -> Iterator[str]:
             yield f"operator: {operator}" if right is not None else "operator: minus"
         case Item(key=key):
             yield "item" if isinstance(key, Constant) else "item by a variable"
+        case Workflow(replay=True):
+            yield "replay"
         case Attribute() | Unpack() | Wait() | Each() | Choose():
             yield type(part).__name__.lower()
 

@@ -95,6 +95,8 @@ class Dispatch:
             name: prelude["REPLACEMENTS" if name in replaced else "FUNCTIONS"][name] for name in prelude["FUNCTIONS"]
         }
         self.tasks: list[Task] = []
+        #: What the calls of electrons have given.
+        self._calls: list[Promise] = []
         self._returned: Any = None
 
     # -- building
@@ -102,8 +104,12 @@ class Dispatch:
     def build(self, workflow: Workflow, arguments: Sequence[Any]) -> None:
         """Find the tasks; raises whatever the workflow function raises."""
         self._returned = self.inline(workflow, arguments)
-        whole = isinstance(self._returned, Promise) and self._returned.whole
-        if not whole and any(promises(self._returned)):
+        if isinstance(self._returned, Promise) and self._returned.whole:
+            return
+        if workflow.replay:
+            value = self._returned
+            self._returned = self._task("replay", lambda _: settled(value), self._calls)
+        elif any(promises(self._returned)):
             self._returned = self._task("collect", settled, self._returned)
 
     def inline(self, workflow: Workflow, arguments: Sequence[Any]) -> Any:
@@ -137,14 +143,17 @@ class Dispatch:
     def called(self, function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """The value of a call: a task's, unless a workflow is called that is none."""
         workflow = self._workflows.get(function)
-        if workflow is None:
+        if workflow is not None and not workflow.sublattice:
+            return self.inline(workflow, args)
+        if workflow is not None:
+            number = len(self.tasks)
+            made = self._task(function, lambda values: self._nested(number, workflow, values), args)
+        else:
             plain = self._functions[function]
             name = _CALLED.get(function, function)
-            return self._task(name, lambda values: plain(*values[0], **values[1]), (args, dict(kwargs)))
-        if not workflow.sublattice:
-            return self.inline(workflow, args)
-        number = len(self.tasks)
-        return self._task(function, lambda values: self._nested(number, workflow, values), args)
+            made = self._task(name, lambda values: plain(*values[0], **values[1]), (args, dict(kwargs)))
+        self._calls.append(made)
+        return made
 
     def _nested(self, number: int, workflow: Workflow, args: Sequence[Any]) -> Any:
         child = Dispatch(self._workflows, self._prelude)
@@ -240,7 +249,7 @@ class Dispatch:
         failed = {task.name for task, outcome in ended if outcome is Outcome.FAILED}
         if not failed:
             return Outcome.COMPLETED
-        return Outcome.NOT_PUT_TOGETHER if failed == {"collect"} else Outcome.FAILED
+        return Outcome.NOT_PUT_TOGETHER if failed <= {"collect", "replay"} else Outcome.FAILED
 
     def result(self) -> Any:
         """The dispatch's value; raises Unavailable when it has none."""

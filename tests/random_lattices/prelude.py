@@ -82,6 +82,16 @@ def fail(*args: Any, **kwargs: Any) -> Any:
     raise ArithmeticError(f"on purpose, with {len(args)} and {len(kwargs)}")
 
 
+def flaky(counter: str, failures: int) -> int:
+    with open(counter, "a+") as file:  # noqa: PTH123 - short, as in a script
+        file.write("x")
+        file.seek(0)
+        attempts = len(file.read())
+    if attempts <= failures:
+        raise ArithmeticError(f"failed {attempts} times")
+    return attempts
+
+
 def _closure(factor: int) -> Callable[[Any], Any]:
     def closure(value: Any) -> Any:
         return [factor, value]

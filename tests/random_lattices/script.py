@@ -8,11 +8,16 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 _PRELUDE: Final = Path(__file__).with_name("prelude.py")
-#: Covalent without Covalent: electrons and lattices are functions.
-PLAIN: Final = SimpleNamespace(
-    electron=lambda function: function, lattice=lambda function: function, wait=lambda child, _: child
-)
 Namespace = dict[str, Any]
+
+
+def _untouched(function: Any = None, **_: Any) -> Any:
+    """A decorator that leaves functions as they are; with or without arguments."""
+    return _untouched if function is None else function
+
+
+#: Covalent without Covalent: electrons and lattices are functions.
+PLAIN: Final = SimpleNamespace(electron=_untouched, lattice=_untouched, wait=lambda child, _: child)
 
 
 def opened() -> Namespace:

@@ -98,6 +98,17 @@ def test_function_ids_tell_functions_and_environments_apart() -> None:
     assert set(ids(built(other))).isdisjoint(here)
 
 
+def test_functions_that_run_again_have_an_id_like_others() -> None:
+    def ids(workflow: Any) -> list[str]:
+        lattice = built(ct.lattice(workflow, postprocess="replay"))
+        return [node.function_id for node in dehydrate(lattice).manifest.graph.nodes]
+
+    one, again, other = ids(lambda: [first(1)]), ids(lambda: [first(1)]), ids(lambda: (first(1),))
+    assert one == again
+    assert one[0] == other[0]
+    assert "" != one[1] != other[1] != ""
+
+
 def test_function_ids_know_what_is_handed_over_by_a_call_before_and_of_no_other_call() -> None:
     def identity(*calls: Any) -> str:
         same = ct.electron(lambda value, seed=0: (value, seed), call_before=list(calls))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypedDict
 
@@ -29,7 +29,8 @@ from covalent.wire.manifest import Kind, Metadata
 class Replay(NamedTuple):
     """What is needed to run a workflow function again."""
 
-    function: TransportableObject
+    function: Callable[..., Any]
+    serialised: TransportableObject
     #: ``{"args": tuple, "kwargs": dict}``.
     inputs: TransportableObject
 
@@ -152,9 +153,11 @@ class Build:
         """A task that runs the workflow function once more: its arguments, and the name and output of each call."""
         nodes = self.graph.nodes
         calls = [{"tuple": [{"value": nodes[node].name}, {"node": node}]} for node in self._calls]
+        function = self.graph.add_asset(replay.serialised)
+        self.graph.functions[function] = replay.function
         return self.graph.add_node(
             "replay",
-            self.graph.add_asset(replay.function),
+            function,
             args=[{"asset": self.graph.add_asset(replay.inputs)}, {"list": calls}],
             arg_names=["inputs", "calls"],
             metadata=self._resolution.metadata(NO_OPTIONS, self._defaults.workflow_place),

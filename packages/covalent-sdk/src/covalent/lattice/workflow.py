@@ -244,7 +244,8 @@ class Lattice(Generic[P]):
     def _replay(self, function: TransportableObject | None, inputs: TransportableObject) -> Replay | None:
         if self.postprocess == "reconstruct":
             return None
-        return Replay(function or TransportableObject(self._opened()), inputs)
+        raw = self._opened()
+        return Replay(raw, function or TransportableObject(raw), inputs)
 
     @overload
     def draw(self, /) -> Drawing: ...
