@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import types
 from typing import Any
 
@@ -25,6 +26,8 @@ def described(value: Any) -> str:
         return f"{name} {value.__qualname__}"
     if isinstance(value, BaseException):
         return f"{name} {described(value.args)}"
+    if dataclasses.is_dataclass(value):
+        return f"{name} {described(vars(value))}"
     return f"{name} {value!r}"
 
 
