@@ -106,9 +106,9 @@ class FakeWorker:
         self.held.pop(completion.key.node, None)
         return work
 
-    async def prints(self, lease: Lease, text: bytes) -> None:
-        """Bring what a running task printed at first."""
-        chunk = StreamChunk(key=lease.key, stream="stdout", offset=0, blob=0)
+    async def prints(self, lease: Lease, text: bytes, *, offset: int = 0) -> None:
+        """Bring what a running task printed."""
+        chunk = StreamChunk(key=lease.key, stream="stdout", offset=offset, blob=0)
         poll = Poll(worker=self.id, held=(lease.key,), streams=(chunk,))
         await self.engine.workplace.poll(self.owner, poll, [memoryview(text)])
 

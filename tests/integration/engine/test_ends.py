@@ -352,3 +352,29 @@ def test_nodes_tell_on_which_streams_their_attempt_has_printed(start: AsyncEngin
             await worker.send(failed(second))
 
     asyncio.run(scenario())
+
+
+def test_pieces_of_printed_text_may_come_twice_overlap_and_overtake_each_other(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            dispatch_id = await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lease,) = await worker.take()
+
+            async def printed(offset: int) -> bytes:
+                return await engine.printed(USER, dispatch_id, 0, stream="stdout", offset=offset, wait=0)
+
+            await worker.prints(lease, b"abc")
+            await worker.prints(lease, b"ghi", offset=6)
+            # What lies before the last piece is on its way: whoever follows is to see it first.
+            assert (await printed(0), await printed(2), await printed(3)) == (b"abc", b"c", b"")
+            await worker.prints(lease, b"bcdef", offset=1)
+            await worker.prints(lease, b"abc")
+            assert (await printed(0), await printed(4), await printed(9)) == (b"abcdefghi", b"efghi", b"")
+            await worker.prints(lease, b"xyz", offset=12)
+            await worker.poll(outputs=[(lease, 1)])
+            # Nothing more comes: what is there is all there is.
+            assert (await printed(0), await printed(9)) == (b"abcdefghixyz", b"xyz")
+
+    asyncio.run(scenario())

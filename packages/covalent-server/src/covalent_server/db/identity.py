@@ -106,8 +106,9 @@ def pools(connection: Connection) -> list[PoolRow]:
 
 def ready_pools(connection: Connection) -> list[PoolRow]:
     """Pools in which a node waits for a worker."""
-    waiting = select(node.c.pool).where(IS_READY)
-    return [_pool(row) for row in connection.execute(select(pool).where(pool.c.id.in_(waiting)))]
+    # One look into the index for each pool, however many tasks wait in it.
+    waiting = select(node.c.key).where(node.c.pool == pool.c.id, IS_READY)
+    return [_pool(row) for row in connection.execute(select(pool).where(waiting.exists()))]
 
 
 def _pool(row: Any) -> PoolRow:

@@ -233,18 +233,23 @@ def printed(
     """What an attempt at a node, the latest unless told otherwise, printed from ``offset`` on."""
     row = _node_row(connection, owner, dispatch_id, number)
     wanted = row.attempt if attempt is None else attempt
+    state = NodeState(row.state)
+    settled = state.terminal or state is NodeState.DISPATCHING or wanted != row.attempt
+    # Who follows a long text asks often, and for its end alone.
     pieces = connection.execute(
         select(stream.c.offset, stream.c.data)
         .where(stream.c.node == row.key, stream.c.attempt == wanted, stream.c.stream == which)
+        .where(stream.c.offset + func.length(stream.c.data) > offset)
         .order_by(stream.c.offset)
     )
-    text = bytearray()
+    text, end = bytearray(), offset
     for start, data in pieces:
+        if start > end and not settled:  # a piece has overtaken the one before it
+            break
         # Pieces of one attempt may overlap when a worker cut them anew; what is there already stays.
-        text += data[len(text) - start :] if start <= len(text) else data
-    state = NodeState(row.state)
-    settled = state.terminal or state is NodeState.DISPATCHING or wanted != row.attempt
-    return Printed(node=row.key, data=bytes(text[offset:]), settled=settled)
+        text += data[max(0, end - start) :]
+        end = max(end, start + len(data))
+    return Printed(node=row.key, data=bytes(text), settled=settled)
 
 
 def graph(connection: Connection, owner: str, dispatch_id: str) -> str:

@@ -119,7 +119,7 @@ async def conclude(request: web.Request) -> web.Response:
     result = decode(Conclusion, text).result
     if not is_digest(result):
         raise WireError("expected 64 lowercase hexadecimal digits", path="$.result")
-    new = [intake.from_bytes(blob) for blob in blobs]
+    new = await asyncio.to_thread(lambda: [intake.from_bytes(blob) for blob in blobs])
     found = await request.app[ENGINE].conclude(request[CALLER], request.match_info["id"], result, new)
     return json_answer(found)
 
