@@ -1,0 +1,100 @@
+"""No statement that is executed again and again reads a whole table, however many rows there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from covalent.wire.work import Completion, LeaseKey, Outcome
+from covalent_server.core.errors import EndedDispatchError
+from covalent_server.core.events import LeaseEnd
+from covalent_server.db import Session, dispatches, ending, identity, reads, waking, work
+from covalent_server.db.engines import open_engine
+from tests.integration.db.happenings import Step, perform, prepare_pool
+from tests.integration.db.test_any_order import fresh
+from tests.integration.engine.conftest import OWNER
+
+#: Tables that grow with what users do.
+_LARGE = re.compile(r"SCAN (node|dispatch|link|asset|asset_owner|event|stream|cached|child|parent\w*)\b")
+_STATEMENTS = ("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")
+
+
+@contextmanager
+def planned(session: Session) -> Iterator[list[str]]:
+    """How SQLite goes about each statement that is executed meanwhile."""
+    steps: list[str] = []
+
+    def explain(_: Any, cursor: Any, statement: str, parameters: Any, __: Any, many: Any) -> None:
+        if statement.lstrip().startswith(_STATEMENTS):
+            rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters)
+            steps.extend(row[3] for row in rows)
+
+    event.listen(session, "before_cursor_execute", explain)
+    try:
+        yield steps
+    finally:
+        event.remove(session, "before_cursor_execute", explain)
+
+
+def completed(key: int) -> work.Report:
+    completion = Completion(key=LeaseKey(node=key, attempt=1, token=""), outcome=Outcome.FAILED, error="no")
+    return work.Report(worker="w0", owner=OWNER, pool=1, want=9, started=[completion.key], completions=[completion])
+
+
+def conclude(session: Session) -> None:
+    with pytest.raises(EndedDispatchError):
+        ending.conclude(session, OWNER, "dispatch-0-0", "0" * 64, [], 9.0)
+
+
+#: Two sublattices are built and wait to become dispatches; another dispatch's tasks run.
+_STORY = (
+    Step(what="submit", which=3, at=0),
+    Step(what="take", how=3, at=1),
+    Step(what="report", how=1, at=2),
+    Step(what="submit", which=1, at=3),
+    Step(what="take", how=3, at=4),
+)
+OPERATIONS: dict[str, Callable[[Session], Any]] = {
+    "looking for what is due": partial(waking.any_due, now=9.0),
+    "waking what is due": partial(waking.wake, now=1e9),
+    "looking for sublattices": partial(waking.unborn, after=0, limit=9),
+    "looking for waiting pools": identity.ready_pools,
+    "leasing": partial(work.report, incoming=work.Report(worker="w0", owner=OWNER, pool=1, want=9), now=9.0),
+    "a failure": partial(work.report, incoming=completed(1), now=9.0),
+    "a lost lease": partial(work.end_leases, leases=[(1, 1)], how=LeaseEnd.DIED, now=9.0),
+    "cancelling a node": partial(ending.cancel, owner=OWNER, dispatch_id="dispatch-0-0", numbers=[0], now=9.0),
+    "cancelling a dispatch": partial(ending.cancel, owner=OWNER, dispatch_id="dispatch-0-0", numbers=None, now=9.0),
+    "a sublattice's end": partial(perform, step=Step(what="stillborn", at=9)),
+    "a new sublattice": partial(perform, step=Step(what="spawn", at=9)),
+    "a value that nobody waits for": conclude,
+    "discarding": lambda session: dispatches.discard(
+        session, dispatches.Begun(id="dispatch-0-0", key=1, first=1, at=1.0)
+    ),
+    "a dispatch": partial(reads.dispatch_record, owner=OWNER, dispatch_id="dispatch-0-0"),
+    "a node": partial(reads.node_record, owner=OWNER, dispatch_id="dispatch-0-0", number=0),
+    "printed text": partial(
+        reads.printed, owner=OWNER, dispatch_id="dispatch-0-0", number=0, which="stdout", offset=5, attempt=None
+    ),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_large_table_is_read_from_end_to_end(template: Path, tmp_path: Path, operation: str) -> None:
+    path = fresh(tmp_path / "covalent.db", template)
+    engine = open_engine(f"sqlite:///{path}", writes=True)
+    with engine.begin() as session:
+        prepare_pool(session)
+        for step in _STORY:
+            perform(session, step)
+        with planned(session) as steps:
+            OPERATIONS[operation](session)
+    engine.dispose()
+    assert steps
+    assert [step for step in steps if _LARGE.search(step)] == []
