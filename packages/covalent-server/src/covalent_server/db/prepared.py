@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import ClauseElement, Connection, CursorResult
+    from sqlalchemy import ClauseElement, Connection, CursorResult, Dialect
 
 Parameters = Mapping[str, Any]
 
@@ -28,17 +28,17 @@ class Prepared:
 
     def one(self, connection: Connection, parameters: Parameters) -> CursorResult[*tuple[Any, ...]]:
         """Execute it once."""
-        text, order = self._of(connection)
+        text, order = self.compiled(connection.dialect)
         return connection.exec_driver_sql(text, order(parameters))
 
     def many(self, connection: Connection, rows: Sequence[Parameters]) -> None:
         """Execute it for each row of parameters."""
         if rows:
-            text, order = self._of(connection)
+            text, order = self.compiled(connection.dialect)
             connection.exec_driver_sql(text, [order(row) for row in rows])
 
-    def _of(self, connection: Connection) -> tuple[str, Callable[[Parameters], Any]]:
-        dialect = connection.dialect
+    def compiled(self, dialect: Dialect) -> tuple[str, Callable[[Parameters], Any]]:
+        """Its text, and how that dialect's driver wants its parameters."""
         found = self._compiled.get(dialect.name)
         if found is None:
             statement = self._statement
