@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from covalent.status import Status
 from covalent.wire import places
-from covalent_server.db import Session, dispatches, identity, migrate, revision
+from covalent_server.db import Session, dispatches, ending, identity, migrate, reads, revision
 from covalent_server.db.engines import open_engine
 from covalent_server.db.tables import metadata
 from covalent_server.db.writer import Writer
 from covalent_server.engine.submission import prepare
+from tests import builders
 from tests.builders import manifest, node, take
+from tests.integration.db.conftest import opened
+from tests.integration.db.happenings import settle
 from tests.integration.engine.conftest import submission
+
+CHAIN = manifest([node(0), node(1, take(0))])
 
 
 @pytest.fixture
@@ -27,7 +35,7 @@ def url(tmp_path: Path) -> str:
 
 
 def fill(url: str) -> None:
-    new = prepare(submission(manifest([node(0), node(1, take(0))])), places.host_identity())
+    new = prepare(submission(CHAIN), places.host_identity())
 
     def operation(session: Session) -> None:
         begun = dispatches.begin(session, new, 1.0)
@@ -111,3 +119,48 @@ def test_the_list_of_revisions_is_the_list_of_files() -> None:
     versions = Path(migrate.__file__).with_name("migrations") / "versions"
     found = sorted(path.name.split("_")[0] for path in versions.glob("[0-9]*.py"))
     assert tuple(found) == revision.REVISIONS
+
+
+def running_at_the_first_revision(url: str) -> None:
+    """A database of the first release: one node of a chain runs, the next waits for it."""
+    migrate.upgrade(url, "0001")
+    value = builders.asset("value")
+    records = [json.dumps(item) for item in json.loads(builders.text(CHAIN))["graph"]["nodes"]]
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("INSERT INTO setting VALUES ('next_node_key', '3')")
+        database.execute("INSERT INTO pool VALUES (1, 'local', 'local', '/nowhere/python3')")
+        database.execute("INSERT INTO asset VALUES (?, ?, '{}', ?)", (builders.digest(value), len(value), value))
+        database.execute("INSERT INTO asset_owner VALUES (?, 'local')", (builders.digest(value),))
+        database.execute(
+            "INSERT INTO dispatch (key, id, root_id, owner, name, status, complete, manifest, requires, output_node, "
+            "unfinished, created_at) VALUES (1, 'old', 'old', 'local', 'w', 'RUNNING', 1, '{}', '[]', 1, 2, 1.0)"
+        )
+        database.executemany(
+            "INSERT INTO node (key, dispatch, number, position, record, pool, state, remaining, attempt, worker) "
+            "VALUES (?, 1, ?, ?, ?, 1, ?, ?, ?, ?)",
+            [(1, 0, 0, records[0], "RUNNING", 0, 1, "w"), (2, 1, 1, records[1], "WAITING", 1, 0, None)],
+        )
+        database.execute("INSERT INTO link VALUES (1, 2, '[]')")
+
+
+def test_what_ran_before_an_upgrade_runs_on_to_its_end(url: str) -> None:
+    running_at_the_first_revision(url)
+    assert revision.state(url) == "older"
+    migrate.upgrade(url)
+    with opened(url) as do:
+        held = do(identity.held_leases)
+        assert [(item.node, item.attempt, item.worker) for item in held] == [(1, 1, "w")]
+        for _ in range(2):
+            do(partial(settle, at=1))
+        record = do(partial(reads.dispatch_record, owner="local", dispatch_id="old"))
+        assert (record.status, record.node_counts) == (Status.COMPLETED, {"COMPLETED": 2})
+        assert (record.tags, record.parent) == ((), None)
+
+
+def test_what_ran_before_an_upgrade_can_be_cancelled(url: str) -> None:
+    running_at_the_first_revision(url)
+    migrate.upgrade(url)
+    with opened(url) as do:
+        do(partial(ending.cancel, owner="local", dispatch_id="old", numbers=None, now=2.0))
+        record = do(partial(reads.dispatch_record, owner="local", dispatch_id="old"))
+        assert (record.status, record.node_counts) == (Status.CANCELLED, {"CANCELLED": 2})
