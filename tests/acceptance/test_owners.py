@@ -122,6 +122,32 @@ def test_another_owners_dispatch_does_not_exist(neighbours: Neighbours, path: st
     assert (there.status, there.plain["code"]) == (nowhere.status, nowhere.plain["code"]) == (404, "unknown-dispatch")
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [("/cancel", {}), ("/cancel", {"nodes": [0]}), ("/result", {"result": "0" * 64})],
+    ids=["cancel", "cancel a node", "result"],
+)
+def test_another_owners_dispatch_cannot_be_ended(neighbours: Neighbours, path: str, asked: object) -> None:
+    there = neighbours.ask("POST", f"/dispatches/{neighbours.dispatch_id}{path}", plain=asked)
+    nowhere = neighbours.ask("POST", f"/dispatches/{'0' * 36}{path}", plain=asked)
+    assert (there.status, there.plain["code"]) == (nowhere.status, nowhere.plain["code"]) == (404, "unknown-dispatch")
+
+
+@pytest.mark.parametrize("whose", ["another's", "nobody's"])
+def test_another_owners_dispatch_cannot_be_taken_over(neighbours: Neighbours, whose: str) -> None:
+    plain = json.loads(builders.text(builders.manifest([builders.node(0, {"value": 1})])))
+    plain["reuse"] = neighbours.dispatch_id if whose == "another's" else "0" * 36
+    body = frames.pack(json.dumps(plain).encode(), [builders.FUNCTION])
+    answer = neighbours.ask("POST", "/dispatches", body=body, headers={"Content-Type": FRAMES_CONTENT_TYPE})
+    assert (answer.status, answer.plain["code"]) == (404, "unknown-dispatch")
+    assert neighbours.ask("GET", "/dispatches").plain == {"dispatches": []}
+
+
+@pytest.mark.parametrize("query", ["?name=workflow", "?tag=secret", "?status=COMPLETED", ""])
+def test_another_owners_dispatches_are_not_found(neighbours: Neighbours, query: str) -> None:
+    assert neighbours.ask("GET", f"/dispatches{query}").plain == {"dispatches": []}
+
+
 def test_another_owners_dispatches_and_events_are_not_listed(neighbours: Neighbours) -> None:
     assert neighbours.ask("GET", "/dispatches").plain == {"dispatches": []}
     assert neighbours.ask("GET", "/events").plain["events"] == []
