@@ -29,6 +29,9 @@ nox.options.sessions = ["lint", "types", "arch", "tests", "acceptance", "sdk_alo
 BASE = f"{sys.version_info.major}.{sys.version_info.minor}"
 OTHERS = [component for component in COMPONENTS if component.version != BASE]
 PACKAGES = ("covalent-sdk", "covalent-server")
+CHECKED = ("tests/unit", "tests/integration", "tests/conformance", "docs", "README.md")
+#: Most of these tests wait for processes: several files at a time, each as a whole.
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 def show_interpreters() -> None:
@@ -125,9 +128,7 @@ def arch(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit, integration and conformance tests, and the examples in the documentation."""
     sync(session, "test")
-    session.run(
-        "pytest", *(session.posargs or ["tests/unit", "tests/integration", "tests/conformance", "docs", "README.md"])
-    )
+    session.run("pytest", *(session.posargs or [*SIDE_BY_SIDE, *CHECKED]))
 
 
 @nox.session(python=BASE)

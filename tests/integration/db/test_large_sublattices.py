@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,34 +15,17 @@ from covalent.wire.manifest import Kind, Manifest
 from covalent.wire.work import Completion, LeaseKey, Outcome
 from covalent_server.core.errors import ObsoleteSublatticeError
 from covalent_server.core.states import NodeState
-from covalent_server.db import Session, assets, dispatches, ending, migrate, reads, waking, work
+from covalent_server.db import Session, assets, dispatches, ending, reads, waking, work
 from covalent_server.db.dispatches import Begun, NewDispatch
-from covalent_server.db.engines import open_engine
 from covalent_server.db.tables import dispatch, node
 from covalent_server.engine.submission import prepare
 from tests import builders
 from tests.builders import manifest, take
+from tests.integration.db.conftest import Do
 from tests.integration.engine.conftest import OWNER, submission
 
 OUTER = manifest([builders.node(0, kind=Kind.SUBLATTICE), builders.node(1, take(0))])
 INNER = manifest([builders.node(0), builders.node(1), builders.node(2, take(0)), builders.node(3, take(1))])
-
-Do = Callable[[Callable[[Session], Any]], Any]
-
-
-@pytest.fixture
-def do(tmp_path: Path) -> Iterator[Do]:
-    """Runs each operation in a transaction of its own."""
-    url = f"sqlite:///{tmp_path / 'covalent.db'}"
-    migrate.upgrade(url)
-    engine = open_engine(url, writes=True)
-
-    def run(operation: Callable[[Session], Any]) -> Any:
-        with engine.begin() as connection:
-            return operation(connection)
-
-    yield run
-    engine.dispose()
 
 
 def prepared(made: Manifest, **changes: Any) -> NewDispatch:

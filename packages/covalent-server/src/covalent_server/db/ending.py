@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Float, bindparam, insert, literal, or_, select, text, update
 
 from covalent.status import Status
 from covalent_server.core.decisions import decide
@@ -12,19 +13,36 @@ from covalent_server.core.errors import EndedDispatchError, ForeignAssetError, U
 from covalent_server.core.events import CancelRequested, Concluded
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, assets, triggers
-from covalent_server.db.consequences import apply
+from covalent_server.db.consequences import apply, finish
 from covalent_server.db.dialect import Within, many
-from covalent_server.db.moves import STATE, Effects, Move, policy_of, view
+from covalent_server.db.moves import STATE, Effects, Move, count, policy_of, view
 from covalent_server.db.prepared import Prepared
-from covalent_server.db.tables import dispatch, event, node
+from covalent_server.db.tables import IS_LEASED, IS_SUSPENDED, dispatch, event, node
 
-_OPEN = tuple(state for state in NodeState if not state.terminal and state is not NodeState.LEFT_TO_CLIENT)
 _ROW = (*STATE, node.c.number, node.c.started_at)
+#: Sublattices that nobody waits for any more. One that is still being written finds that out at its end.
 _INSIDE = Prepared(
-    select(*_ROW)
-    .join(dispatch, dispatch.c.key == node.c.dispatch)
-    # One that is still being written finds at its end that nobody waits for it.
-    .where(Within(dispatch.c.parent, "parents"), dispatch.c.complete == 1, dispatch.c.ended_at.is_(None))
+    select(dispatch.c.key).where(
+        Within(dispatch.c.parent, "parents"), dispatch.c.complete == 1, dispatch.c.ended_at.is_(None)
+    )
+)
+#: What somebody or something else than the server has to do with, of all nodes of some dispatches.
+_BUSY = Prepared(select(*_ROW).where(Within(node.c.dispatch, "dispatches"), or_(IS_LEASED, IS_SUSPENDED)))
+#: All the others that are open. There may be very many, and all become the same: see :func:`_sweep`.
+_idle = (Within(node.c.dispatch, "dispatches"), text("node.state in ('WAITING', 'READY')"))
+_NOTE_IDLE = Prepared(
+    insert(event).from_select(
+        ["at", "kind", "dispatch", "node", "attempt"],
+        select(bindparam("now", type_=Float), literal("node.cancelled"), node.c.dispatch, node.c.key, node.c.attempt)
+        .where(*_idle)
+        .order_by(node.c.key),
+    )
+)
+_CANCEL_IDLE = Prepared(
+    update(node)
+    .where(*_idle)
+    .values(state=NodeState.CANCELLED, fenced=node.c.attempt, ended_at=bindparam("now"))
+    .returning(node.c.key, node.c.dispatch)
 )
 
 
@@ -33,20 +51,46 @@ def cancel(
 ) -> Effects:
     """End a dispatch, or some of its nodes; what has ended already stays as it is."""
     row = _owned(connection, owner, dispatch_id)
-    found = [item for item in _nodes(connection, row.key, dispatch_id, numbers) if item.state in _OPEN]
+    whole = [row.key] if numbers is None else []
+    found = _busy(connection, whole) if numbers is None else _nodes(connection, row.key, dispatch_id, numbers)
     open_nodes = list(found)
     # A sublattice ends with its node: all that is open in it, however deep.
     while nested := [item.key for item in found if item.state == NodeState.DISPATCHING]:
-        inside = _INSIDE.one(connection, {"parents": many(connection, nested)})
-        found = [item for item in inside if item.state in _OPEN]
+        inside = _INSIDE.one(connection, {"parents": many(connection, nested)}).scalars().all()
+        whole += inside
+        found = _busy(connection, inside)
         open_nodes += found
-    effects = apply(connection, [_move(item, now) for item in open_nodes], now)
+    effects, emptied = _sweep(connection, whole, now)
+    effects.include(apply(connection, [_move(item, now) for item in open_nodes], now))
+    for key in emptied:
+        effects.include(finish(connection, key, now))
     if numbers is None:
         if row.id not in effects.ended:
             effects.include(_end(connection, row, now))
         if row.started_at is None:  # what was to start it is to leave it alone
             effects.include(triggers.stop_those_of(connection, row.key, now))
     return effects
+
+
+def _busy(connection: Connection, dispatches: Sequence[int]) -> Sequence[AnyRow]:
+    return _BUSY.one(connection, {"dispatches": many(connection, dispatches)}).all() if dispatches else []
+
+
+def _sweep(connection: Connection, dispatches: Sequence[int], now: float) -> tuple[Effects, list[int]]:
+    """Cancel the nodes of whole dispatches that nobody has to do with; also the dispatches that have no other left.
+
+    They are not decided one by one: ``core`` says the same of each of them, which a test holds against this.
+    """
+    where = {"dispatches": many(connection, dispatches), "now": now}
+    _NOTE_IDLE.one(connection, where)
+    swept = _CANCEL_IDLE.one(connection, where).all()
+    cancelled = Counter(row.dispatch for row in swept)
+    emptied = [
+        key
+        for key, number in cancelled.items()
+        if not count(connection, key, ended=number, cancelled=number).unfinished
+    ]
+    return Effects(settled={row.key for row in swept}), emptied
 
 
 def _move(row: AnyRow, now: float) -> Move:
@@ -71,11 +115,8 @@ def _owned(connection: Connection, owner: str, dispatch_id: str) -> AnyRow:
     return row
 
 
-def _nodes(connection: Connection, key: int, dispatch_id: str, numbers: Collection[int] | None) -> Sequence[AnyRow]:
-    rows = connection.execute(select(*_ROW).where(node.c.dispatch == key)).all()
-    if numbers is None:
-        return rows
-    known = {row.number: row for row in rows}
+def _nodes(connection: Connection, key: int, dispatch_id: str, numbers: Collection[int]) -> Sequence[AnyRow]:
+    known = {row.number: row for row in connection.execute(select(*_ROW).where(node.c.dispatch == key))}
     for number in numbers:
         if number not in known:
             raise UnknownNodeError(dispatch_id, number)

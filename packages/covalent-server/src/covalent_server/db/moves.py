@@ -256,14 +256,18 @@ def _finished(connection: Connection, moved: Sequence[Move]) -> list[int]:
     if stopped:
         ended.update(_BLOCK.one(connection, {"failed": many(connection, stopped)}).scalars())
     finished = []
-    for key, count in ended.items():
-        counts = {"b_key": key, "b_ended": count, "b_failed": failed[key], "b_cancelled": cancelled[key]}
-        unfinished, postprocesses = _COUNT.one(connection, counts).one()
-        if not unfinished:
+    for key, number in ended.items():
+        row = count(connection, key, ended=number, failed=failed[key], cancelled=cancelled[key])
+        if not row.unfinished:
             finished.append(key)
-        elif unfinished == 1 and postprocesses:
+        elif row.unfinished == 1 and row.postprocesses:
             postprocess(connection, key)
     return finished
+
+
+def count(connection: Connection, key: int, *, ended: int, failed: int = 0, cancelled: int = 0) -> AnyRow:
+    """Count nodes of a dispatch that have ended; how many are ``unfinished``, and whether it ``postprocesses``."""
+    return _COUNT.one(connection, {"b_key": key, "b_ended": ended, "b_failed": failed, "b_cancelled": cancelled}).one()
 
 
 def postprocess(connection: Connection, key: int) -> None:
