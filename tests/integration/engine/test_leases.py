@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -326,5 +327,31 @@ def test_a_second_report_of_one_node_in_one_message_is_a_duplicate(start: AsyncE
             assert answers == (Acknowledgement.OK, Acknowledgement.DUPLICATE)
             events = await engine.read(reads.events, OWNER, 0, 100)
             assert [item.kind for item in events.events].count(f"node.{NodeState.FAILED.lower()}") == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_task_with_very_many_inputs_holds_nobody_up(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(
+                submission(manifest([node(0, {"list": [{"value": index} for index in range(200_000)]})]))
+            )
+            worker = FakeWorker(engine)
+            await worker.hello()
+            loop = asyncio.get_running_loop()
+            moments = [loop.time()]
+
+            async def tick() -> None:
+                while True:
+                    await asyncio.sleep(0.001)
+                    moments.append(loop.time())
+
+            ticking = asyncio.create_task(tick())
+            assert len(await worker.take()) == 1
+            moments.append(loop.time())
+            ticking.cancel()
+            pauses = [later - earlier for earlier, later in itertools.pairwise(moments)]
+            assert max(pauses) < sum(pauses) / 2
 
     asyncio.run(scenario())

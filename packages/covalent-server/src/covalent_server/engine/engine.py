@@ -21,7 +21,7 @@ from covalent_server.db.moves import Effects
 from covalent_server.engine import intake, recovery
 from covalent_server.engine.bell import heard
 from covalent_server.engine.provisioning import Provisioning
-from covalent_server.engine.shared import Shared, monotonic, now, surviving
+from covalent_server.engine.shared import SWEEP_SECONDS, Shared, monotonic, now, surviving
 from covalent_server.engine.spawning import spawn
 from covalent_server.engine.submission import Submission, prepare
 from covalent_server.engine.triggering import watch
@@ -43,8 +43,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds between looks at expired leases and unstaffed pools.
-SWEEP_SECONDS: Final = 1.0
 #: Seconds that the answer to a waiting client is held back at most.
 MAX_WAIT: Final = 60.0
 #: The account of a server that has one user.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -17,6 +19,8 @@ from covalent_server.engine.shared import Shared
 
 #: Small assets kept at hand, in bytes altogether: what one task just brought, the next mostly needs.
 _AT_HAND_BYTES: Final = 2 * 1024 * 1024
+#: From so many characters of nodes' JSON on, going to a thread and back takes no longer than reading them.
+_LARGE: Final = 128 * 1024
 #: Digests remembered per worker as sent.
 _MAX_SENT: Final = 4096
 
@@ -35,12 +39,19 @@ class Parcels:
         """The leases, and the small assets that go with them: those that were not ``sent`` to that worker before."""
         if not leased:
             return (), {}
-        leases = tuple(self._lease(item, owner) for item in leased)
-        wanted = [digest for lease in leases for digest in _needs(lease) if digest not in sent]
-        inline = await self._inline(owner, list(dict.fromkeys(wanted)))
+        make = partial(self._leases, leased, owner)
+        # What is large is worked out where it does not hold up everybody else.
+        large = sum(len(item.record) for item in leased) > _LARGE
+        leases, needed = await asyncio.to_thread(make) if large else make()
+        inline = await self._inline(owner, [digest for digest in needed if digest not in sent])
         for digest in inline:
             _remember(sent, digest)
         return leases, inline
+
+    def _leases(self, leased: Sequence[rows.LeasedNode], owner: str) -> tuple[tuple[Lease, ...], Sequence[str]]:
+        """The leases, and every digest that their tasks open."""
+        leases = tuple(self._lease(item, owner) for item in leased)
+        return leases, list(dict.fromkeys(digest for lease in leases for digest in _needs(lease)))
 
     def _lease(self, item: rows.LeasedNode, owner: str) -> Lease:
         node = msgspec.json.decode(item.record, type=Node)

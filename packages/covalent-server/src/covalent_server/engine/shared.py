@@ -7,7 +7,7 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from covalent_server.engine.bell import Bell
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+#: Seconds between looks at the clock: for expired leases, unstaffed pools, what is due.
+SWEEP_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +80,9 @@ class Shared:
             self.unborn.set()
         if effects.triggers:
             self.triggers.set()
-        if effects.due_at is not None:
-            asyncio.get_running_loop().call_later(max(0.0, effects.due_at - now()), self.due.set)
+        # What is due later is found when the clock is looked at; a timer for each of many failures would pile up.
+        if effects.due_at is not None and (left := effects.due_at - now()) < SWEEP_SECONDS:
+            asyncio.get_running_loop().call_later(max(0.0, left), self.due.set)
 
 
 async def surviving(step: Callable[[], Awaitable[None]]) -> None:
