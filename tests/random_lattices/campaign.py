@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -90,9 +90,9 @@ def properties(installation: Installation, directory: Path) -> dict[str, Trial]:
     }
 
 
-def written(record: dict[str, Any], seen: Counter[str]) -> int:
+def written(record: dict[str, Any], seen: Collection[str]) -> int:
     """Write the record down, unless something was never tried."""
-    missing = sorted(EVERYTHING - seen.keys())
+    missing = sorted(EVERYTHING.difference(seen))
     if missing:
         print(f"never in any program, so that nothing was shown of it: {', '.join(missing)}", file=sys.stderr)
         return 1

@@ -15,7 +15,7 @@ from tests.random_lattices.model import Dispatch, Outcome, dispatched
 from tests.random_lattices.script import PLAIN, evaluated, opened, run, with_electrons
 
 _PRELUDE: Final = opened()
-_PLAIN: Final = with_electrons(_PRELUDE, PLAIN)
+_PLAIN: Final = with_electrons(opened(), PLAIN)
 _ELECTRONS: Final = with_electrons(_PRELUDE, ct)
 
 

@@ -26,7 +26,7 @@ EVERYTHING: Final = FREQUENT | {
     *(f"call: {name}" for name in (*FUNCTIONS, FAILING)),
     *(f"operator: {sign}" for sign in (*OPERATORS, "minus")),
     *(f"constant: {kind}" for kind in KINDS),
-    *("wait", "item by a variable", "replay", "sublattices 2 deep", "sublattices 3 deep"),
+    *("wait", "item by a variable", "replay", "map", "sublattices 2 deep", "sublattices 3 deep"),
     *("sublattice COMPLETED", "sublattice FAILED", "ended FAILED_POSTPROCESSING"),
 }
 

@@ -155,8 +155,12 @@ class Each:
     target: str
     function: str
     over: Expression
+    #: Whether it is written as ``function.map``.
+    mapped: bool = False
 
     def __str__(self) -> str:
+        if self.mapped:
+            return f"{self.target} = {self.function}.map({self.over})"
         return f"{self.target} = [{self.function}(item) for item in {self.over}]"
 
 
@@ -288,6 +292,8 @@ def _named(part: object, inner: Mapping[str, Workflow]) -> Iterator[str]:
             yield "item" if isinstance(key, Constant) else "item by a variable"
         case Workflow(replay=True):
             yield "replay"
+        case Each(mapped=True):
+            yield "map"
         case Attribute() | Unpack() | Wait() | Each() | Choose():
             yield type(part).__name__.lower()
 

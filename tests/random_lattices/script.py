@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,15 @@ def _untouched(function: Any = None, **_: Any) -> Any:
     return _untouched if function is None else function
 
 
+def _mapping(function: Any) -> Any:
+    """A function that can be mapped as electrons can, unless it is of a kind that no program maps."""
+    with contextlib.suppress(AttributeError):
+        function.map = lambda items: [function(item) for item in items]
+    return function
+
+
 #: Covalent without Covalent: electrons and lattices are functions.
-PLAIN: Final = SimpleNamespace(electron=_untouched, lattice=_untouched, wait=lambda child, _: child)
+PLAIN: Final = SimpleNamespace(electron=_mapping, lattice=_untouched, wait=lambda child, _: child)
 
 
 def opened() -> Namespace:

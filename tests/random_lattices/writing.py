@@ -216,7 +216,7 @@ class Writer:
         if self._draw(st.booleans()) and suitable:
             over = Name(name=self._draw(st.sampled_from(suitable)))
         function = self._draw(st.sampled_from(_OF_ONE_ARGUMENT))
-        return Each(target=self._fresh(), function=function, over=over)
+        return Each(target=self._fresh(), function=function, over=over, mapped=self._draw(st.booleans()))
 
     def _choose(self) -> Choose:
         condition: Expression = Constant(kind="bool", text=self._draw(st.sampled_from(["False", "True"])))
