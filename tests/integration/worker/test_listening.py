@@ -71,7 +71,8 @@ def test_tiny_tasks_are_not_listened_for(fake: FakeServer, workers: Workers) -> 
     workers.start()
     tasks = [fake.submit(lambda x: x, number) for number in range(500)]
     assert [fake.value(task) for task in tasks] == list(range(500))
-    assert listening(fake) == []
+    # A busy machine may make one of them long: then the server was told that it had begun.
+    assert len(listening(fake)) <= sum(len(poll.started) for poll in fake.polls)
 
 
 def test_a_worker_that_leaves_does_not_wait_for_what_it_listens_to(fake: FakeServer, workers: Workers) -> None:
