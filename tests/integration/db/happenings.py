@@ -20,7 +20,7 @@ from covalent.wire.manifest import Kind, Manifest, Node
 from covalent.wire.work import Completion, LeaseKey, Outcome
 from covalent_server.core.errors import ObsoleteSublatticeError
 from covalent_server.core.events import LeaseEnd
-from covalent_server.db import Session, assets, dispatches, ending, identity, waking, work
+from covalent_server.db import Session, assets, dispatches, ending, identity, reusing, waking, work
 from covalent_server.db.dispatches import Begun, NewDispatch
 from covalent_server.db.tables import dispatch, event, node
 from covalent_server.engine.submission import prepare
@@ -104,6 +104,21 @@ def _released(session: Session, begun: Begun, new: NewDispatch, now: float) -> N
 def _submit(session: Session, step: Step) -> None:
     new = _prepared(_MANIFESTS[step.which % len(_MANIFESTS)], step)
     _released(session, _written(session, new, _now(step)), new, _now(step))
+
+
+def _repeat(session: Session, step: Step) -> None:
+    """A dispatch takes over what an earlier one has done."""
+    known = _ids(session)
+    if known:
+        made = _MANIFESTS[step.how % (len(_MANIFESTS) - 1)]
+        new = reusing.taken_over(session, _prepared(made, step), made.graph, known[step.which % len(known)])
+        _released(session, _written(session, new, _now(step)), new, _now(step))
+
+
+def _ids(session: Session) -> list[str]:
+    return list(
+        session.execute(select(dispatch.c.id).where(dispatch.c.complete == 1).order_by(dispatch.c.key)).scalars()
+    )
 
 
 def _take(session: Session, step: Step) -> None:
@@ -200,8 +215,7 @@ def _stillborn(session: Session, step: Step) -> None:
 
 def _cancel(session: Session, step: Step) -> None:
     """End a dispatch or one of its nodes; raises UnknownNodeError when it has no such node."""
-    ids = session.execute(select(dispatch.c.id).where(dispatch.c.complete == 1).order_by(dispatch.c.key)).scalars()
-    known = list(ids)
+    known = _ids(session)
     if known:
         numbers = [step.how % 3] if step.how % 3 else None
         ending.cancel(session, OWNER, known[step.which % len(known)], numbers, _now(step))
@@ -229,6 +243,7 @@ _DO: dict[str, tuple[Callable[[Session, Step], None], int]] = {
     "spawn": (_spawn, 4),
     "wake": (_wake, 2),
     "submit": (_submit, 1),
+    "repeat": (_repeat, 1),
     "cancel": (_cancel, 1),
     "lose": (_lose, 2),
     "begin": (_begin, 2),

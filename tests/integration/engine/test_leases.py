@@ -249,6 +249,29 @@ def test_expired_leases_are_taken_back(start: AsyncEngine) -> None:
     asyncio.run(scenario())
 
 
+def test_leases_that_expire_while_nothing_can_be_written_are_taken_back_later(
+    start: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            silent, other = FakeWorker(engine), FakeWorker(engine)
+            await silent.hello()
+            await other.hello()
+            (lease,) = await silent.take()
+            broken = "CREATE TRIGGER broken BEFORE UPDATE ON node BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+            await engine.shared.write(lambda session: session.exec_driver_sql(broken))
+            for held in engine.shared.ledger._leases.values():
+                held.deadline = shared.monotonic() - 1
+            while "a watch failed and goes on" not in caplog.text:
+                await asyncio.sleep(0.01)
+            await engine.shared.write(lambda session: session.exec_driver_sql("DROP TRIGGER broken"))
+            (again,) = (await other.poll(want=1, wait=20.0)).leases
+            assert again.key.node == lease.key.node
+
+    asyncio.run(scenario())
+
+
 def test_a_restarted_server_knows_leases_tokens_and_what_was_done(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:

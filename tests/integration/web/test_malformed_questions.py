@@ -21,6 +21,7 @@ QUESTIONS: dict[str, tuple[str, str, bytes | None]] = {
     "cancelling a node that is text": ("POST", "cancel", b'{"nodes": ["0"]}'),
     "cancelling a node that is none": ("POST", "cancel", b'{"nodes": [-1]}'),
     "cancelling a node beyond 64 bits": ("POST", "cancel", b'{"nodes": [1180591620717411303424]}'),
+    "cancelling a node again and again": ("POST", "cancel", b'{"nodes": [%s]}' % b",".join([b"0"] * 10_001)),
     "cancelling all nodes by name": ("POST", "cancel", b'{"nodes": "all"}'),
     "a result that is no digest": ("POST", "result", b'{"result": "../../etc/passwd"}'),
     "a result that nobody waits for": ("POST", "result", b'{"result": "%s"}' % (b"0" * 64)),

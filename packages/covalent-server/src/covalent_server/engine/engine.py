@@ -289,8 +289,7 @@ class Engine:
         leases = self.shared.ledger.expired(monotonic())
         if leases:
             log.warning("leases expired: %s", len(leases))
-            effects = await self.shared.write(lambda session: rows.end_leases(session, leases, LeaseEnd.EXPIRED, now()))
-            self.shared.tell(effects)
+            await self.workplace.take_back(leases, LeaseEnd.EXPIRED)
 
     async def _wake(self) -> None:
         """Let delayed nodes be leased when they are due; looked at now and then, whatever was missed."""

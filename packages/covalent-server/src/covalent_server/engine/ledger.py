@@ -86,11 +86,8 @@ class Ledger:
                 self._leases[node].granted = now
 
     def expired(self, now: float) -> list[tuple[int, int]]:
-        """The leases whose time is over, as (node, attempt); they are forgotten."""
-        over = [(node, held.attempt) for node, held in self._leases.items() if held.deadline < now]
-        for node, _ in over:
-            self.release(node)
-        return over
+        """The leases whose time is over, as (node, attempt)."""
+        return [(node, held.attempt) for node, held in self._leases.items() if held.deadline < now]
 
     def holds_any(self, worker: str) -> bool:
         """Whether a worker holds a lease."""
@@ -105,8 +102,12 @@ class Ledger:
         return list(self._by_worker)
 
     def of_worker(self, worker: str) -> list[tuple[int, int]]:
-        """The leases of a worker that is gone, as (node, attempt); they are forgotten."""
-        leases = [(node, self._leases[node].attempt) for node in self._by_worker.get(worker, ())]
-        for node, _ in leases:
-            self.release(node)
-        return leases
+        """The leases of a worker, as (node, attempt)."""
+        return [(node, self._leases[node].attempt) for node in self._by_worker.get(worker, ())]
+
+    def forget(self, leases: Iterable[tuple[int, int]]) -> None:
+        """Leases, given as (node, attempt), that were taken back: that is committed now."""
+        for node, attempt in leases:
+            held = self._leases.get(node)
+            if held is not None and held.attempt == attempt:
+                self.release(node)

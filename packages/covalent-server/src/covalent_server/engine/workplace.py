@@ -102,9 +102,13 @@ class Workplace:
         self._shared.understaffed.set()
 
     async def _take_back(self, worker: str, how: LeaseEnd) -> None:
-        leases = self._shared.ledger.of_worker(worker)
+        await self.take_back(self._shared.ledger.of_worker(worker), how)
+
+    async def take_back(self, leases: Sequence[tuple[int, int]], how: LeaseEnd) -> None:
+        """End leases, given as (node, attempt); they are known until that is committed, so that none is lost."""
         if leases:
             effects = await self._shared.write(lambda session: rows.end_leases(session, leases, how, now()))
+            self._shared.ledger.forget(leases)
             self._shared.tell(effects)
 
     def _is_seated(self, seat: Seat) -> bool:

@@ -27,6 +27,8 @@ from covalent_server.web.validation import body, decode, framed, json_answer, nu
 
 _MAX_LIST: Final = 1000
 _MAX_KEY: Final = 200
+#: How many nodes are cancelled at once, unless all are.
+_MAX_NODES: Final = 10_000
 #: From so many bytes on, reading a manifest takes longer than going to a thread and back.
 _LARGE: Final = 128 * 1024
 
@@ -109,6 +111,10 @@ async def node(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """End a dispatch or some of its nodes."""
     wanted = await record(request, Cancellation)
+    if len(wanted.nodes or ()) > _MAX_NODES:
+        raise WireError(
+            f"more than {_MAX_NODES} at once; cancel the whole dispatch, or some after the others", path="$.nodes"
+        )
     found = await request.app[ENGINE].cancel(request[CALLER], request.match_info["id"], wanted.nodes)
     return json_answer(found)
 
