@@ -56,6 +56,19 @@ def test_a_graph_larger_than_a_piece_appears_whole_and_runs(start: AsyncEngine) 
     asyncio.run(scenario())
 
 
+def test_an_unknown_executor_fails_all_its_tasks_however_many(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            nodes = [node(number, executor="elsewhere") for number in range(4100)]
+            dispatch_id = await engine.submit(submission(manifest([*nodes, node(4100, take(0))])))
+            record = await engine.dispatch(USER, dispatch_id, 30)
+            assert record.status is Status.FAILED
+            assert record.node_counts == {"FAILED": 4100, "NEW_OBJECT": 1}
+            assert str(record.error).endswith("… and 4095 more failed tasks")
+
+    asyncio.run(scenario())
+
+
 def test_two_parents_that_complete_in_one_report_release_their_child(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:

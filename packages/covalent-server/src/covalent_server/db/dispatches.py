@@ -26,9 +26,6 @@ from covalent_server.db.removing import remove
 from covalent_server.db.tables import dispatch, event, link, node, pool, setting
 from covalent_server.db.triggers import NewTrigger, Turn
 
-#: Rows that one transaction writes at most, so that other commits are not held up.
-PIECE = 2000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:

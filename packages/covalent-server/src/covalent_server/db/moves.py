@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
@@ -21,6 +21,9 @@ from covalent_server.db import AnyRow
 from covalent_server.db.dialect import Within, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import dispatch, event, link, node
+
+#: Rows that one transaction writes or moves at most where there may be very many, so that others are not held up.
+PIECE: Final = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from covalent_server.db import AnyRow, assets, caching
 from covalent_server.db.consequences import apply
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.links import parents_outputs
-from covalent_server.db.moves import STATE, Effects, Move, policy_of, view
+from covalent_server.db.moves import PIECE, STATE, Effects, Move, policy_of, view
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import IS_READY, dispatch, node, stream
 
@@ -317,8 +317,8 @@ def end_leases(connection: Connection, leases: Sequence[tuple[int, int]], how: L
 
 
 def fail_pool(connection: Connection, pool: int, reason: str, now: float) -> Effects:
-    """End every ready node of a pool in which nothing can run."""
-    rows = connection.execute(select(*STATE).where(node.c.pool == pool, IS_READY)).all()
+    """End ready nodes of a pool in which nothing can run: some of them, the next time others, until none is left."""
+    rows = connection.execute(select(*STATE).where(node.c.pool == pool, IS_READY).limit(PIECE)).all()
     moves = []
     for row in rows:
         before = view(row)

@@ -17,7 +17,7 @@ from covalent_server.core.errors import RequestError, UnknownAssetError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.db import assets, dispatches, ending, identity, reads, reusing, triggers, waking
 from covalent_server.db import work as rows
-from covalent_server.db.moves import Effects
+from covalent_server.db.moves import PIECE, Effects
 from covalent_server.engine import intake, recovery
 from covalent_server.engine.bell import heard
 from covalent_server.engine.provisioning import Provisioning
@@ -121,7 +121,7 @@ class Engine:
             return await self._write_dispatch(new)
 
     async def _write_dispatch(self, new: dispatches.NewDispatch) -> str:
-        pieces = range(0, max(len(new.nodes), len(new.links)), dispatches.PIECE)
+        pieces = range(0, max(len(new.nodes), len(new.links)), PIECE)
         if len(pieces) <= 1:
             begun, effects = await self.shared.write(lambda session: _write_whole(session, new))
         else:
@@ -138,9 +138,7 @@ class Engine:
         try:
             for write in (dispatches.add_nodes, dispatches.add_links):
                 for start in pieces:
-                    await self.shared.write(
-                        partial(write, begun=begun, new=new, start=start, stop=start + dispatches.PIECE)
-                    )
+                    await self.shared.write(partial(write, begun=begun, new=new, start=start, stop=start + PIECE))
             return await self.shared.write(lambda session: dispatches.release(session, begun, new, now()))
         except RequestError:
             await self.shared.write(lambda session: dispatches.discard(session, begun))
@@ -272,8 +270,11 @@ class Engine:
 
     async def _fail_pool(self, pool: PoolRow, reason: str) -> None:
         log.warning("no worker for executor=%s place=%s: %s", pool.executor, pool.place, reason)
-        effects = await self.shared.write(lambda session: rows.fail_pool(session, pool.id, reason, now()))
-        self.shared.tell(effects)
+        while True:
+            effects = await self.shared.write(lambda session: rows.fail_pool(session, pool.id, reason, now()))
+            self.shared.tell(effects)
+            if not effects.settled:
+                return
 
     # Life.
 
@@ -299,7 +300,7 @@ class Engine:
             await surviving(self._wake_due)
 
     async def _wake_due(self) -> None:
-        if await self.read(waking.any_due, now()):
+        while await self.read(waking.any_due, now()):
             self.shared.tell(await self.shared.write(lambda session: waking.wake(session, now())))
 
     async def _staff(self) -> None:
