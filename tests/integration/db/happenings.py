@@ -46,11 +46,12 @@ _MANIFESTS: tuple[Manifest, ...] = (
     manifest([_node(0, kind=Kind.SUBLATTICE, retries=1), _node(1, kind=Kind.SUBLATTICE), _node(2, take(0), take(1))]),
     manifest([_node(0, {"value": 1}, cache=True), _node(1, take(0), cache=True), _node(2, {"value": 1}, cache=True)]),
     manifest([_node(0), _node(1, {"list": [take(0)]}, kind=Kind.COLLECT)]),
+    manifest([], output={"asset": builders.digest(builders.FUNCTION)}),
     manifest([_node(0), _node(1), _node(2, {"list": [take(0), take(1)]}, kind=Kind.COLLECT, executor="client")]),
     replace(manifest([_node(0), _node(1, take(0))]), hold=True),
 )
 #: What sublattices may become: nothing of it is left to the client or held.
-_CHILDREN = _MANIFESTS[:6]
+_CHILDREN = _MANIFESTS[:7]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,8 @@ def _repeat(session: Session, step: Step) -> None:
     known = _ids(session)
     if known:
         made = _MANIFESTS[step.how % (len(_MANIFESTS) - 1)]
-        new = reusing.taken_over(session, _prepared(made, step), made.graph, known[step.which % len(known)])
+        made = replace(made, reuse=known[step.which % len(known)])
+        new = reusing.taken_over(session, _prepared(made, step), made)
         _released(session, _written(session, new, _now(step)), new, _now(step))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -93,6 +94,19 @@ def test_a_graph_of_several_pieces_takes_over_what_it_can(start: AsyncEngine) ->
             events = (await engine.read(reads.events, OWNER, 0, 100_000)).events
             completed = [item.node_id for item in events if (item.dispatch_id, item.kind) == (second, "node.completed")]
             assert completed == list(range(2101))
+
+    asyncio.run(scenario())
+
+
+def test_what_takes_long_to_read_holds_no_other_reader_up(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            gate = threading.Event()
+            async with asyncio.TaskGroup() as group:
+                for _ in range(2):
+                    group.create_task(engine.shared.reader.run_apart(lambda _: gate.wait(60)))
+                await engine.read(reads.events, OWNER, 0, 1)
+                gate.set()
 
     asyncio.run(scenario())
 

@@ -25,6 +25,10 @@ class Reader:
         """The function's value."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._call, function)
 
+    async def run_apart(self, function: Callable[[Connection], T]) -> T:
+        """As :meth:`run`, for what takes long: nobody who asks for little waits behind it."""
+        return await asyncio.to_thread(self._call, function)
+
     def _call(self, function: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection, connection.begin():
             return function(connection)

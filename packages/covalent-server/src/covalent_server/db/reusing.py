@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from covalent.wire import container, template
 from covalent.wire.codec import from_json
-from covalent.wire.manifest import Graph, Node
+from covalent.wire.manifest import Graph, Manifest, Node
 from covalent_server.core.errors import UnknownDispatchError
 from covalent_server.core.reuse import Signatures
 from covalent_server.core.states import NodeState
@@ -35,9 +35,9 @@ class _Earlier:
     outputs: dict[int, str]
 
 
-def taken_over(connection: Connection, new: NewDispatch, graph: Graph, earlier: str) -> NewDispatch:
-    """A new dispatch, of this graph, in which outputs of an ``earlier`` one stand in where the nodes are the same."""
-    old = _earlier(connection, new.owner, earlier)
+def taken_over(connection: Connection, new: NewDispatch, manifest: Manifest) -> NewDispatch:
+    """A new dispatch, of this manifest, in which outputs of an earlier one stand in where the nodes are the same."""
+    graph, old = manifest.graph, _earlier(connection, new.owner, manifest.reuse or "")
     values = value_ids(connection, {digest for item in (*graph.nodes, *old.nodes) for digest in _constants(item)})
     values |= {item.digest: container.value_id(item.data) for item in new.assets if item.data is not None}
     signatures = Signatures(values=values)

@@ -112,9 +112,9 @@ class Engine:
     async def submit(self, submission: Submission) -> str:
         """Take in a dispatch; returns its id after everything of it is committed."""
         new = await asyncio.to_thread(prepare, submission, self.shared.host)
-        reuse = submission.manifest.reuse
-        if reuse is not None and not new.hold:
-            new = await self.read(reusing.taken_over, new, submission.manifest.graph, reuse)
+        if submission.manifest.reuse is not None and not new.hold:
+            take_over = partial(reusing.taken_over, new=new, manifest=submission.manifest)
+            new = await self.shared.reader.run_apart(take_over)
         # A request that is repeated while the first is still being written waits for it.
         turn = self._submitting.setdefault((new.owner, new.idempotency_key or new.id), asyncio.Lock())
         async with turn:
