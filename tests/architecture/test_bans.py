@@ -102,3 +102,27 @@ def test_neither_the_server_nor_the_wire_runs_a_string() -> None:
         for path in bound
         for name in calls_that_run_strings(path.read_text(encoding="utf-8"))
     ] == []
+
+
+def decoders_made_at_work(source: str) -> list[int]:
+    """The lines at which a function makes a decoder of msgspec's, or has one made by ``decode(…, type=…)``."""
+    found = set()
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for call in ast.walk(function):
+                if isinstance(call, ast.Call) and (
+                    ast.unparse(call.func).endswith("json.Decoder")
+                    or any(keyword.arg == "type" and "decode" in ast.unparse(call.func) for keyword in call.keywords)
+                ):
+                    found.add(call.lineno)
+    return sorted(found)
+
+
+def test_the_server_makes_decoders_only_when_modules_are_loaded() -> None:
+    # Two threads that make one of the same class at the same time crash the process.
+    planted = (
+        "D = msgspec.json.Decoder(A)\ndef f():\n    g(msgspec.json.Decoder(A))\n    msgspec.json.decode(t, type=A)\n"
+    )
+    assert decoders_made_at_work(planted) == [3, 4]
+    made = {str(path): decoders_made_at_work(path.read_text(encoding="utf-8")) for path in modules(SERVER)}
+    assert {path: lines for path, lines in made.items() if lines} == {}

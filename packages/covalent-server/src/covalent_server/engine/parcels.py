@@ -17,6 +17,8 @@ from covalent_server.db import assets
 from covalent_server.db import work as rows
 from covalent_server.engine.shared import Shared
 
+#: Made once: two threads that make one at the same time crash the process.
+_NODE: Final = msgspec.json.Decoder(Node)
 #: Small assets kept at hand, in bytes altogether: what one task just brought, the next mostly needs.
 _AT_HAND_BYTES: Final = 2 * 1024 * 1024
 #: From so many characters of nodes' JSON on, going to a thread and back takes no longer than reading them.
@@ -54,7 +56,7 @@ class Parcels:
         return leases, list(dict.fromkeys(digest for lease in leases for digest in _needs(lease)))
 
     def _lease(self, item: rows.LeasedNode, owner: str) -> Lease:
-        node = msgspec.json.decode(item.record, type=Node)
+        node = _NODE.decode(item.record)
         used = {number for part in (*node.args, *node.kwargs.values()) for number in template.nodes(part)}
         return Lease(
             key=self._shared.fencing.key(item.key, item.attempt),

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from covalent_server.storage.files import FileStore
 
+#: Made once: two threads that make one at the same time crash the process.
+_MANIFEST: Final = msgspec.json.Decoder(Manifest)
 #: Sublattices that are read into memory together.
 _AT_ONCE: Final = 32
 
@@ -83,7 +85,7 @@ def _submission(item: waking.Unborn, store: FileStore) -> Submission:
     data = store.path(item.digest).read_bytes() if item.data is None else item.data
     text = intake.manifest(data)
     try:
-        manifest = msgspec.json.decode(text, type=Manifest)
+        manifest = _MANIFEST.decode(text)
         plain = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"not a manifest: {error}") from None

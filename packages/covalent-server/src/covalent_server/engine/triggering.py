@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from covalent_server.db import Session
     from covalent_server.db.triggers import Observation, Pending, Turn
 
+_TRIGGER: Final = msgspec.json.Decoder(Trigger)
 #: Seconds between two looks at the clock at most: it may be set meanwhile.
 _LOOK_SECONDS: Final = 1.0
 #: Seconds before a directory is looked at again when that failed.
@@ -76,7 +77,7 @@ class Triggering:
         await heard(self._shared.triggers, min(left, _LOOK_SECONDS) if left > 0 else _LOOK_SECONDS)
 
     async def _one(self, item: Pending, at: float) -> None:
-        trigger = msgspec.json.decode(item.terms, type=Trigger)
+        trigger = _TRIGGER.decode(item.terms)
         if trigger.directory is None:
             decision = await asyncio.to_thread(_decided, item, trigger, at)
             turn = _turn(item, decision.timing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from aiohttp import web
 
 from covalent.errors import WireError
@@ -18,6 +19,8 @@ from covalent_server.web.validation import framed_answer, json_answer, record
 if TYPE_CHECKING:
     from covalent_server.storage.files import Upload
 
+_DIGESTS: Final = msgspec.json.Decoder(Digests)
+
 #: Bytes of small assets in one answer, altogether.
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _MAX_DIGESTS: Final = 100_000
@@ -26,7 +29,7 @@ _OCTETS: Final = "application/octet-stream"
 
 
 async def _digests(request: web.Request) -> tuple[str, ...]:
-    digests = (await record(request, Digests)).digests
+    digests = (await record(request, _DIGESTS)).digests
     if len(digests) > _MAX_DIGESTS:
         raise WireError(f"more than {_MAX_DIGESTS} at once", path="$.digests")
     for index, digest in enumerate(digests):

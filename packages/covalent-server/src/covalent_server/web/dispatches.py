@@ -25,6 +25,10 @@ from covalent_server.web.keys import CALLER, ENGINE, INFO
 from covalent_server.web.routing import PREFIX, Route, Scope
 from covalent_server.web.validation import body, decode, framed, json_answer, number, record, whole
 
+_MANIFEST: Final = msgspec.json.Decoder(Manifest)
+_CANCELLATION: Final = msgspec.json.Decoder(Cancellation)
+_CONCLUSION: Final = msgspec.json.Decoder(Conclusion)
+
 _MAX_LIST: Final = 1000
 _MAX_KEY: Final = 200
 #: How many nodes are cancelled at once, unless all are.
@@ -51,7 +55,7 @@ def _submission(
 ) -> Submission:
     return Submission(
         owner=owner,
-        manifest=decode(Manifest, text),
+        manifest=decode(_MANIFEST, text),
         plain=msgspec.json.decode(text),
         assets=[intake.from_bytes(blob) for blob in blobs],
         idempotency_key=key,
@@ -110,7 +114,7 @@ async def node(request: web.Request) -> web.Response:
 
 async def cancel(request: web.Request) -> web.Response:
     """End a dispatch or some of its nodes."""
-    wanted = await record(request, Cancellation)
+    wanted = await record(request, _CANCELLATION)
     if len(wanted.nodes or ()) > _MAX_NODES:
         raise WireError(
             f"more than {_MAX_NODES} at once; cancel the whole dispatch, or some after the others", path="$.nodes"
@@ -122,7 +126,7 @@ async def cancel(request: web.Request) -> web.Response:
 async def conclude(request: web.Request) -> web.Response:
     """Take the return value that the client put together."""
     text, blobs = await framed(request)
-    result = decode(Conclusion, text).result
+    result = decode(_CONCLUSION, text).result
     if not is_digest(result):
         raise WireError("expected 64 lowercase hexadecimal digits", path="$.result")
     new = await asyncio.to_thread(lambda: [intake.from_bytes(blob) for blob in blobs])

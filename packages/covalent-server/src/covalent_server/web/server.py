@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from covalent_server import guard
@@ -18,6 +19,9 @@ class StopRequest:
     """How the server is to stop."""
 
     keep_workers: bool = False
+
+
+_STOP_REQUEST: Final = msgspec.json.Decoder(StopRequest)
 
 
 async def healthy(_: web.Request) -> web.Response:
@@ -39,7 +43,7 @@ async def info(request: web.Request) -> web.Response:
 
 async def stop(request: web.Request) -> web.Response:
     """End the server; answered before it ends."""
-    wanted = await record(request, StopRequest)
+    wanted = await record(request, _STOP_REQUEST)
     request.app[STOP](keep_workers=wanted.keep_workers)
     return json_answer({}, status=202)
 

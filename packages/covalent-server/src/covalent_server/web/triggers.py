@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from covalent.errors import WireError
@@ -12,6 +13,9 @@ from covalent_server.db import triggers
 from covalent_server.web.keys import CALLER, ENGINE
 from covalent_server.web.routing import PREFIX, Route, Scope
 from covalent_server.web.validation import json_answer, number, record
+
+_REGISTRATION: Final = msgspec.json.Decoder(Registration)
+_STOP: Final = msgspec.json.Decoder(TriggerStop)
 
 _MAX_IDS: Final = 1000
 
@@ -26,13 +30,13 @@ async def listing(request: web.Request) -> web.Response:
 
 async def register(request: web.Request) -> web.Response:
     """Attach a trigger to a dispatch."""
-    wanted = await record(request, Registration)
+    wanted = await record(request, _REGISTRATION)
     return json_answer(await request.app[ENGINE].register(request[CALLER], wanted), status=201)
 
 
 async def stop(request: web.Request) -> web.Response:
     """Let triggers fire no more."""
-    ids = (await record(request, TriggerStop)).ids
+    ids = (await record(request, _STOP)).ids
     if not 1 <= len(ids) <= _MAX_IDS:
         raise WireError(f"expected 1 to {_MAX_IDS} ids", path="$.ids")
     stopped = await request.app[ENGINE].stop_triggers(request[CALLER], ids)

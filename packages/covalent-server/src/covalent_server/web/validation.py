@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import math
 import re
 from collections.abc import Sequence
@@ -45,16 +44,19 @@ async def framed(request: web.Request) -> tuple[memoryview, list[memoryview]]:
     return frames.unpack(await body(request))
 
 
-async def record(request: web.Request, cls: type[T]) -> T:
+async def record(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
     """A record from a JSON body."""
     if request.content_type != _JSON:
         raise RefusedError(415, f"send {_JSON}, not {request.content_type}")
-    return decode(cls, await body(request))
+    return decode(decoder, await body(request))
 
 
-def decode(cls: type[T], text: bytes | memoryview) -> T:
-    """A record from JSON text."""
-    decoder: msgspec.json.Decoder[T] = _decoder(cls)  # type: ignore[arg-type]  # mypy takes a TypeVar's class for unhashable
+def decode(decoder: msgspec.json.Decoder[T], text: bytes | memoryview) -> T:
+    """A record from JSON text.
+
+    A decoder is made when its module is loaded, never by a thread at work: msgspec notes on a class what it finds out
+    of it, and two threads that do so at the same time crash the process.
+    """
     try:
         value = decoder.decode(text)
     except msgspec.ValidationError as error:
@@ -66,11 +68,6 @@ def decode(cls: type[T], text: bytes | memoryview) -> T:
     except RecursionError:
         raise WireError("nested too deeply") from None
     return value
-
-
-@functools.cache
-def _decoder(cls: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(cls)
 
 
 def number(request: web.Request, name: str, default: float, *, most: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from covalent.wire.work import Bye, Hello, Poll
@@ -11,23 +12,27 @@ from covalent_server.web.keys import CALLER, ENGINE
 from covalent_server.web.routing import PREFIX, Route, Scope
 from covalent_server.web.validation import decode, framed, framed_answer, json_answer, record
 
+_HELLO: Final = msgspec.json.Decoder(Hello)
+_POLL: Final = msgspec.json.Decoder(Poll)
+_BYE: Final = msgspec.json.Decoder(Bye)
+
 
 async def hello(request: web.Request) -> web.Response:
     """A worker introduces itself."""
-    return json_answer(await request.app[ENGINE].hello(request[CALLER], await record(request, Hello)))
+    return json_answer(await request.app[ENGINE].hello(request[CALLER], await record(request, _HELLO)))
 
 
 async def poll(request: web.Request) -> web.Response:
     """Results in, leases out. A heartbeat is a poll that wants nothing."""
     text, blobs = await framed(request)
     owner = request[CALLER].owner
-    work, assets = await request.app[ENGINE].workplace.poll(owner, decode(Poll, text), blobs)
+    work, assets = await request.app[ENGINE].workplace.poll(owner, decode(_POLL, text), blobs)
     return framed_answer(work, assets)
 
 
 async def bye(request: web.Request) -> web.Response:
     """A worker goes."""
-    leaving = await record(request, Bye)
+    leaving = await record(request, _BYE)
     await request.app[ENGINE].workplace.bye(request[CALLER].owner, leaving.worker)
     return json_answer({})
 
