@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -91,9 +92,12 @@ class Expressions:
         if kind in {"list", "tuple"}:
             return Container(kind=kind, items=tuple(self.any(depth + 1) for _ in range(size)))
         if kind == "dict":
-            keys = tuple(self._hashable() for _ in range(size))
+            # A dict that holds values-to-be knows a key that is written twice, but not which of its keys will be equal.
+            keys = self._distinct(size, self.value)
             return Container(kind=kind, keys=keys, items=tuple(self.any(depth + 1) for _ in keys))
-        return Container(kind=kind, items=tuple(self._distinct(self._hashable() for _ in range(size))))
+        # Of equal members of different types, such as 1 and True, a set keeps the one that came first, and which one
+        # that was is not known of a set of values-to-be.
+        return Container(kind=kind, items=self._distinct(size, lambda item: known(self.value(item))))
 
     def _hashable(self) -> Expression:
         hashable = self.names(lambda value: _is_hashable(known(value)))
@@ -101,15 +105,12 @@ class Expressions:
             return Name(name=self.draw(st.sampled_from(hashable)))
         return self.draw(constants(hashable=True))
 
-    def _distinct(self, expressions: Iterator[Expression]) -> Iterator[Expression]:
-        # Of equal members of different types, such as 1 and True, a set keeps the one that came first, and which one
-        # that was is not known of a set of values-to-be.
-        seen: set[Any] = {NOTHING}
-        for expression in expressions:
-            value = known(self.value(expression))
-            if value not in seen:
-                seen.add(value)
-                yield expression
+    def _distinct(self, size: int, told_by: Callable[[Expression], Any]) -> tuple[Expression, ...]:
+        found: dict[Any, Expression] = {}
+        for _ in range(size):
+            expression = self._hashable()
+            found.setdefault(told_by(expression), expression)
+        return tuple(expression for told, expression in found.items() if told is not NOTHING)
 
     def _steps(self, expression: Expression) -> Iterator[Expression]:
         """What can be taken out of an expression's value."""
@@ -129,8 +130,8 @@ class Expressions:
         for name in _attributes(seen):
             yield Attribute(value=expression, name=name)
         if isinstance(seen, (*_SEQUENCES, dict)):
-            for name, key_value in self.variables.items():
-                if isinstance(value, Promise) or not any(promises(key_value)):
+            for name, key in self.variables.items():
+                if _is_found_again(known(key)) and (isinstance(value, Promise) or not any(promises(key))):
                     yield Item(value=expression, key=Name(name=name))
         if not self.flawless:
             yield Item(value=expression, key=Constant(kind="key", text="'missing'"))
@@ -151,6 +152,13 @@ def _attributes(value: Any) -> Iterator[str]:
             yield from names
     if not isinstance(value, type):
         yield from getattr(value, "__dataclass_fields__", ())
+
+
+def _is_found_again(value: Any) -> bool:
+    """Whether a key finds what another copy of it has put into a dict."""
+    if not _is_hashable(value):
+        return isinstance(value, slice)
+    return bool(copy.deepcopy(value) == value)
 
 
 def _is_hashable(value: Any) -> bool:

@@ -18,6 +18,8 @@ OPERATORS: Final = {
     "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow", "@": "matmul",
     "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
 }  # fmt: skip
+#: What Python asks the right operand for when the left one does not know what to do.
+MIRRORED: Final = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 
 from tests.random_lattices.language import (
+    MIRRORED,
     OPERATORS,
     Attribute,
     Call,
@@ -32,8 +33,6 @@ from tests.random_lattices.language import (
 )
 from tests.random_lattices.script import evaluated
 
-#: What Python asks the right operand for when the left one does not know what to do.
-_MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 #: What tasks are called whose electrons are no functions with a name of their own.
 _CALLED: Mapping[str, str] = {
     "anonymous": "<lambda>", "builtin": "callable", "callable": "Scaled", "partial": "pair", "point": "Point",
@@ -167,8 +166,8 @@ class Dispatch:
         bound = [isinstance(item, Promise) for item in operands]
         if not any(bound):
             return getattr(operator, name)(*operands)
-        if bound == [False, True] and name in _MIRRORED:
-            name = _MIRRORED[name]
+        if bound == [False, True] and name in MIRRORED:
+            name = MIRRORED[name]
             operands.reverse()
         return self._task(name, lambda values: getattr(operator, name)(*values), operands)
 
