@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from covalent.status import Status
 from covalent.wire import FEATURES
-from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
+from covalent.wire.work import Acknowledgement, Completion, Lease, LeaseKey, Outcome
 from covalent_server.core.errors import UnknownWorkerError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.states import NodeState
@@ -374,5 +376,26 @@ def test_a_task_with_very_many_inputs_holds_nobody_up(start: AsyncEngine) -> Non
             ticking.cancel()
             pauses = [later - earlier for earlier, later in itertools.pairwise(moments)]
             assert max(pauses) < sum(pauses) / 2
+
+    asyncio.run(scenario())
+
+
+def test_leases_whose_delivery_a_dead_server_lost_come_to_a_worker_that_waits(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lost,) = await worker.take()
+        async with start() as engine:
+            again = FakeWorker(engine)
+            again.id = worker.id
+            await again.hello()
+            begun = time.monotonic()
+            leases: Sequence[Lease] = ()
+            while not leases:  # as a worker does: it asks again when it was given nothing
+                leases = (await again.poll(want=1, wait=30.0)).leases
+            assert [lease.key for lease in leases] == [lost.key]
+            assert time.monotonic() - begun < 15.0  # half of what a poll may be held back
 
     asyncio.run(scenario())

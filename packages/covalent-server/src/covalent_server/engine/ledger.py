@@ -6,6 +6,7 @@ to live, however long the server was away.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -78,6 +79,11 @@ class Ledger:
             for node in self._by_worker.get(worker, ())
             if node not in named and self._leases[node].granted + REDELIVER_AFTER < now
         ]
+
+    def redelivery(self, worker: str, named: Collection[int]) -> float:
+        """When the first of the leases that a worker does not name is to be sent once more; infinity for none."""
+        unnamed = (self._leases[node] for node in self._by_worker.get(worker, ()) if node not in named)
+        return min((held.granted + REDELIVER_AFTER for held in unnamed), default=math.inf)
 
     def delivered(self, nodes: Iterable[int], now: float) -> None:
         """Note that leases were sent once more."""

@@ -132,7 +132,9 @@ class Workplace:
         # Judged by what the worker held when it asked, not when it is answered.
         leased = await self._again(seat, poll)
         acknowledgements: list[Acknowledgement] = []
-        deadline = monotonic() + min(poll.wait, MAX_WAIT)
+        # Whoever waits for leases is not to wait longer than until lost ones are sent once more.
+        redelivery = self._shared.ledger.redelivery(seat.worker, _named(poll))
+        deadline = min(monotonic() + min(poll.wait, MAX_WAIT), redelivery)
         told = report.completions or report.assets or report.streams or report.started or report.released
         idle = not (told or leased)
         with self._present(seat), self._shared.bell.listen(("pool", seat.pool)) as event:
@@ -251,12 +253,16 @@ class Workplace:
         """Leases whose delivery must have been lost."""
         if not poll.want:
             return []
-        named = {key.node for key in poll.held} | {item.key.node for item in poll.completions}
-        nodes = self._shared.ledger.undelivered(seat.worker, named, monotonic())
+        nodes = self._shared.ledger.undelivered(seat.worker, _named(poll), monotonic())
         if not nodes:
             return []
         self._shared.ledger.delivered(nodes, monotonic())
         return await self._shared.read(lambda session: rows.again(session, nodes))
+
+
+def _named(poll: Poll) -> set[int]:
+    """The nodes whose leases a worker is known to have."""
+    return {key.node for key in poll.held} | {item.key.node for item in poll.completions}
 
 
 def _only_listens(poll: Poll) -> bool:
