@@ -15,7 +15,7 @@ from covalent.errors import GraphError, WireError
 from covalent.transportable import TransportableObject
 from covalent.wire import template
 from covalent.wire.codec import dumps, from_json, loads, to_json
-from covalent.wire.links import order
+from covalent.wire.links import constants, order
 from covalent.wire.manifest import Graph, GraphAttributes, Kind, Link, Metadata, Node
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class TransportGraph:
         named = set(template.assets(self.output))
         for node in self.nodes:
             named |= {node.function, *node.metadata.hooks.call_before, *node.metadata.hooks.call_after}
-            named.update(digest for item in (*node.args, *node.kwargs.values()) for digest in template.assets(item))
+            named.update(constants(node))
         return named
 
     @property

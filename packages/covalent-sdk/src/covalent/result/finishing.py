@@ -9,7 +9,7 @@ from covalent.errors import PostProcessingError
 from covalent.inputs import Inputs
 from covalent.status import Status
 from covalent.transportable import TransportableObject
-from covalent.wire import template
+from covalent.wire import links
 from covalent.wire.manifest import Kind, Manifest, Node
 from covalent.wire.records import DispatchRecord, NodeRecord
 from covalent.workflows import replay
@@ -31,8 +31,7 @@ def needed(manifest: Manifest, nodes: Sequence[NodeRecord]) -> set[str]:
     """The digests of all that is needed to put the value together."""
     last = _last(manifest)
     outputs = _outputs(last, nodes)
-    constants = {digest for item in (*last.args, *last.kwargs.values()) for digest in template.assets(item)}
-    return constants | {last.function} | set(outputs.values())
+    return links.constants(last) | {last.function} | set(outputs.values())
 
 
 def put_together(manifest: Manifest, nodes: Sequence[NodeRecord], asset: Callable[[str], TransportableObject]) -> Any:
@@ -64,7 +63,7 @@ def _last(manifest: Manifest) -> Node:
 def _outputs(last: Node, nodes: Sequence[NodeRecord]) -> dict[int, str]:
     """The outputs that a node takes values from, by the numbers of theirs."""
     known = {node.node_id: node for node in nodes}
-    sources = sorted({source for item in (*last.args, *last.kwargs.values()) for source in template.nodes(item)})
+    sources = sorted(links.sources(last))
     lacking = [known[number] for number in sources if known[number].output is None]
     if lacking:
         names = ", ".join(f"{node.node_name}({node.node_id}) is {node.status}" for node in lacking)

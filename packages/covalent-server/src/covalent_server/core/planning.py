@@ -14,6 +14,7 @@ from typing import Any, Final
 from covalent.errors import WireError
 from covalent.status import Status
 from covalent.wire import template
+from covalent.wire.links import pairs
 from covalent.wire.manifest import CLIENT_EXECUTOR, Graph, Link, Manifest, Node
 from covalent_server.core.states import NodeState
 
@@ -208,12 +209,7 @@ def _parents(graph: Graph) -> dict[int, frozenset[int]]:
     for index, link in enumerate(graph.links):
         _check_link(link, numbers, f"graph.links[{index}]")
         (waits if link.param_type == "wait" else linked).add((link.source, link.target))
-    used = {
-        (source, node.id)
-        for node in graph.nodes
-        for item in (*node.args, *node.kwargs.values())
-        for source in template.nodes(item)
-    }
+    used = {pair for node in graph.nodes for pair in pairs(node)}
     for source, target in used ^ linked:
         what = "a node's inputs take" if (source, target) in used else "no input takes"
         raise WireError(f"links and inputs disagree: {what} a value from {source} to {target}", path="graph.links")

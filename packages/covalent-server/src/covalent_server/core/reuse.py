@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
 
-from covalent.wire import template
+from covalent.wire.links import sources
 from covalent.wire.manifest import Node
 
 
@@ -29,7 +29,7 @@ class Signatures:
         ``waits`` names the nodes that a node waits for without taking a value from them.
         """
         by_number = {node.id: node for node in nodes}
-        parents = {node.id: {*_sources(node), *waits.get(node.id, ())} for node in nodes}
+        parents = {node.id: {*sources(node), *waits.get(node.id, ())} for node in nodes}
         found: dict[int, int] = {}
         for number in TopologicalSorter(parents).static_order():
             node = by_number[number]
@@ -47,10 +47,6 @@ def identity(node: Node, values: Mapping[str, str], parents: Mapping[int, Hashab
     args = tuple(_described(item, values, parents) for item in node.args)
     kwargs = tuple((name, _described(item, values, parents)) for name, item in sorted(node.kwargs.items()))
     return node.name, str(node.kind), node.function_id, args, kwargs, node.keywords
-
-
-def _sources(node: Node) -> set[int]:
-    return {source for item in (*node.args, *node.kwargs.values()) for source in template.nodes(item)}
 
 
 def _described(item: Any, values: Mapping[str, str], parents: Mapping[int, Hashable]) -> Hashable:

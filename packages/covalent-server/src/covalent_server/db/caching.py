@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from covalent.wire import template
 from covalent.wire.codec import from_json
+from covalent.wire.links import constants
 from covalent.wire.manifest import Node
 from covalent_server.core.decisions import Policy, decide
 from covalent_server.core.events import Reused
@@ -78,7 +78,7 @@ def _keys(connection: Connection, rows: Sequence[AnyRow]) -> dict[int, str]:
     records = {row.key: from_json(Node, json.loads(row.record)) for row in rows}
     digests = {digest for found in outputs.values() for digest in found.values()}
     for record in records.values():
-        digests.update(digest for item in (*record.args, *record.kwargs.values()) for digest in template.assets(item))
+        digests |= constants(record)
     values = value_ids(connection, digests)
     keys = {}
     for key, record in records.items():

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
-from covalent.wire import container, template
+from covalent.wire import container
 from covalent.wire.codec import from_json
+from covalent.wire.links import constants
 from covalent.wire.manifest import Graph, Manifest, Node
 from covalent_server.core.errors import UnknownDispatchError
 from covalent_server.core.reuse import Signatures
@@ -38,7 +39,7 @@ class _Earlier:
 def taken_over(connection: Connection, new: NewDispatch, manifest: Manifest) -> NewDispatch:
     """A new dispatch, of this manifest, in which outputs of an earlier one stand in where the nodes are the same."""
     graph, old = manifest.graph, _earlier(connection, new.owner, manifest.reuse or "")
-    values = value_ids(connection, {digest for item in (*graph.nodes, *old.nodes) for digest in _constants(item)})
+    values = value_ids(connection, {digest for item in (*graph.nodes, *old.nodes) for digest in constants(item)})
     values |= {item.digest: container.value_id(item.data) for item in new.assets if item.data is not None}
     signatures = Signatures(values=values)
     left = _outputs(old, signatures)
@@ -102,7 +103,3 @@ def _waits(graph: Graph) -> dict[int, set[int]]:
         if use.param_type == "wait":
             waits.setdefault(use.target, set()).add(use.source)
     return waits
-
-
-def _constants(item: Node) -> Iterable[str]:
-    return (digest for part in (*item.args, *item.kwargs.values()) for digest in template.assets(part))

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from covalent.wire import INLINE_MESSAGE_BYTES, template
+from covalent.wire.links import sources
 from covalent.wire.manifest import Node
 from covalent.wire.work import Lease
 from covalent_server.db import assets
@@ -57,7 +58,6 @@ class Parcels:
 
     def _lease(self, item: rows.LeasedNode, owner: str) -> Lease:
         node = _NODE.decode(item.record)
-        used = {number for part in (*node.args, *node.kwargs.values()) for number in template.nodes(part)}
         return Lease(
             key=self._shared.fencing.key(item.key, item.attempt),
             dispatch_id=item.dispatch_id,
@@ -76,7 +76,7 @@ class Parcels:
             root_dispatch_id=item.root_dispatch_id,
             project=item.project,
             requires=item.requires,
-            outputs={str(number): item.outputs[number] for number in used},
+            outputs={str(number): item.outputs[number] for number in sources(node)},
         )
 
     async def _inline(self, owner: str, wanted: Sequence[str]) -> dict[str, bytes]:
