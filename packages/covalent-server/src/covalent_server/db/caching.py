@@ -15,7 +15,6 @@ from sqlalchemy import Connection, bindparam, select, update
 from covalent.wire.codec import from_json
 from covalent.wire.links import constants
 from covalent.wire.manifest import Node
-from covalent_server.core.decisions import Policy, decide
 from covalent_server.core.events import Reused
 from covalent_server.core.reuse import identity
 from covalent_server.core.states import NodeState
@@ -23,7 +22,7 @@ from covalent_server.db import AnyRow
 from covalent_server.db.assets import value_ids
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.links import parents_outputs
-from covalent_server.db.moves import Move, view
+from covalent_server.db.moves import Move, decided
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import cached, node
 
@@ -49,17 +48,7 @@ def find(connection: Connection, owner: str, rows: Sequence[AnyRow]) -> dict[int
 
 def reuse(row: AnyRow, found: Mapping[int, str], now: float) -> Move:
     """A node's move when its output was found; a task that did not run begins and ends at once."""
-    before = view(row)
-    decision = decide(before, Reused(), Policy())
-    return Move(
-        key=row.key,
-        dispatch=row.dispatch,
-        before=before,
-        decision=decision,
-        output=found[row.key],
-        started_at=now,
-        ended_at=now,
-    )
+    return decided(row, Reused(), output=found[row.key], started_at=now, ended_at=now)
 
 
 def remember(connection: Connection, owner: str, moves: Sequence[tuple[str | None, Move]]) -> None:

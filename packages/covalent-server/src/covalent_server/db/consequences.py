@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, select, update
 
 from covalent.status import Status
-from covalent_server.core.decisions import decide
 from covalent_server.core.events import ChildEnded
 from covalent_server.core.planning import conclude
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, caching
-from covalent_server.db.moves import STATE, Effects, Move, policy_of, shift, view
+from covalent_server.db.moves import STATE, Effects, Move, decided, shift
 from covalent_server.db.tables import dispatch, event, node
 
 #: How many failed tasks a dispatch's error tells of in full.
@@ -102,15 +101,7 @@ def _child_ended(connection: Connection, parent: int, child: Child, now: float) 
     row = connection.execute(select(*STATE, node.c.started_at).where(node.c.key == parent)).one()
     chance = random.random()  # noqa: S311 - no secret
     happened = ChildEnded(attempt=row.fenced, status=child.status, error=child.error, at=now, chance=chance)
-    return Move(
-        key=row.key,
-        dispatch=row.dispatch,
-        before=view(row),
-        decision=decide(view(row), happened, policy_of(row)),
-        output=child.result,
-        started_at=row.started_at,
-        ended_at=now,
-    )
+    return decided(row, happened, output=child.result, started_at=row.started_at, ended_at=now)
 
 
 def _failures(connection: Connection, row: AnyRow) -> str:

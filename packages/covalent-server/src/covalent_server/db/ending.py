@@ -8,14 +8,13 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, Float, bindparam, insert, literal, or_, select, text, update
 
 from covalent.status import Status
-from covalent_server.core.decisions import decide
 from covalent_server.core.errors import EndedDispatchError, ForeignAssetError, UnknownDispatchError, UnknownNodeError
 from covalent_server.core.events import CancelRequested, Concluded
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, assets, triggers
 from covalent_server.db.consequences import apply, finish
 from covalent_server.db.dialect import Within, many
-from covalent_server.db.moves import STATE, Effects, Move, count, policy_of, view
+from covalent_server.db.moves import STATE, Effects, count, decided
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import IS_LEASED, IS_SUSPENDED, dispatch, event, node
 
@@ -61,7 +60,8 @@ def cancel(
         found = _busy(connection, inside)
         open_nodes += found
     effects, emptied = _sweep(connection, whole, now)
-    effects.include(apply(connection, [_move(item, now) for item in open_nodes], now))
+    moves = [decided(item, CancelRequested(), started_at=item.started_at, ended_at=now) for item in open_nodes]
+    effects.include(apply(connection, moves, now))
     for key in emptied:
         effects.include(finish(connection, key, now))
     if numbers is None:
@@ -91,19 +91,6 @@ def _sweep(connection: Connection, dispatches: Sequence[int], now: float) -> tup
         if not count(connection, key, ended=number, cancelled=number).unfinished
     ]
     return Effects(settled={row.key for row in swept}), emptied
-
-
-def _move(row: AnyRow, now: float) -> Move:
-    before = view(row)
-    decision = decide(before, CancelRequested(), policy_of(row))
-    return Move(
-        key=row.key,
-        dispatch=row.dispatch,
-        before=before,
-        decision=decision,
-        started_at=row.started_at,
-        ended_at=now,
-    )
 
 
 def _owned(connection: Connection, owner: str, dispatch_id: str) -> AnyRow:
@@ -149,14 +136,5 @@ def conclude(
     left = connection.execute(select(*_ROW).where(node.c.dispatch == row.key, node.c.number == row.output_node)).one()
     # It counts among the nodes that are to end from now on.
     connection.execute(update(dispatch).where(dispatch.c.key == row.key).values(unfinished=dispatch.c.unfinished + 1))
-    before = view(left)
-    move = Move(
-        key=left.key,
-        dispatch=left.dispatch,
-        before=before,
-        decision=decide(before, Concluded(), policy_of(left)),
-        output=result,
-        started_at=now,
-        ended_at=now,
-    )
+    move = decided(left, Concluded(), output=result, started_at=now, ended_at=now)
     return apply(connection, [move], now)

@@ -15,7 +15,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
 from covalent.status import Status
-from covalent_server.core.decisions import Decision, NodeView, Policy
+from covalent_server.core.decisions import Decision, NodeView, Policy, decide
+from covalent_server.core.events import NodeEvent
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow
 from covalent_server.db.dialect import Within, many
@@ -105,6 +106,29 @@ def policy_of(row: AnyRow) -> Policy:
 @functools.lru_cache(maxsize=1024)
 def _policy(text: str | None) -> Policy:
     return Policy() if text is None else Policy(**json.loads(text))
+
+
+def decided(
+    row: AnyRow,
+    happened: NodeEvent,
+    *,
+    worker: str | None = None,
+    output: str | None = None,
+    started_at: float | None = None,
+    ended_at: float | None = None,
+) -> Move:
+    """What ``core`` decides for a node's row when something happens to it, with what is stored beside it."""
+    before = view(row)
+    return Move(
+        key=row.key,
+        dispatch=row.dispatch,
+        before=before,
+        decision=decide(before, happened, policy_of(row)),
+        worker=worker,
+        output=output,
+        started_at=started_at,
+        ended_at=ended_at,
+    )
 
 
 _MOVE = Prepared(

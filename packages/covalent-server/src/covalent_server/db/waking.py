@@ -7,11 +7,10 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, TextClause, select
 
-from covalent_server.core.decisions import decide
 from covalent_server.core.events import Due
 from covalent_server.core.states import NodeState
 from covalent_server.db.consequences import apply, fail_child
-from covalent_server.db.moves import PIECE, STATE, Effects, Move, policy_of, view
+from covalent_server.db.moves import PIECE, STATE, Effects, decided
 from covalent_server.db.tables import IS_SUSPENDED, asset, dispatch, node
 
 
@@ -41,11 +40,7 @@ def _due(now: float) -> tuple[ColumnElement[bool] | TextClause, ...]:
 def wake(connection: Connection, now: float) -> Effects:
     """Let delayed nodes whose time has come be leased: some of them, the next time others, until none is left."""
     rows = connection.execute(select(*STATE).where(*_due(now)).order_by(node.c.due_at).limit(PIECE)).all()
-    moves = [
-        Move(key=row.key, dispatch=row.dispatch, before=view(row), decision=decide(view(row), Due(), policy_of(row)))
-        for row in rows
-    ]
-    return apply(connection, moves, now)
+    return apply(connection, [decided(row, Due()) for row in rows], now)
 
 
 def any_due(connection: Connection, now: float) -> bool:

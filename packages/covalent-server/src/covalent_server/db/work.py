@@ -19,7 +19,7 @@ from covalent_server.db import AnyRow, assets, caching
 from covalent_server.db.consequences import apply
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.links import parents_outputs
-from covalent_server.db.moves import PIECE, STATE, Effects, Move, policy_of, view
+from covalent_server.db.moves import PIECE, STATE, Effects, Move, decided, policy_of, view
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import IS_READY, dispatch, node, stream
 
@@ -92,7 +92,7 @@ class ReportOutcome:
 
 
 _ADD_PIECE = Prepared(insert_ignore(stream, "node", "attempt", "stream", "offset", "data"))
-_STATES = Prepared(select(*STATE, node.c.worker, node.c.started_at).where(Within(node.c.key, "keys")))
+_STATES = Prepared(select(*STATE).where(Within(node.c.key, "keys")))
 _NODES = Prepared(
     select(*STATE, node.c.worker, node.c.cache_key, node.c.started_at)
     .join(dispatch, dispatch.c.key == node.c.dispatch)
@@ -173,22 +173,11 @@ def _store_streams(connection: Connection, incoming: Report, rows: dict[int, Any
 
 
 def _start(connection: Connection, begun: Sequence[LeaseKey], rows: dict[int, AnyRow], now: float) -> None:
-    moves = []
-    for key in begun:
-        row = rows.get(key.node)
-        if row is not None:
-            before = view(row)
-            decision = decide(before, Started(attempt=key.attempt), Policy())
-            moves.append(
-                Move(
-                    key=row.key,
-                    dispatch=row.dispatch,
-                    before=before,
-                    decision=decision,
-                    worker=row.worker,
-                    started_at=now,
-                )
-            )
+    moves = [
+        decided(row, Started(attempt=key.attempt), worker=row.worker, started_at=now)
+        for key in begun
+        if (row := rows.get(key.node)) is not None
+    ]
     apply(connection, moves, now)
 
 
@@ -262,11 +251,7 @@ def lease(connection: Connection, incoming: Report, now: float, outcome: ReportO
         rows = [row for row in rows if row.key not in found]
     if not rows:
         return
-    moves = []
-    for row in rows:
-        before = view(row)
-        decision = decide(before, Leased(), Policy())
-        moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, worker=incoming.worker))
+    moves = [decided(row, Leased(), worker=incoming.worker) for row in rows]
     apply(connection, moves, now)
     attempts = {move.key: move.decision.node.attempt for move in moves}
     outcome.leased = _leased(connection, rows, attempts)
@@ -308,20 +293,13 @@ def _leased(connection: Connection, rows: Sequence[AnyRow], attempts: dict[int, 
 def end_leases(connection: Connection, leases: Sequence[tuple[int, int]], how: LeaseEnd, now: float) -> Effects:
     """End leases without a completion, given as (node key, attempt)."""
     attempts = dict(leases)
-    moves = []
-    for row in _STATES.one(connection, {"keys": many(connection, attempts)}):
-        before = view(row)
-        decision = decide(before, LeaseEnded(attempt=attempts[row.key], how=how), policy_of(row))
-        moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, ended_at=now))
+    rows = _STATES.one(connection, {"keys": many(connection, attempts)})
+    moves = [decided(row, LeaseEnded(attempt=attempts[row.key], how=how), ended_at=now) for row in rows]
     return apply(connection, moves, now)
 
 
 def fail_pool(connection: Connection, pool: int, reason: str, now: float) -> Effects:
     """End ready nodes of a pool in which nothing can run: some of them, the next time others, until none is left."""
     rows = connection.execute(select(*STATE).where(node.c.pool == pool, IS_READY).limit(PIECE)).all()
-    moves = []
-    for row in rows:
-        before = view(row)
-        decision = decide(before, PoolFailed(reason=reason), Policy())
-        moves.append(Move(key=row.key, dispatch=row.dispatch, before=before, decision=decision, ended_at=now))
+    moves = [decided(row, PoolFailed(reason=reason), ended_at=now) for row in rows]
     return apply(connection, moves, now)
