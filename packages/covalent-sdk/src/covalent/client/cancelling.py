@@ -5,12 +5,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
 from covalent.client.waiting import check_id
 from covalent.connection import connect
 from covalent.errors import CovalentError
 from covalent.http import persistently
+from covalent.result.source import dispatch_path
 from covalent.status import Status
 from covalent.wire.codec import from_json
 from covalent.wire.manifest import Cancellation
@@ -29,7 +29,7 @@ def cancel(dispatch_id: str, task_ids: int | Iterable[int] | None = None, dispat
     check_id(dispatch_id)
     nodes = _numbers(task_ids)
     server = connect(dispatcher_addr)
-    path = f"/dispatches/{quote(dispatch_id, safe='')}/cancel"
+    path = f"{dispatch_path(dispatch_id)}/cancel"
     try:
         # Harmless to repeat: what is cancelled stays so.
         answer = persistently(lambda: server.post(path, Cancellation(nodes=nodes)))

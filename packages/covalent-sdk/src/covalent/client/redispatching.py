@@ -11,7 +11,6 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from covalent import hydration
 from covalent.client import replacing
@@ -24,6 +23,7 @@ from covalent.http import Server, persistently
 from covalent.hydration import Package
 from covalent.lattice import Lattice
 from covalent.result import ServerSource, StoredObject
+from covalent.result.source import dispatch_path
 from covalent.transportable import TransportableObject
 from covalent.wire import FEATURES
 from covalent.wire.codec import from_json
@@ -83,7 +83,7 @@ def redispatch(
 
 
 def _manifest(server: Server, dispatch_id: str) -> Manifest:
-    path = f"/dispatches/{quote(dispatch_id, safe='')}/manifest"
+    path = f"{dispatch_path(dispatch_id)}/manifest"
     try:
         manifest = from_json(Manifest, persistently(lambda: server.get(path)))
     except (CovalentError, KeyboardInterrupt) as error:

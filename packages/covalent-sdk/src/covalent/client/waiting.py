@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Callable
 from typing import Any, Final, Literal, overload
-from urllib.parse import quote
 
 from covalent.client.progress import Progress, View
 from covalent.client.views import view
@@ -19,6 +18,7 @@ from covalent.connection import connect
 from covalent.errors import CovalentError, ServerError, ServerUnreachableError
 from covalent.http import NOT_CONNECTED, Server, persistently
 from covalent.result import Extent, Result, ServerSource
+from covalent.result.source import dispatch_path
 from covalent.wire.codec import from_json
 from covalent.wire.records import DispatchRecord
 
@@ -109,7 +109,7 @@ def check_id(given: object) -> None:
 
 def ask(server: Server, dispatch_id: str, *, held: float | None = None) -> DispatchRecord:
     """How a dispatch stands; the answer may be ``held`` back for that many seconds until the dispatch has ended."""
-    path = f"/dispatches/{quote(dispatch_id, safe='')}"
+    path = dispatch_path(dispatch_id)
     if held is None:
         return from_json(DispatchRecord, server.get(path))
     return from_json(DispatchRecord, server.get(path, params={"wait": held}, timeout=held + _GRACE_SECONDS))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from urllib.parse import quote
 
 from covalent.client.listing import MOST, records
 from covalent.client.waiting import ask
@@ -13,8 +12,8 @@ from covalent.connection import connect
 from covalent.http import Server, persistently
 from covalent.result import Result, ServerSource
 from covalent.status import Status
-from covalent.wire.codec import from_json, to_json
-from covalent.wire.records import DispatchRecord, NodeList, NodeRecord
+from covalent.wire.codec import to_json
+from covalent.wire.records import DispatchRecord, NodeRecord
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +33,7 @@ def run(given: argparse.Namespace) -> int:
         output.show(_listed(found), {"dispatches": to_json(found)}, as_json=given.as_json)
         return exits.OK
     record = persistently(lambda: ask(server, given.dispatch))
-    path = f"/dispatches/{quote(given.dispatch, safe='')}/nodes"
-    nodes = from_json(NodeList, persistently(lambda: server.get(path))).nodes
+    nodes = ServerSource(server).nodes(given.dispatch)
     plain = {"dispatch": to_json(record), "nodes": to_json(nodes)}
     output.show(_told(record, nodes, server), plain, as_json=given.as_json)
     return exits.OK

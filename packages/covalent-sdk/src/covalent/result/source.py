@@ -80,23 +80,23 @@ class ServerSource:
     def dispatch(self, dispatch_id: str, *, wait: float = 0) -> DispatchRecord:
         """How a dispatch stands."""
         params, timeout = ({"wait": wait}, wait + _GRACE_SECONDS) if wait else (None, None)
-        plain = fetched(lambda: self._server.get(_path(dispatch_id), params=params, timeout=timeout))
+        plain = fetched(lambda: self._server.get(dispatch_path(dispatch_id), params=params, timeout=timeout))
         return from_json(DispatchRecord, plain)
 
     def manifest(self, dispatch_id: str) -> Manifest:
         """What was sent of a dispatch."""
-        return from_json(Manifest, fetched(lambda: self._server.get(f"{_path(dispatch_id)}/manifest")))
+        return from_json(Manifest, fetched(lambda: self._server.get(f"{dispatch_path(dispatch_id)}/manifest")))
 
     def nodes(self, dispatch_id: str) -> tuple[NodeRecord, ...]:
         """The nodes of a dispatch."""
-        return from_json(NodeList, fetched(lambda: self._server.get(f"{_path(dispatch_id)}/nodes"))).nodes
+        return from_json(NodeList, fetched(lambda: self._server.get(f"{dispatch_path(dispatch_id)}/nodes"))).nodes
 
     def node(self, dispatch_id: str, number: int) -> NodeRecord:
         """One of them."""
         if number < 0:  # which the server would take for a malformed path
             raise KeyError(number)
         try:
-            plain = fetched(lambda: self._server.get(f"{_path(dispatch_id)}/nodes/{number}"))
+            plain = fetched(lambda: self._server.get(f"{dispatch_path(dispatch_id)}/nodes/{number}"))
         except ServerError as error:
             if error.status != _NOT_FOUND or isinstance(error, MissingLatticeRecordError):
                 raise
@@ -107,7 +107,7 @@ class ServerSource:
         """What a node's attempt printed; nobody is asked about a task that has come to its end without a word."""
         if node.status is Status.COMPLETED and node.printed is not None and stream not in node.printed:
             return b""
-        path = f"{_path(dispatch_id)}/nodes/{node.node_id}/{stream}"
+        path = f"{dispatch_path(dispatch_id)}/nodes/{node.node_id}/{stream}"
         params = {"offset": offset or None, "wait": wait or None, "attempt": node.attempt}
         timeout = wait + _GRACE_SECONDS if wait else None
         return fetched(lambda: self._server.get_bytes(path, params=params, timeout=timeout))
@@ -138,7 +138,7 @@ class ServerSource:
         conclusion = Conclusion(result=value.asset_id)
         try:
             self._server.put_asset(value.asset_id, value.chunks(), value.size)
-            answer = self._server.post(f"{_path(dispatch_id)}/result", conclusion)
+            answer = self._server.post(f"{dispatch_path(dispatch_id)}/result", conclusion)
         except ServerUnreachableError:
             return None
         except ServerError as error:
@@ -156,5 +156,6 @@ def fetched(ask: Callable[[], T]) -> T:
         raise error.with_traceback(None) from None
 
 
-def _path(dispatch_id: str) -> str:
+def dispatch_path(dispatch_id: str) -> str:
+    """Where a server answers for a dispatch, whatever its id is made of."""
     return f"/dispatches/{quote(dispatch_id, safe='')}"
