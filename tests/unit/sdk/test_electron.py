@@ -159,7 +159,7 @@ def test_a_hook_without_a_keyword_hands_nothing_over() -> None:
 
 
 @pytest.mark.parametrize("decorator", [ct.electron, ct.lattice])
-@pytest.mark.parametrize("keyword", ["deps_pip", "files"])
+@pytest.mark.parametrize("keyword", ["deps_pip"])
 def test_keywords_that_are_still_to_come_say_so(decorator: Any, keyword: str) -> None:
     with pytest.raises(TypeError, match=rf"\({keyword}=\.\.\.\) is not in this version yet; until then: \w+"):
         decorator(**{keyword: ["something"]})

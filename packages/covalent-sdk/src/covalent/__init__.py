@@ -32,6 +32,8 @@ _PUBLIC = {
     "electron": ("covalent.electron", "electron"),
     "errors": ("covalent.errors", ""),
     "executor": ("covalent.executor", ""),
+    "fs": ("covalent.fs", ""),
+    "fs_strategies": ("covalent.fs_strategies", ""),
     "get_config": ("covalent.config", "get_config"),
     "get_context": ("covalent.context", "get_context"),
     "get_result": ("covalent.client.waiting", "get_result"),
@@ -50,8 +52,6 @@ __all__ = sorted(_PUBLIC)  # noqa: PLE0605 - the table above is the one list of 
 #: Names of earlier Covalents that this version does not have yet, and what to do until then.
 _LATER = {
     "DepsPip": "install the packages in the environment that ct.executor.LocalExecutor(python=...) names",
-    "fs": "read and write files in the electron itself",
-    "fs_strategies": "read and write files in the electron itself",
     "leptons": "start the program from an electron, with subprocess",
     "Lepton": "start the program from an electron, with subprocess",
 }

@@ -1,6 +1,8 @@
 # What ``import covalent as ct`` offers, for editors and type checkers; __init__.py loads it when it is used.
 from covalent import errors as errors
 from covalent import executor as executor
+from covalent import fs as fs
+from covalent import fs_strategies as fs_strategies
 from covalent import testing as testing
 from covalent import triggers as triggers
 from covalent.client.asynchronous import acancel as acancel

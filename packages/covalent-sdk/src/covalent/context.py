@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from covalent.errors import ProjectError
 
@@ -21,6 +23,8 @@ class Context:
     attempt: int | None = None
     #: Where :attr:`checkpoint_dir` is, made or not.
     checkpoints: str | None = field(default=None, repr=False)
+    #: Where its temporary files are, made or not.
+    temporary: str | None = field(default=None, repr=False)
 
     @property
     def checkpoint_dir(self) -> Path | None:
@@ -40,6 +44,8 @@ class _Process:
     """What this process runs: one task at a time, whatever threads it starts."""
 
     context = Context()
+    #: What its hooks keep for each other.
+    kept: dict[str, Any] = {}  # noqa: RUF012 - a new one for each task
     #: Whether it opens what a task needs, which imports the user's modules.
     opens = False
 
@@ -58,11 +64,30 @@ def get_context() -> Context:
 @contextlib.contextmanager
 def entered(context: Context) -> Iterator[None]:
     """While this process runs a task."""
-    before, _Process.context = _Process.context, context
+    before = _Process.context, _Process.kept
+    _Process.context, _Process.kept = context, {}
     try:
         yield
     finally:
-        _Process.context = before
+        _Process.context, _Process.kept = before
+        if context.temporary is not None and os.path.isdir(context.temporary):  # noqa: PTH112  a Path costs more
+            import shutil  # noqa: PLC0415 - few tasks have temporary files
+
+            shutil.rmtree(context.temporary, ignore_errors=True)
+
+
+def kept() -> dict[str, Any]:
+    """What the hooks of the task keep for each other; forgotten when it is over."""
+    return _Process.kept
+
+
+def temporary() -> Path:
+    """A directory for what is of no use any more when the task is over; made when it is first asked for."""
+    if _Process.context.temporary is None:
+        raise RuntimeError("there is a task's temporary directory in tasks only")
+    directory = Path(_Process.context.temporary)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
 
 
 @contextlib.contextmanager

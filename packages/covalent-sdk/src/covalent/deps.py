@@ -7,10 +7,13 @@ import importlib
 import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from covalent.errors import WireError
 from covalent.transportable import TransportableObject
+
+#: The keyword by which a function is told where the files of ``files=[...]`` are.
+FILES: Final = "files"
 
 
 class DepsBash:
@@ -111,6 +114,10 @@ class DepsCall:
             raise TypeError(
                 "a method of os.environ takes a copy of all your variables along, secrets too, and sets none of the "
                 "task's; write a function that sets os.environ[...] and pass that"
+            )
+        if retval_keyword == FILES:
+            raise ValueError(
+                f"retval_keyword={FILES!r} is kept for the paths that files=[...] hands over; choose another name"
             )
         self._call = {"function": func, "args": tuple(args), "kwargs": dict(kwargs or {})}
         self._asset: TransportableObject | None = None

@@ -4,6 +4,7 @@
 
     CovalentError
     ├── ConflictingDistributionError   the old ``covalent`` package is installed beside ours
+    ├── FileTransferError              a file cannot be brought to a task, or taken from it
     ├── ConfigError                    a setting that cannot be used
     ├── WireError                      bytes or JSON that do not have the agreed form
     │   └── FeatureError               the other side needs something this version cannot do
@@ -35,6 +36,10 @@ class CovalentError(Exception):
 
 class ConflictingDistributionError(CovalentError, ImportError):
     """The old ``covalent`` distribution owns the same import name and is installed in this environment."""
+
+
+class FileTransferError(CovalentError):
+    """A file cannot be brought to a task, or taken from it."""
 
 
 class ConfigError(CovalentError, ValueError):

@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from covalent import deps, executors
 from covalent.deps import Bash, Calls, DepsBash, DepsCall, DepsModule, Modules
 from covalent.errors import WireError
 from covalent.executors import Executor
 
+if TYPE_CHECKING:
+    from covalent.fs.transfers import Files, FileTransfer
+
 
 class Keywords(TypedDict, total=False):
     """The keywords of ``ct.electron`` and ``ct.lattice`` that say how a task runs."""
 
     executor: Executor | str | None
+    files: Files
     deps_bash: Bash
     deps_module: Modules
     call_before: Calls
@@ -33,6 +37,8 @@ class Options:
 
     #: Where it runs; a short name alone leaves the attributes to the configuration.
     executor: Executor | str | None = None
+    #: Files that are brought to it and taken from it: an electron's own, so that they are in no lattice's JSON.
+    files: tuple[FileTransfer, ...] | None = None
     #: Commands that run before its calls.
     deps_bash: DepsBash | None = None
     #: Modules that are sent along.
@@ -54,6 +60,7 @@ class Options:
         """Options from what a user wrote; raises TypeError or ValueError that names the keyword."""
         return cls(
             executor=executors.checked(keywords.get("executor")),
+            files=_files(keywords.get("files")),
             deps_bash=deps.checked_bash(keywords.get("deps_bash")),
             deps_module=deps.checked_modules(keywords.get("deps_module")),
             call_before=deps.checked_calls("call_before", keywords.get("call_before")),
@@ -73,6 +80,7 @@ class Options:
         """All that is said, as JSON; None for what is left open."""
         return {
             **executors.to_json("executor", self.executor),
+            "files": _listed(self.files),
             "hooks": {
                 "deps": {
                     "bash": self.deps_bash and self.deps_bash.to_dict(),
@@ -103,6 +111,14 @@ class Options:
             )
         except (KeyError, TypeError) as error:
             raise WireError(f"not the JSON form of a task's options: {error!r}") from None
+
+
+def _files(given: object) -> tuple[FileTransfer, ...] | None:
+    if not given:
+        return None
+    from covalent.fs import transfers  # noqa: PLC0415 - few tasks have files
+
+    return transfers.checked(given)
 
 
 def _listed(items: tuple[Any, ...] | None) -> list[dict[str, Any]] | None:

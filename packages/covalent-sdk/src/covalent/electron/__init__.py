@@ -7,7 +7,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
 
 from covalent import executors
 from covalent.deps import Bash, Calls, Modules
@@ -23,6 +23,9 @@ from covalent.errors import BoundElectronError
 from covalent.executors import Executor
 from covalent.options import Keywords, Options
 from covalent.references import FUNCTION_ATTRIBUTE, function_of, name_of
+
+if TYPE_CHECKING:
+    from covalent.fs.transfers import Files
 
 __all__ = [
     "BoundElectron",
@@ -155,6 +158,7 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     func: Callable[P, R] | None = None,
     *,
     executor: Executor | str | None = None,
+    files: Files = (),
     deps_bash: Bash = None,
     deps_module: Modules = None,
     call_before: Calls = None,
@@ -167,11 +171,12 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
 ) -> Any:
     """Make a function an electron; with or without arguments, as a decorator or called. A lattice becomes a sublattice.
 
-    ``executor`` is where the task runs. ``deps_bash`` (shell commands) and ``call_before`` run before the function,
-    ``call_after`` runs after it; ``deps_module`` names modules to send along. ``retries`` failed attempts are followed
-    by another, the first after ``retry_delay`` seconds, each further one after twice the time. An attempt may take
-    ``timeout`` seconds. With ``cache`` the output of an equal task is taken over. What is left out is taken from the
-    lattice, and what it leaves out from the configuration.
+    ``executor`` is where the task runs. ``files``, transfers of :mod:`covalent.fs`, are made before the function and
+    after it; it is told their paths by the keyword ``files``. ``deps_bash`` (shell commands) and ``call_before`` run
+    before the function, ``call_after`` runs after it; ``deps_module`` names modules to send along. ``retries`` failed
+    attempts are followed by another, the first after ``retry_delay`` seconds, each further one after twice the time.
+    An attempt may take ``timeout`` seconds. With ``cache`` the output of an equal task is taken over. What is left out
+    is taken from the lattice, and what it leaves out from the configuration.
 
     ``square.map(numbers)`` calls it for each of several numbers.
 
@@ -189,6 +194,7 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
         made = Electron(
             function,
             executor=executor,
+            files=files,
             deps_bash=deps_bash,
             deps_module=deps_module,
             call_before=call_before,

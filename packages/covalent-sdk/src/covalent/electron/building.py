@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypedDict
 
+from covalent.deps import FILES
 from covalent.electron.assets import Assets
 from covalent.electron.bound import BoundElectron, Step
+from covalent.electron.files import compiled
 from covalent.electron.metadata import NO_OPTIONS, Defaults, Resolution
 from covalent.electron.parameters import Parameters
 from covalent.electron.recording import Sublattice, Task
@@ -45,6 +47,7 @@ class Declared(NamedTuple):
 
 
 class _Accepted(TypedDict):
+    options: Options
     parameters: Parameters
     #: Keywords that its calls before will add.
     provided: list[str]
@@ -205,14 +208,12 @@ class Build:
         return self._tasks[key]
 
     def _plain(self, task: Task) -> _Known:
-        options = task.options.filled(self._defaults.options)
         return _Known(
             kind=Kind.TASK,
             function=task.function,
-            options=options,
-            place=self._defaults.place(options),
+            place=self._defaults.place(task.options),
             configured=self._defaults.configured.options,
-            **_accepted(task, options),
+            **_accepted(task, task.options.filled(self._defaults.options)),
         )
 
     def _sublattice(self, task: Task, lattice: Sublattice) -> _Known:
@@ -224,14 +225,16 @@ class Build:
         return _Known(
             kind=Kind.SUBLATTICE,
             function=nested,
-            options=task.options,
             place=task.options.executor or defaults.here,
             **_accepted(task, task.options),
         )
 
 
 def _accepted(task: Task, options: Options) -> _Accepted:
+    parameters = Parameters.of(task.function, task.name)
+    options = compiled(options, handed=parameters.takes(FILES))
     return {
-        "parameters": Parameters.of(task.function, task.name),
+        "options": options,
+        "parameters": parameters,
         "provided": [call.retval_keyword for call in options.call_before or () if call.retval_keyword],
     }

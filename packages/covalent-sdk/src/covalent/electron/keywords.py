@@ -12,7 +12,6 @@ from covalent.options import Keywords
 #: Keywords that this version does not have yet, and what to do until then.
 _LATER: Final[Mapping[str, str]] = {
     "deps_pip": "install the packages in the environment that executor=ct.executor.LocalExecutor(python=...) names",
-    "files": "read and write files in the function itself",
 }
 #: Keywords that once were, and what to write.
 _FORMER: Final[Mapping[str, str]] = {
@@ -21,6 +20,8 @@ _FORMER: Final[Mapping[str, str]] = {
 }
 #: Keywords of ``ct.lattice`` alone.
 _LATTICES: Final = ("workflow_executor", "postprocess")
+#: A keyword of ``ct.electron`` alone.
+_FILES: Final = "files"
 
 
 def chosen_executor(
@@ -33,6 +34,9 @@ def chosen_executor(
     for name, value in others.items():
         if name in _FORMER:
             warnings.warn(f"{decorator}({name}=...) {_FORMER[name]}", DeprecationWarning, stacklevel=3)
+        elif name == _FILES:
+            if value:
+                raise TypeError(f"{decorator}() takes no files: give them to the electrons that read or write them")
         elif name not in _LATER:
             raise TypeError(f"{decorator}() got an unexpected keyword argument {name!r}{_meant(name)}")
         elif value:  # to say that nothing is wanted is no reason to refuse

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any, Final
 
+from covalent.deps import FILES
 from covalent.errors import ArgumentsError
 from covalent.references import function_of
 
@@ -60,6 +61,10 @@ class Parameters:
             spelled=_spelled(raw),
         )
 
+    def takes(self, keyword: str) -> bool:
+        """Whether the function can be given a keyword."""
+        return self.any_keyword or keyword in self.keywords
+
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any], provided: Collection[str] = ()) -> None:
         """Raise ArgumentsError unless the function can be called so; ``provided`` are keywords that hooks will add."""
         calling = f"(calling {self.function}{self.signature})"
@@ -71,6 +76,10 @@ class Parameters:
         if unexpected:
             meant = self._meant(unexpected)
             raise ArgumentsError(f"Unexpected keyword arguments: {', '.join(unexpected)}{meant} {calling}")
+        if FILES in provided and FILES in (*kwargs, *self.positional[: len(args)]):
+            raise ArgumentsError(
+                f"files=[...] of the electron hands over {FILES!r}: leave it out of the call {calling}"
+            )
         self._check_provided(provided, self.positional[: len(args)])
         taken = self.positional[: len(args)]
         twice = [name for name in taken if name in kwargs and name in self.keywords]

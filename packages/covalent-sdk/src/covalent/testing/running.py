@@ -103,7 +103,11 @@ class _Run:
 
     def _context(self, node: Node, attempt: int) -> Context:
         return Context(
-            dispatch_id=self._id, task_id=node.id, attempt=attempt, checkpoints=str(self._checkpoints / str(node.id))
+            dispatch_id=self._id,
+            task_id=node.id,
+            attempt=attempt,
+            checkpoints=str(self._checkpoints / str(node.id)),
+            temporary=str(self._checkpoints / f"temporary-{node.id}"),
         )
 
     def _attempted(self, node: Node) -> TransportableObject:

@@ -51,7 +51,7 @@ def main() -> None:
     if frame is None:
         os._exit(0)
     bound, _ = channel.decode(Bind, frame)
-    runner = Runner(bound, Mark(Path(mark_path)))
+    runner = Runner(bound, Mark(Path(mark_path)), f"{Path(mark_path).parent}/temporary")
     try:
         while (frame := channel.read_blocking(incoming)) is not None:
             reply = runner.run(frame)
@@ -67,11 +67,13 @@ def main() -> None:
 class Runner:
     """A runner that is bound to what it serves."""
 
-    def __init__(self, bound: Bind, mark: Mark) -> None:
+    def __init__(self, bound: Bind, mark: Mark, temporary: str) -> None:
+        """``temporary`` is where tasks have files that are of no use when they are over; it goes with the runner."""
         if bound.project is not None:
             _hold(bound.project)
             sys.path.insert(0, bound.project)
         self._mark = mark
+        self._temporary = temporary
         self._cache = Path(bound.cache)
         self._checkpoints = bound.checkpoints
         self._functions = execution.Functions()
@@ -92,6 +94,7 @@ class Runner:
             task_id=task.node_id,
             attempt=task.attempt,
             checkpoints=f"{self._checkpoints}/{task.dispatch_id}-{task.node_id}",
+            temporary=self._temporary,
         )
         end = self._attempt(task, blobs, here)
         ended_at, elapsed = time.time(), time.monotonic() - position.since
@@ -125,8 +128,8 @@ class Runner:
             assets = execution.Assets(dict(zip(task.inline, blobs, strict=True)), task.files)
             with context.entered(here):
                 value = execution.run(task, assets, self._functions)
-            write = writing.sublattice if task.kind is Kind.SUBLATTICE else writing.value
-            return _End(written=write(value, self._cache))
+                write = writing.sublattice if task.kind is Kind.SUBLATTICE else writing.value
+                return _End(written=write(value, self._cache))
         except BaseException as error:  # noqa: BLE001  the boundary to the user's code: sys.exit fails the task alone
             return _End(error=failures.describe(error))
 

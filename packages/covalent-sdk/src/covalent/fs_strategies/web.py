@@ -1,0 +1,74 @@
+"""Files on web servers: fetched with GET, stored with PUT."""
+
+from __future__ import annotations
+
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from covalent.errors import FileTransferError
+from covalent.fs_strategies.strategy import End, FileTransferStrategy
+
+#: How much is in memory at a time, in bytes.
+_CHUNK_BYTES: Final = 1 << 20
+_HELP: Final[Mapping[int, str]] = {
+    HTTPStatus.UNAUTHORIZED: "it wants to know who asks: strategy=ct.fs_strategies.HTTP(headers={'Authorization': …})",
+    HTTPStatus.FORBIDDEN: "it refuses who asks: check what the credentials of the strategy's headers allow",
+    HTTPStatus.NOT_FOUND: "nothing is there: check the address",
+    HTTPStatus.METHOD_NOT_ALLOWED: "it takes no files there: a file is sent with PUT",
+    HTTPStatus.TOO_MANY_REQUESTS: "it wants fewer requests: let the electron try again later with retries=",
+}
+_SERVERS: Final = "the trouble is the server's: let the electron try again later with retries="
+
+
+class HTTP(FileTransferStrategy):
+    """Fetches ``http://`` and ``https://`` addresses with GET, and stores at them with PUT.
+
+    ``headers`` are sent along; ``timeout`` is how many seconds the server may be silent.
+    """
+
+    def __init__(self, headers: Mapping[str, Any] | None = None, timeout: float = 60.0) -> None:
+        self.headers = dict(headers or {})
+        self.timeout = timeout
+
+    def download(self, from_file: End, to_file: End) -> None:
+        """Fetch a file; FileTransferError unless all of it came."""
+        with self._answer(from_file) as answer, to_file.path.open("wb") as file:
+            shutil.copyfileobj(answer, file, _CHUNK_BYTES)
+            expected = answer.headers.get("Content-Length")
+            if expected is not None and file.tell() != int(expected):
+                raise FileTransferError(
+                    f"{from_file} ended after {file.tell()} of {expected} bytes: the connection was lost; "
+                    "let the electron try again with retries="
+                )
+
+    def upload(self, from_file: End, to_file: End) -> None:
+        """Store a file."""
+        with from_file.path.open("rb") as file:
+            size = from_file.path.stat().st_size
+            with self._answer(to_file, data=file, method="PUT", headers={"Content-Length": str(size)}):
+                pass
+
+    def cp(self, from_file: End, to_file: End) -> None:
+        """Refused: HTTP has no copies."""
+        raise FileTransferError(f"HTTP cannot copy from {from_file} to {to_file}: one end has to be local")
+
+    def _answer(self, end: End, headers: Mapping[str, str] | None = None, **request: Any) -> Any:
+        asked = urllib.request.Request(  # noqa: S310 - the scheme was checked where the strategy was chosen
+            str(end.filepath), headers={**self.headers, **(headers or {})}, **request
+        )
+        try:
+            return urllib.request.urlopen(asked, timeout=self.timeout)  # noqa: S310 - as above
+        except urllib.error.HTTPError as error:
+            error.close()
+            served = HTTPStatus.INTERNAL_SERVER_ERROR
+            help_ = _HELP.get(error.code, _SERVERS if error.code >= served else "check the address")
+            raise FileTransferError(f"{end} answered {error.code} {error.reason}; {help_}") from None
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            raise FileTransferError(
+                f"{end} cannot be reached from the machine that the task runs on: {reason}"
+            ) from None
