@@ -7,6 +7,7 @@ server serves all pages; it is started by the first that says so.
 from __future__ import annotations
 
 import functools
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 
@@ -73,3 +74,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     examples = [item for item in items if isinstance(item, SybilItem)]
     examples.sort(key=lambda item: (str(item.path), item.example.line))
     items[:] = [*(item for item in items if not isinstance(item, SybilItem)), *examples]
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start be interrupted: a shell's background job, and all below it, ignore that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
