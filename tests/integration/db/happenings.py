@@ -17,7 +17,7 @@ from sqlalchemy import select
 from covalent.status import Status
 from covalent.wire import places
 from covalent.wire.manifest import Kind, Manifest, Node
-from covalent.wire.work import Completion, LeaseKey, Outcome
+from covalent.wire.work import Completion, Environment, LeaseKey, Outcome
 from covalent_server.core.errors import ObsoleteSublatticeError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.db import Session, assets, dispatches, ending, identity, reusing, waking, work
@@ -135,13 +135,21 @@ def _leases(session: Session) -> list[tuple[int, int]]:
 
 
 def _report(session: Session, step: Step) -> None:
-    """A worker tells of up to three attempts at once, begun, ended or both; mostly of late ones."""
+    """A worker tells of up to three attempts at once, prepared, begun, ended or all of it; mostly of late ones."""
     known = _leases(session)
     chosen = [known[-1 - (step.which + index) % len(known)] for index in range(step.how % 3 + 1)] if known else []
     keys = [LeaseKey(node=number, attempt=attempt, token="") for number, attempt in chosen]
     outcomes = [*[Outcome.COMPLETED] * 8, *Outcome]
+    layer = Environment(key="k", resolved=("a==1",), seconds=1.0) if step.how % 2 else None
     completions = [
-        Completion(key=key, outcome=outcomes[(step.how + index) % 12], output=_STORED.digest, error="no")
+        Completion(
+            key=key,
+            outcome=outcomes[(step.how + index) % 12],
+            output=_STORED.digest,
+            error="no",
+            environment=layer,
+            workdir="/left" if step.how % 7 == 1 else None,
+        )
         for index, key in enumerate(keys)
         if step.how % 5
     ]
@@ -152,6 +160,7 @@ def _report(session: Session, step: Step) -> None:
         want=step.how % 3,
         assets=[_STORED],
         started=[] if step.how % 3 else keys,
+        preparing=keys if step.how % 2 else [],
         completions=completions,
     )
     work.report(session, report, _now(step))

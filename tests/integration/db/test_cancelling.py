@@ -55,7 +55,7 @@ def brought(session: Session) -> None:
     def ended(number: int, outcome: Outcome) -> Completion:
         return Completion(key=key(number), outcome=outcome, output=stored.digest, error="no")
 
-    report = work.Report(worker="w", owner=OWNER, pool=1, want=7)
+    report = work.Report(worker="w", owner=OWNER, pool=1, want=8)
     work.report(session, report, 2.0)
     report = work.Report(
         worker="w",
@@ -64,6 +64,7 @@ def brought(session: Session) -> None:
         want=0,
         assets=[stored],
         started=[key(2)],
+        preparing=[key(9)],
         completions=[
             ended(0, Outcome.COMPLETED),
             ended(3, Outcome.FAILED),

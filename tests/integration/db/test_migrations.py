@@ -78,7 +78,7 @@ def test_a_filled_database_goes_down_and_up_again(url: str) -> None:
 
 def test_what_looks_at_directories_goes_with_the_triggers(url: str) -> None:
     """An older server would take it for a user's dispatch."""
-    migrate.upgrade(url)
+    migrate.upgrade(url, "0003")
     fill(url)
     with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
         before = [connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in ("node", "event")]  # noqa: S608
@@ -97,6 +97,19 @@ def test_what_looks_at_directories_goes_with_the_triggers(url: str) -> None:
     with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
         after = [connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in ("node", "event")]  # noqa: S608
     assert after == before
+
+
+def test_what_was_being_prepared_is_leased_to_an_older_server(url: str) -> None:
+    migrate.upgrade(url)
+    fill(url)
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("UPDATE node SET state = 'PREPARING', worker = 'w', preparing_at = 2.0 WHERE number = 0")
+    migrate.downgrade(url, "0003")
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        found = connection.execute("SELECT state, worker FROM node ORDER BY number").fetchall()
+    assert found == [("LEASED", "w"), ("WAITING", None)]
+    migrate.upgrade(url)
+    assert revision.state(url) == "current"
 
 
 def test_upgrading_twice_changes_nothing(url: str) -> None:

@@ -22,6 +22,7 @@ from covalent_server.core.events import (
     LeaseEnded,
     NodeEvent,
     PoolFailed,
+    Preparing,
     Reused,
     Started,
 )
@@ -29,6 +30,7 @@ from covalent_server.core.states import TRANSITIONS, NodeState
 
 READY = NodeView(state=NodeState.READY)
 LEASED = NodeView(state=NodeState.LEASED, attempt=1)
+PREPARING = NodeView(state=NodeState.PREPARING, attempt=1)
 RUNNING = NodeView(state=NodeState.RUNNING, attempt=1)
 COMPLETED = Finished(attempt=1, outcome=Outcome.COMPLETED)
 FAILED = Finished(attempt=1, outcome=Outcome.FAILED, error="no")
@@ -39,6 +41,7 @@ ENDS = (Status.COMPLETED, Status.FAILED, Status.FAILED_POSTPROCESSING, Status.CA
 
 events = st.one_of(
     st.just(Leased()),
+    st.builds(Preparing, attempt=st.integers(0, 4)),
     st.builds(Started, attempt=st.integers(0, 4)),
     st.builds(Finished, attempt=st.integers(0, 4), outcome=st.sampled_from(Outcome)),
     st.builds(LeaseEnded, attempt=st.integers(0, 4), how=st.sampled_from(LeaseEnd)),
@@ -52,7 +55,7 @@ def test_a_lease_raises_the_attempt() -> None:
     assert decide(READY, Leased(), Policy()).node == LEASED
 
 
-@pytest.mark.parametrize("node", [LEASED, RUNNING], ids=["leased", "running"])
+@pytest.mark.parametrize("node", [LEASED, PREPARING, RUNNING], ids=lambda node: node.state)
 def test_a_completion_ends_the_node_and_fences_its_attempt(node: NodeView) -> None:
     decision = decide(node, COMPLETED, Policy())
     assert decision.acknowledgement is Acknowledgement.OK
@@ -72,18 +75,30 @@ def test_a_failure_is_tried_again_as_often_as_policy_says() -> None:
     assert node.failures == 3
 
 
-def test_a_lease_that_expires_before_its_task_began_costs_nothing() -> None:
-    decision = decide(LEASED, LeaseEnded(attempt=1, how=LeaseEnd.EXPIRED), Policy(max_losses=0))
+@pytest.mark.parametrize("node", [LEASED, PREPARING], ids=["leased", "preparing"])
+def test_a_lease_that_expires_before_its_task_began_costs_nothing(node: NodeView) -> None:
+    decision = decide(node, LeaseEnded(attempt=1, how=LeaseEnd.EXPIRED), Policy(max_losses=0))
     assert decision.node == NodeView(state=NodeState.READY, attempt=1)
 
 
-@pytest.mark.parametrize("node", [LEASED, RUNNING], ids=["leased", "running"])
+def test_a_task_may_be_prepared_before_it_begins() -> None:
+    assert decide(LEASED, Preparing(attempt=1), Policy()).node == PREPARING
+    assert decide(PREPARING, Started(attempt=1), Policy()).node == RUNNING
+
+
+@pytest.mark.parametrize("node", [PREPARING, RUNNING, DISPATCHING], ids=lambda node: node.state)
+def test_word_that_comes_late_or_twice_of_a_task_being_prepared_changes_nothing(node: NodeView) -> None:
+    assert decide(node, Preparing(attempt=1), Policy()).node == node
+    assert decide(LEASED, Preparing(attempt=0), Policy()).node == LEASED
+
+
+@pytest.mark.parametrize("node", [LEASED, PREPARING, RUNNING], ids=lambda node: node.state)
 def test_a_lease_that_is_given_back_costs_nothing(node: NodeView) -> None:
     decision = decide(node, LeaseEnded(attempt=1, how=LeaseEnd.RETURNED), Policy(max_losses=0))
     assert decision.node == NodeView(state=NodeState.READY, attempt=1)
 
 
-@pytest.mark.parametrize("node", [LEASED, RUNNING], ids=["leased", "running"])
+@pytest.mark.parametrize("node", [LEASED, PREPARING, RUNNING], ids=lambda node: node.state)
 def test_a_task_whose_worker_died_may_have_killed_it(node: NodeView) -> None:
     died = LeaseEnded(attempt=1, how=LeaseEnd.DIED)
     assert decide(node, died, Policy()).node == NodeView(state=NodeState.READY, attempt=1, losses=1)
@@ -102,7 +117,7 @@ def test_a_task_that_had_begun_is_lost_a_bounded_number_of_times() -> None:
     assert "lost 4 times" in str(decision.error)
 
 
-@pytest.mark.parametrize("state", [NodeState.READY, NodeState.LEASED, NodeState.RUNNING])
+@pytest.mark.parametrize("state", [NodeState.READY, NodeState.LEASED, NodeState.PREPARING, NodeState.RUNNING])
 def test_the_late_result_of_a_lost_attempt_is_taken_while_the_node_is_open(state: NodeState) -> None:
     node = NodeView(state=state, attempt=2, losses=1)
     assert decide(node, COMPLETED, Policy()).node.state is NodeState.COMPLETED

@@ -25,7 +25,7 @@ class Status(StrEnum):
     PENDING_REUSE = "PENDING_REUSE"
     #: A copy of another dispatch that waits for replaced electrons.
     PENDING_REPLACEMENT = "PENDING_REPLACEMENT"
-    #: Being prepared, or (a sublattice's node) waiting for its child dispatch.
+    #: Being prepared: a node's environment is being built, or (a sublattice's) its child dispatch has not ended.
     DISPATCHING = "DISPATCHING"
     #: At work.
     RUNNING = "RUNNING"
@@ -82,7 +82,7 @@ NODE_TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
     {
         Status.NEW_OBJECT: _ENDS | {Status.RUNNING, Status.DISPATCHING},
         Status.RUNNING: _ENDS | {Status.NEW_OBJECT, Status.DISPATCHING},
-        Status.DISPATCHING: _ENDS,
+        Status.DISPATCHING: _ENDS | {Status.RUNNING, Status.NEW_OBJECT},
         Status.COMPLETED: frozenset(),
         Status.FAILED: frozenset(),
         Status.CANCELLED: frozenset(),

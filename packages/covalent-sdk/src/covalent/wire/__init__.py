@@ -19,6 +19,8 @@ FEATURES: Final[frozenset[str]] = frozenset(
         "call-hooks",
         #: ``Hooks.deps.bash``.
         "bash-hooks",
+        #: ``Hooks.deps.pip``.
+        "pip-layers",
         #: ``Metadata.timeout``.
         "timeouts",
         #: ``Manifest.env``.

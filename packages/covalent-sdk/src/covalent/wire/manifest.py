@@ -41,6 +41,8 @@ class Deps:
 
     #: Commands for the shell, in the order in which they run.
     bash: tuple[str, ...] = ()
+    #: Lines of a requirements file: the packages of the layer in which the task runs.
+    pip: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from covalent.status import Status
+from covalent.wire.work import Environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,12 @@ class NodeRecord:
     child: str | None = None
     #: The streams on which the attempt has printed something; None from a server that does not tell.
     printed: tuple[str, ...] | None = None
+    #: Since when the environment of its task is being built, None unless it is.
+    preparing_since: float | None = None
+    #: The layer of packages that its task ran in.
+    environment: Environment | None = None
+    #: The directory on its worker's machine that its task, which failed, left behind.
+    workdir: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,20 @@ class StreamChunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The layer of packages in which a task ran."""
+
+    #: What its worker keeps it by.
+    key: str
+    #: The packages that were installed for it, each with its version, as in ``pandas==2.2.3``.
+    resolved: tuple[str, ...] = ()
+    #: What the task's author should know of it: what it shadows, say. Empty when there is nothing.
+    warning: str = ""
+    #: How long it took to build, in seconds, whoever had it built.
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """The end of one attempt."""
 
@@ -101,6 +115,10 @@ class Completion:
     #: Seconds since the epoch by the worker's clock, for people to read.
     started_at: float = 0.0
     ended_at: float = 0.0
+    #: The layer that the task ran in, None when it needed none or none could be built.
+    environment: Environment | None = None
+    #: The directory on the worker's machine that a failed task left behind.
+    workdir: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +171,8 @@ class Poll:
     held: tuple[LeaseKey, ...] = ()
     #: Leases among them whose task has begun.
     started: tuple[LeaseKey, ...] = ()
+    #: Leases among them whose environment is being built, so that their task can begin only later.
+    preparing: tuple[LeaseKey, ...] = ()
     completions: tuple[Completion, ...] = ()
     #: Leases that are given back before their task has begun, at no cost to it.
     released: tuple[LeaseKey, ...] = ()

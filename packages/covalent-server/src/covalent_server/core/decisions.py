@@ -2,7 +2,8 @@
 
 ``attempt`` only fences. Policy counts *failures* (the user's error, a dead runner, a timeout, a failed sublattice)
 against ``retries`` and *losses* (a lease that expired after its task was reported started, or whose worker died)
-against ``max_losses``. A lease that expired before its task began costs nothing, nor does one that was given back.
+against ``max_losses``. A lease that expired before its task began costs nothing, also while its environment was being
+built, nor does one that was given back.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from covalent_server.core.events import (
     LeaseEnded,
     NodeEvent,
     PoolFailed,
+    Preparing,
     Reused,
     Started,
 )
@@ -92,9 +94,10 @@ def decide(node: NodeView, event: NodeEvent, policy: Policy) -> Decision:
         case Leased():
             leased = _become(node, NodeState.LEASED, attempt=node.attempt + 1)
             return leased if node.state is NodeState.READY else _unchanged(node)
-        case Started(attempt=attempt):
-            begins = node.state is NodeState.LEASED and attempt == node.attempt
-            return _become(node, NodeState.RUNNING) if begins else _unchanged(node)
+        case Preparing(attempt=attempt) | Started(attempt=attempt):
+            sources, target = _PROGRESS[type(event)]
+            goes_on = node.state in sources and attempt == node.attempt
+            return _become(node, target) if goes_on else _unchanged(node)
         case Finished():
             return _finish(node, event, policy)
         case LeaseEnded(attempt=attempt, how=how):
@@ -113,6 +116,14 @@ def decide(node: NodeView, event: NodeEvent, policy: Policy) -> Decision:
         case _:
             assert_never(event)
 
+
+#: What a worker tells of a lease that it has: from which states it leads to which.
+_PROGRESS: Final[Mapping[type, tuple[frozenset[NodeState], NodeState]]] = MappingProxyType(
+    {
+        Preparing: (frozenset({NodeState.LEASED}), NodeState.PREPARING),
+        Started: (frozenset({NodeState.LEASED, NodeState.PREPARING}), NodeState.RUNNING),
+    }
+)
 
 #: Events that lead from certain states to one, and change nothing in any other.
 _STEPS: Final[Mapping[type, tuple[frozenset[NodeState], NodeState]]] = MappingProxyType(
@@ -174,7 +185,7 @@ def _fail(node: NodeView, event: Finished | ChildEnded, policy: Policy, error: s
 
 def _lose(node: NodeView, how: LeaseEnd, policy: Policy) -> Decision:
     # A task may take its worker down before anybody heard that it began.
-    free = how is LeaseEnd.RETURNED or (how is LeaseEnd.EXPIRED and node.state is NodeState.LEASED)
+    free = how is LeaseEnd.RETURNED or (how is LeaseEnd.EXPIRED and node.state is not NodeState.RUNNING)
     if free:
         return _become(node, NodeState.READY)
     losses = node.losses + 1

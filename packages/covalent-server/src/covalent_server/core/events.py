@@ -15,6 +15,13 @@ class Leased:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preparing:
+    """A worker said that it builds the environment that the task needs."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
     """A worker said that the task began."""
 
@@ -94,5 +101,15 @@ class PoolFailed:
 
 
 NodeEvent = (
-    Leased | Started | Finished | LeaseEnded | PoolFailed | ChildEnded | Due | Reused | Concluded | CancelRequested
+    Leased
+    | Preparing
+    | Started
+    | Finished
+    | LeaseEnded
+    | PoolFailed
+    | ChildEnded
+    | Due
+    | Reused
+    | Concluded
+    | CancelRequested
 )

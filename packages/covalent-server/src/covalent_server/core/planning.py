@@ -176,8 +176,10 @@ def _check_metadata(node: Node, path: str) -> None:
     for name in ("retry_delay", "timeout"):
         if not 0 <= (getattr(metadata, name) or 0) < math.inf:
             raise WireError("expected a number of seconds from 0 on", path=f"{path}.{name}")
-    for index, command in enumerate(metadata.hooks.deps.bash if metadata.hooks.deps else ()):
-        check_text(command, f"{path}.hooks.deps.bash[{index}]", MAX_COMMAND)
+    if (deps := metadata.hooks.deps) is not None:
+        for name, lines in (("bash", deps.bash), ("pip", deps.pip)):
+            for index, line in enumerate(lines):
+                check_text(line, f"{path}.hooks.deps.{name}[{index}]", MAX_COMMAND)
 
 
 def _input_mentions(node: Node, path: str) -> Iterator[tuple[str, str]]:

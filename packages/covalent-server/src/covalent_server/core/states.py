@@ -21,6 +21,8 @@ class NodeState(StrEnum):
     READY = "READY"
     #: A worker has it, and has not said that it began.
     LEASED = "LEASED"
+    #: A worker has it and builds the environment that its task needs.
+    PREPARING = "PREPARING"
     #: A worker has said that it began.
     RUNNING = "RUNNING"
     #: An attempt failed; the next one is due at a certain time.
@@ -46,7 +48,7 @@ class NodeState(StrEnum):
     @property
     def leased(self) -> bool:
         """Whether a worker holds the node."""
-        return self in (NodeState.LEASED, NodeState.RUNNING)
+        return self in (NodeState.LEASED, NodeState.PREPARING, NodeState.RUNNING)
 
     @property
     def status(self) -> Status:
@@ -63,7 +65,8 @@ TRANSITIONS: Mapping[NodeState, frozenset[NodeState]] = MappingProxyType(
     {
         NodeState.WAITING: frozenset({NodeState.READY, NodeState.BLOCKED, NodeState.CANCELLED}),
         NodeState.READY: _ENDS | {NodeState.LEASED, NodeState.DISPATCHING},
-        NodeState.LEASED: _AFTER_AN_ATTEMPT | {NodeState.RUNNING},
+        NodeState.LEASED: _AFTER_AN_ATTEMPT | {NodeState.PREPARING, NodeState.RUNNING},
+        NodeState.PREPARING: _AFTER_AN_ATTEMPT | {NodeState.RUNNING},
         NodeState.RUNNING: _AFTER_AN_ATTEMPT,
         NodeState.DELAYED: frozenset({NodeState.READY, NodeState.CANCELLED}),
         NodeState.DISPATCHING: _ENDS | {NodeState.READY, NodeState.DELAYED},
@@ -80,6 +83,7 @@ _STATUS: Mapping[NodeState, Status] = MappingProxyType(
         NodeState.WAITING: Status.NEW_OBJECT,
         NodeState.READY: Status.NEW_OBJECT,
         NodeState.LEASED: Status.NEW_OBJECT,
+        NodeState.PREPARING: Status.DISPATCHING,
         NodeState.RUNNING: Status.RUNNING,
         NodeState.DELAYED: Status.NEW_OBJECT,
         NodeState.DISPATCHING: Status.DISPATCHING,

@@ -302,7 +302,7 @@ def postprocess(connection: Connection, key: int) -> None:
     last = select(node.c.key).where(
         node.c.dispatch == key,
         node.c.number == dispatch.c.output_node,
-        node.c.state.in_((NodeState.READY, NodeState.LEASED, NodeState.RUNNING)),
+        node.c.state.in_([NodeState.READY, *(state for state in NodeState if state.leased)]),
     )
     connection.execute(
         update(dispatch)

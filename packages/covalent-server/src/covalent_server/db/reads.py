@@ -14,6 +14,7 @@ from covalent.wire.codec import from_json
 from covalent.wire.links import order
 from covalent.wire.manifest import Link
 from covalent.wire.records import AssetDescription, DispatchRecord, Event, EventList, NodeRecord
+from covalent.wire.work import Environment
 from covalent_server.core.errors import UnknownDispatchError, UnknownNodeError
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow
@@ -56,6 +57,9 @@ _NODE = (
     node.c.error,
     node.c.failures,
     node.c.due_at,
+    node.c.preparing_at,
+    node.c.environment,
+    node.c.workdir,
     asset.c.size,
     asset.c.preview,
     select(_child.c.id)
@@ -213,6 +217,10 @@ def _node_record(row: AnyRow, spoken: Mapping[tuple[int, int], tuple[str, ...]])
         retry_at=row.due_at,
         child=row.child,
         printed=spoken.get((row.key, row.attempt), ()),
+        preparing_since=row.preparing_at if row.state == NodeState.PREPARING else None,
+        environment=None if row.environment is None else from_json(Environment, json.loads(row.environment)),
+        # One of an attempt before is of no interest once another has succeeded.
+        workdir=None if row.state == NodeState.COMPLETED else row.workdir,
     )
 
 

@@ -11,7 +11,7 @@ from covalent_server.db.engines import open_engine
 from covalent_server.errors import DataDirectoryError
 
 #: Every revision, oldest first; a test compares the list with the migrations' files.
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 
 State = Literal["absent", "older", "current", "newer"]
 

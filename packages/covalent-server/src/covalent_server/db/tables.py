@@ -157,12 +157,18 @@ node: Final = Table(
     Column("due_at", Float),
     #: What an equal task would be found by, where outputs may stand in for each other.
     Column("cache_key", String(64)),
+    #: When its environment began to be built for the latest attempt that needed that.
+    Column("preparing_at", Float),
+    #: The layer that its task ran in, as the JSON of a ``covalent.wire.work.Environment``.
+    Column("environment", Text),
+    #: The directory that its task, which failed, left behind.
+    Column("workdir", Text),
     UniqueConstraint("dispatch", "number"),
 )
 
 #: SQLite uses a partial index only where its condition stands in the statement to the letter.
 IS_READY: Final = text("node.state = 'READY'")
-IS_LEASED: Final = text("node.state in ('LEASED', 'RUNNING')")
+IS_LEASED: Final = text("node.state in ('LEASED', 'PREPARING', 'RUNNING')")
 #: Waits for something else than a worker. One index for both: every move of a node looks at each of them.
 IS_SUSPENDED: Final = text("node.state in ('DELAYED', 'DISPATCHING')")
 Index(
@@ -176,8 +182,8 @@ Index(
 Index(
     "ix_node_leased",
     node.c.worker,
-    sqlite_where=text("state in ('LEASED', 'RUNNING')"),
-    postgresql_where=text("state in ('LEASED', 'RUNNING')"),
+    sqlite_where=text("state in ('LEASED', 'PREPARING', 'RUNNING')"),
+    postgresql_where=text("state in ('LEASED', 'PREPARING', 'RUNNING')"),
 )
 
 Index(

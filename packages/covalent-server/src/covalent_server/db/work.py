@@ -6,14 +6,15 @@ import functools
 import json
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Text, bindparam, func, select, update
 
-from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
+from covalent.wire.codec import to_json
+from covalent.wire.work import Acknowledgement, Completion, Environment, LeaseKey, Outcome
 from covalent_server.core.decisions import ALONE_AFTER, Decision, NodeView, Policy, decide
-from covalent_server.core.events import Finished, Leased, LeaseEnd, LeaseEnded, PoolFailed, Started
+from covalent_server.core.events import Finished, Leased, LeaseEnd, LeaseEnded, PoolFailed, Preparing, Started
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, assets, caching
 from covalent_server.db.consequences import apply
@@ -25,6 +26,9 @@ from covalent_server.db.tables import IS_READY, dispatch, node, stream
 
 #: Characters of an error that are kept; workers keep to less.
 _MAX_ERROR: Final = 256 * 1024
+#: Characters of what is told of a layer, and of a directory's path, that are kept.
+_MAX_ENVIRONMENT: Final = 64 * 1024
+_MAX_PATH: Final = 4096
 #: The year 5000.
 _LATEST: Final = 95_617_584_000.0
 
@@ -55,6 +59,7 @@ class Report:
     streams: Sequence[StreamPiece] = ()
     completions: Sequence[Completion] = ()
     started: Sequence[LeaseKey] = ()
+    preparing: Sequence[LeaseKey] = ()
     released: Sequence[LeaseKey] = ()
 
 
@@ -92,6 +97,16 @@ class ReportOutcome:
 
 
 _ADD_PIECE = Prepared(insert_ignore(stream, "node", "attempt", "stream", "offset", "data"))
+_PREPARING = Prepared(update(node).where(node.c.key == bindparam("b_key")).values(preparing_at=bindparam("b_at")))
+#: An attempt that has no environment to tell of leaves what an earlier one told.
+_DESCRIBE = Prepared(
+    update(node)
+    .where(node.c.key == bindparam("b_key"))
+    .values(
+        environment=func.coalesce(bindparam("b_environment", type_=Text), node.c.environment),
+        workdir=bindparam("b_workdir"),
+    )
+)
 _STATES = Prepared(select(*STATE).where(Within(node.c.key, "keys")))
 _NODES = Prepared(
     select(*STATE, node.c.worker, node.c.cache_key, node.c.started_at)
@@ -132,7 +147,7 @@ def report(connection: Connection, incoming: Report, now: float) -> ReportOutcom
     """Take in all that a worker tells, then lease it what it wants."""
     outcome = ReportOutcome()
     assets.store(connection, incoming.owner, incoming.assets)
-    if incoming.started or incoming.completions or incoming.streams:
+    if incoming.started or incoming.completions or incoming.streams or incoming.preparing:
         rows = _rows(connection, incoming)
         if incoming.streams:
             _store_streams(connection, incoming, rows)
@@ -140,6 +155,8 @@ def report(connection: Connection, incoming: Report, now: float) -> ReportOutcom
         done = {(item.key.node, item.key.attempt) for item in incoming.completions}
         begun = [key for key in incoming.started if (key.node, key.attempt) not in done]
         _start(connection, begun, rows, now)
+        done.update((key.node, key.attempt) for key in begun)
+        _prepare(connection, [key for key in incoming.preparing if (key.node, key.attempt) not in done], rows, now)
         _complete(connection, incoming, rows, now, outcome)
     if incoming.released:
         keys = [(key.node, key.attempt) for key in incoming.released]
@@ -151,6 +168,7 @@ def report(connection: Connection, incoming: Report, now: float) -> ReportOutcom
 
 def _rows(connection: Connection, incoming: Report) -> dict[int, AnyRow]:
     keys = {key.node for key in incoming.started}
+    keys.update(key.node for key in incoming.preparing)
     keys.update(item.key.node for item in incoming.completions)
     keys.update(piece.key.node for piece in incoming.streams)
     rows = _NODES.one(connection, {"keys": many(connection, keys), "owner": incoming.owner})
@@ -181,6 +199,16 @@ def _start(connection: Connection, begun: Sequence[LeaseKey], rows: dict[int, An
     apply(connection, moves, now)
 
 
+def _prepare(connection: Connection, keys: Sequence[LeaseKey], rows: dict[int, AnyRow], now: float) -> None:
+    moves = [
+        decided(row, Preparing(attempt=key.attempt), worker=row.worker)
+        for key in keys
+        if (row := rows.get(key.node)) is not None
+    ]
+    apply(connection, moves, now)
+    _PREPARING.many(connection, [{"b_key": move.key, "b_at": now} for move in moves if move.moved])
+
+
 def _complete(
     connection: Connection,
     incoming: Report,
@@ -206,6 +234,31 @@ def _complete(
         moves.append(_completion_move(rows[item.key.node], item, before, decision, now))
     caching.remember(connection, incoming.owner, [(rows[move.key].cache_key, move) for move in moves])
     outcome.effects.include(apply(connection, moves, now))
+    told = zip(incoming.completions, outcome.acknowledgements, strict=True)
+    _describe(connection, [item for item, answer in told if answer is Acknowledgement.OK])
+
+
+def _describe(connection: Connection, taken: Sequence[Completion]) -> None:
+    """Keep what some completions tell besides how their tasks ended; most tell nothing."""
+    rows = [
+        {"b_key": item.key.node, "b_environment": _environment(item.environment), "b_workdir": _path(item.workdir)}
+        for item in taken
+        if item.environment is not None or item.workdir is not None
+    ]
+    _DESCRIBE.many(connection, rows)
+
+
+def _environment(told: Environment | None) -> str | None:
+    """What a worker tells of a layer as JSON; of a list without end the packages are left out."""
+    if told is None:
+        return None
+    text = json.dumps(to_json(told), sort_keys=True)
+    return text if len(text) <= _MAX_ENVIRONMENT else json.dumps(to_json(replace(told, resolved=())), sort_keys=True)
+
+
+def _path(told: str | None) -> str | None:
+    """A path that can be stored and shown."""
+    return told if told is not None and len(told) <= _MAX_PATH and told.isprintable() else None
 
 
 def _judge(before: NodeView, item: Completion, absent: Collection[str], policy: Policy, now: float) -> Decision:

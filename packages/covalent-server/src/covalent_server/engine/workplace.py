@@ -135,8 +135,7 @@ class Workplace:
         # Whoever waits for leases is not to wait longer than until lost ones are sent once more.
         redelivery = self._shared.ledger.redelivery(seat.worker, _named(poll))
         deadline = min(monotonic() + min(poll.wait, MAX_WAIT), redelivery)
-        told = report.completions or report.assets or report.streams or report.started or report.released
-        idle = not (told or leased)
+        idle = not (_tells(report) or leased)
         with self._present(seat), self._shared.bell.listen(("pool", seat.pool)) as event:
             # A worker that died may have left a poll that waits here: it must not take what others could run.
             while not idle or (report.want and self._is_seated(seat)):
@@ -207,6 +206,7 @@ class Workplace:
             streams=_pieces(poll, blobs, genuine),
             completions=[item for index, item in enumerate(poll.completions) if index not in forged],
             started=[key for key in poll.started if genuine(key)],
+            preparing=[key for key in poll.preparing if genuine(key)],
             released=[key for key in poll.released if genuine(key)],
         )
         return report, forged
@@ -267,8 +267,13 @@ def _named(poll: Poll) -> set[int]:
 
 def _only_listens(poll: Poll) -> bool:
     """Whether a worker wants nothing but to hear of leases that it is to drop."""
-    told = poll.completions or poll.assets or poll.streams or poll.started or poll.released
-    return bool(poll.wait and not poll.want and not told)
+    return bool(poll.wait and not poll.want and not _tells(poll))
+
+
+def _tells(message: Poll | rows.Report) -> bool:
+    """Whether there is anything in it to be written."""
+    begun = message.started or message.preparing
+    return bool(begun or message.completions or message.assets or message.streams or message.released)
 
 
 def _check_hello(hello: Hello) -> None:
