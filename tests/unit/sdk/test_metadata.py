@@ -240,7 +240,7 @@ def test_metadata_are_seen_in_the_graph_and_in_the_stored_json() -> None:
         "timeout": 5.0,
         "cache": True,
     }
-    assert plain["hooks"]["deps"] == {"bash": ["echo 1"]}
+    assert plain["hooks"]["deps"] == {"bash": ["echo 1"], "pip": []}
     assert (len(plain["hooks"]["call_before"]), len(plain["hooks"]["call_after"])) == (1, 2)
     said = json.loads(workflow.serialize_to_json())["attributes"]["metadata"]
     assert said == workflow.metadata
