@@ -17,7 +17,7 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
-from tests.components import COMPONENTS, required  # noqa: E402  (found through the line above)
+from tests.components import PYTHONS, required  # noqa: E402  (found through the line above)
 
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = required()
@@ -27,7 +27,7 @@ nox.options.sessions = ["lint", "types", "arch", "tests", "acceptance", "sdk_alo
 
 #: The version that runs the checks; the tests run on the others too.
 BASE = f"{sys.version_info.major}.{sys.version_info.minor}"
-OTHERS = [component for component in COMPONENTS if component.version != BASE]
+OTHERS = [component for component in PYTHONS if component.version != BASE]
 PACKAGES = ("covalent-sdk", "covalent-server")
 CHECKED = ("tests/unit", "tests/integration", "tests/conformance", "docs", "README.md")
 #: Most of these tests wait for processes: several files at a time, each as a whole.

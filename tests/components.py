@@ -51,13 +51,51 @@ class Python:
         yield from sorted(Path(directory).glob(f"cpython-{self.version}.*/bin/{self.name}"), reverse=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program of the system, which Debian's package manager installs for root."""
+
+    name: str
+    package: str
+    #: What is not checked without it.
+    skipped: str
+
+    @property
+    def install(self) -> tuple[str, ...]:
+        """The command that gets it, as root."""
+        return ("sh", "-c", f"apt-get update -q && apt-get install -y -q --no-install-recommends {self.package}")
+
+    def find(self) -> Path | None:
+        """Where it is; servers are not on everybody's path."""
+        found = shutil.which(self.name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+        return Path(found) if found else None
+
+
 #: One of the interpreters is the one that runs the checks, and is there for certain.
-COMPONENTS: Final = (Python(version="3.11"), Python(version="3.12"), Python(version="3.13"))
+PYTHONS: Final = (Python(version="3.11"), Python(version="3.12"), Python(version="3.13"))
+SSH: Final = tuple(
+    Program(name=name, package=package, skipped="tests/integration/files/test_rsync.py")
+    for name, package in (("rsync", "rsync"), ("ssh", "openssh-client"), ("sshd", "openssh-server"))
+)
+COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH)
 
 
 def required() -> bool:
     """Whether everything has to be there."""
     return os.environ.get("CI", "").lower() == "true"
+
+
+def found(component: Python | Program) -> Path:
+    """Where it is; the test that asks is skipped when this machine lacks it, unless everything has to be there."""
+    import pytest  # what lists the components needs no tests
+
+    path = component.find()
+    if path is None:
+        message = f"{component.name} is missing; get it: {' '.join(component.install)}"
+        if required():
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
 
 
 def main(arguments: list[str]) -> int:

@@ -15,24 +15,11 @@ import sysconfig
 from importlib.metadata import distribution
 from pathlib import Path
 
-import pytest
-
 import covalent
-from tests.components import COMPONENTS, Python, required
+from tests.components import PYTHONS
 
 OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
-OTHERS = [component for component in COMPONENTS if component.version != OWN_VERSION]
-
-
-def found(component: Python) -> Path:
-    """The interpreter; the test is skipped when this machine lacks it, unless everything has to be there."""
-    path = component.find()
-    if path is None:
-        message = f"{component.name} is missing; get it: {' '.join(component.install)}"
-        if required():
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
+OTHERS = [component for component in PYTHONS if component.version != OWN_VERSION]
 
 
 def environment(python: Path | str, directory: Path, *, sdk: bool) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.interpreters import OTHERS, OWN_VERSION, environment, found
+from tests.acceptance.interpreters import OTHERS, OWN_VERSION, environment
 from tests.acceptance.programs import Project
-from tests.components import Python
+from tests.components import Python, found
 
 _TWO_EXECUTORS = """
 @ct.electron

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import components
-from tests.components import Python
+from tests.components import Program, Python
 
 HERE = "{}.{}".format(*sys.version_info)
 
@@ -55,3 +55,19 @@ def test_a_missing_component_is_listed_and_fails_only_in_ci(
     monkeypatch.setenv("CI", ci)
     assert components.main([]) == code
     assert "python3.99: MISSING, so skipped: nox -s tests-3.99" in capsys.readouterr().out
+
+
+def test_a_program_that_only_root_has_on_the_path_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    program = Program(name="ldconfig", package="libc-bin", skipped="nothing")
+    assert program.find() in (Path("/usr/sbin/ldconfig"), None)  # None where there is no such program
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", "Skipped"), ("true", "Failed")])
+def test_a_test_that_needs_what_is_missing_is_skipped_and_fails_in_ci(
+    ci: str, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(BaseException, match=r"no-such-thing is missing; get it: sh -c apt-get .* nothing") as caught:
+        components.found(Program(name="no-such-thing", package="nothing", skipped="this"))
+    assert type(caught.value).__name__ == outcome

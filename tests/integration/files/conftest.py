@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import shutil
+import socket
+import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.components import SSH, found
+from tests.installation import wait_until
 
 
 class Site(ThreadingHTTPServer):
@@ -67,3 +77,62 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield server
         server.shutdown()
         thread.join()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What is reached by ssh: this very machine, through a server of its own."""
+
+    user: str
+    port: int
+    #: The private key that opens it, and the file by which it is known.
+    key: Path
+    known_hosts: Path
+
+    @property
+    def url(self) -> str:
+        return f"ssh://{self.user}@127.0.0.1:{self.port}"
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A real ssh server that runs as long as there are tests; whoever has the key is let in as who runs them."""
+    _, ssh, sshd = (found(component) for component in SSH)
+    directory = tmp_path_factory.mktemp("ssh")
+    for name in ("host", "key"):
+        subprocess.run(
+            [ssh.with_name("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True
+        )
+    shutil.copy(directory / "key.pub", directory / "authorized")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # the server wants it when it is root's, and only then
+    (directory / "configuration").write_text(
+        f"HostKey {directory}/host\nAuthorizedKeysFile {directory}/authorized\nPidFile none\n"
+        "StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+    )
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    for _ in range(10):  # another process may take the port before the server does
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        options = ("-D", "-e", "-f", f"{directory}/configuration", "-o", f"ListenAddress=127.0.0.1:{port}")
+        with (directory / "log").open("w") as log:
+            server = subprocess.Popen([sshd, *options], stderr=log)
+        wait_until(lambda server=server, port=port: server.poll() is not None or _greets(port), "the ssh server")
+        if server.poll() is None:
+            break
+    else:
+        pytest.fail(f"the ssh server does not start: {(directory / 'log').read_text()}")
+    kind, key, *_ = (directory / "host.pub").read_text().split()
+    (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
+    yield Machine(user=user, port=port, key=directory / "key", known_hosts=directory / "known_hosts")
+    server.terminate()
+    server.wait()
+
+
+def _greets(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False

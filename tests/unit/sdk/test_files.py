@@ -14,6 +14,7 @@ from covalent.errors import ArgumentsError, FileTransferError
 from covalent.fs_strategies.choice import fitting
 
 HTTP = ct.fs_strategies.HTTP
+Rsync = ct.fs_strategies.Rsync
 Shutil = ct.fs_strategies.Shutil
 
 
@@ -91,7 +92,7 @@ def test_what_is_shown_of_a_transfer_has_no_signature() -> None:
 
 
 def test_the_strategy_follows_from_the_addresses() -> None:
-    for address, strategy in (("a", Shutil), ("file:///a", Shutil), ("HTTP://h/a", HTTP), ("https://h/a", HTTP)):
+    for address, strategy in (("a", Shutil), ("file:///a", Shutil), ("HTTP://h/a", HTTP), ("ssh://h/a", Rsync)):
         assert type(fitting(ct.fs.File(address), ct.fs.File("b"))) is strategy
         assert type(fitting(ct.fs.File("b"), ct.fs.File(address))) is strategy
 
@@ -125,6 +126,15 @@ def test_an_address_has_no_local_path() -> None:
         (lambda: ct.fs.FileTransfer(3, "b"), "from_file takes a path, an address, a ct.fs.File or a ct.fs.Folder"),  # type: ignore[arg-type]
         (lambda: ct.fs.FileTransfer("a", "b", strategy=Shutil), "strategy takes an object such as ct.fs_strategies"),  # type: ignore[arg-type]
         (lambda: ct.fs.FileTransfer("http://h/a", "ftp://h/b"), "has two remote ends; fetch the file with one"),
+        (lambda: ct.fs.FileTransfer(ct.fs.Folder("http://h/a"), "b"), "HTTP transfers files, not folders such as http"),
+        (lambda: ct.fs.FileTransfer("ftp://h/a", "b", strategy=HTTP()), "HTTP takes addresses that begin with http"),
+        (lambda: ct.fs.FileTransfer("ftp://h/a", "b", strategy=Shutil()), "Shutil copies between directories of one"),
+        (lambda: ct.fs.TransferFromRemote("/a", strategy=Rsync()), "rsync does not know where /a is: write ssh://host"),
+        (lambda: ct.fs.TransferFromRemote("s3://h/a", strategy=Rsync(host="h")), "does not know where s3://h/a is"),
+        (lambda: ct.fs.TransferFromRemote("/a", strategy=Rsync(host="-oX=y")), "-oX=y:/a is no user, host and path"),
+        (lambda: ct.fs.TransferFromRemote("ssh://-o@h/a"), "-o@h:/a is no user, host and path for rsync"),
+        (lambda: ct.fs.TransferFromRemote("ssh://h"), "is no user, host and path for rsync"),
+        (lambda: ct.fs.FileTransfer("ssh://h/a", "ssh://h/b", strategy=Rsync()), "rsync cannot copy from ssh://h/a to"),
         (lambda: _electron("a.csv"), r"files takes transfers such as ct.fs.TransferFromRemote\('a.csv'"),
         (lambda: _electron([3]), r"files takes ct.fs.FileTransfer\(...\)s, not 3"),
         (lambda: _lattice(["a"]), "takes no files: give them to the electrons that read or write them"),
@@ -317,7 +327,7 @@ def test_a_strategy_may_return_what_is_to_be_called(here: Path) -> None:
         (ct.fs.FileTransfer("folder", "b"), "/folder is a folder; write ct.fs.Folder"),
         (ct.fs.FileTransfer(ct.fs.Folder("file"), "b"), "/file is a file; write ct.fs.File"),
         (ct.fs.FileTransfer("file", "folder"), "/folder is a folder; name the file in it: .*/folder/file"),
-        (ct.fs.FileTransfer("x://a", "y://b", strategy=HTTP()), "HTTP cannot copy from x://a to y://b"),
+        (ct.fs.FileTransfer("http://a", "http://b", strategy=HTTP()), "HTTP cannot copy from http://a to http://b"),
     ],
 )
 def test_a_transfer_that_cannot_be_made_says_why(here: Path, transfer: Any, message: str) -> None:

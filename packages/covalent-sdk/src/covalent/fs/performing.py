@@ -90,6 +90,8 @@ def _transfer(transfer: FileTransfer, source: File, target: File) -> None:
         _done(copy(source, type(target)(staged)))
         if not staged.exists():
             raise FileTransferError(f"the strategy {strategy!r} gave no error, and wrote nothing to {staged}")
+        if staged.is_dir() is not target.is_dir:
+            raise FileTransferError(f"{source} is a folder; write ct.fs.Folder({str(source)!r})")
         _take_place(staged, final)
 
 

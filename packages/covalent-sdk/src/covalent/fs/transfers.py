@@ -47,6 +47,7 @@ class FileTransfer:
                 "your own is a subclass of ct.fs_strategies.FileTransferStrategy"
             )
         self.strategy: FileTransferStrategy = strategy or fitting(self.from_file, self.to_file)
+        self.strategy.check(self.from_file, self.to_file)
 
     def _check_ends(self) -> None:
         if self.order is Order.BEFORE and self.from_file.filepath is None:

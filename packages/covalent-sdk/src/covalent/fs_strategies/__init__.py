@@ -7,7 +7,8 @@ Your own subclass :class:`FileTransferStrategy`.
 from __future__ import annotations
 
 from covalent.fs_strategies.local import Shutil
+from covalent.fs_strategies.rsync import Rsync
 from covalent.fs_strategies.strategy import FileTransferStrategy
 from covalent.fs_strategies.web import HTTP
 
-__all__ = ["HTTP", "FileTransferStrategy", "Shutil"]
+__all__ = ["HTTP", "FileTransferStrategy", "Rsync", "Shutil"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from covalent.fs_strategies.local import Shutil
+from covalent.fs_strategies.rsync import Rsync
 from covalent.fs_strategies.strategy import End, FileTransferStrategy
 from covalent.fs_strategies.web import HTTP
 
@@ -20,4 +21,6 @@ def fitting(from_file: End, to_file: End) -> FileTransferStrategy:
     (scheme,) = schemes
     if scheme in {"http", "https"}:
         return HTTP()
+    if scheme == "ssh":
+        return Rsync()
     raise ValueError(f"no strategy reads or writes {scheme}://; name one: strategy=ct.fs_strategies.…")

@@ -38,6 +38,9 @@ class FileTransferStrategy(ABC):
     folder exists already, and is empty.
     """
 
+    def check(self, from_file: Any, to_file: Any) -> None:  # noqa: B027 - who has nothing to refuse leaves it out
+        """Raise ValueError, when a transfer is declared, for ends that this strategy cannot serve."""
+
     @abstractmethod
     def upload(self, from_file: Any, to_file: Any) -> Any:
         """Copy a local file or folder to a remote place."""

@@ -34,6 +34,14 @@ class HTTP(FileTransferStrategy):
         self.headers = dict(headers or {})
         self.timeout = timeout
 
+    def check(self, from_file: End, to_file: End) -> None:
+        """Refuse folders, of which HTTP knows nothing, and addresses of other kinds."""
+        for end in (from_file, to_file):
+            if end.is_dir:
+                raise ValueError(f"HTTP transfers files, not folders such as {end}; pack the folder into an archive")
+            if end.scheme not in {"file", "http", "https"}:
+                raise ValueError(f"HTTP takes addresses that begin with http:// or https://, not {end}")
+
     def download(self, from_file: End, to_file: End) -> None:
         """Fetch a file; FileTransferError unless all of it came."""
         with self._answer(from_file) as answer, to_file.path.open("wb") as file:
