@@ -130,6 +130,9 @@ VIOLATIONS: dict[str, list[Plant]] = {
     "http-alone-speaks-urllib3": [
         Plant(module="covalent/config.py", lines="import urllib3", reported=("covalent.config",)),
     ],
+    "stores-alone-speak-fsspec": [
+        Plant(module="covalent/fs_strategies/web.py", lines="import fsspec", reported=("covalent.fs_strategies.web",)),
+    ],
     "runner-is-thin": [
         Plant(
             module="covalent/worker/runner/execution.py",

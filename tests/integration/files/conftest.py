@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,6 +78,33 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield server
         server.shutdown()
         thread.join()
+
+
+_STORE = """
+import boto3
+from moto.server import ThreadedMotoServer
+
+server = ThreadedMotoServer("127.0.0.1", 0)
+server.start()
+port = server.get_host_and_port()[1]
+keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", **keys).create_bucket(Bucket="bucket")
+print(port, flush=True)
+input()
+"""
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[str]:
+    """The address of a store that speaks as Amazon's S3 does, in a process of its own; it has a ``bucket``."""
+    command = [sys.executable, "-W", "ignore", "-c", _STORE]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdout is not None
+        port = int(next(line for line in server.stdout if line.strip().isdecimal()))  # it says more than that
+        yield f"http://127.0.0.1:{port}"
+        server.communicate("\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,9 @@ from covalent.errors import ArgumentsError, FileTransferError
 from covalent.fs_strategies.choice import fitting
 
 HTTP = ct.fs_strategies.HTTP
+Fsspec = ct.fs_strategies.Fsspec
 Rsync = ct.fs_strategies.Rsync
+S3 = ct.fs_strategies.S3
 Shutil = ct.fs_strategies.Shutil
 
 
@@ -92,9 +94,40 @@ def test_what_is_shown_of_a_transfer_has_no_signature() -> None:
 
 
 def test_the_strategy_follows_from_the_addresses() -> None:
-    for address, strategy in (("a", Shutil), ("file:///a", Shutil), ("HTTP://h/a", HTTP), ("ssh://h/a", Rsync)):
+    for address, strategy in (
+        ("a", Shutil),
+        ("file:///a", Shutil),
+        ("HTTP://h/a", HTTP),
+        ("ssh://h/a", Rsync),
+        ("s3://b/a", Fsspec),
+    ):
         assert type(fitting(ct.fs.File(address), ct.fs.File("b"))) is strategy
         assert type(fitting(ct.fs.File("b"), ct.fs.File(address))) is strategy
+
+
+@pytest.mark.parametrize(
+    ("make", "shown"),
+    [
+        (lambda: ct.fs_strategies.Blob("me", "hidden", "us"), r"Blob\(client_secret=\.\.\.\)"),
+        (lambda: Fsspec(account_key="hidden"), r"Fsspec\(account_key=\.\.\.\)"),
+    ],
+)
+def test_who_hands_over_a_secret_is_told_where_it_is_going_to_be(make: Any, shown: str) -> None:
+    with pytest.warns(UserWarning, match=rf"{shown} is stored with the workflow, .* in the environment") as caught:
+        made = make()
+    assert caught[0].filename == __file__
+    assert "hidden" not in repr(made)
+
+
+def test_stores_are_opened_with_what_was_said_and_no_more() -> None:
+    assert S3("~/keys", endpoint_url="http://h").options == {
+        "profile": None,
+        "endpoint_url": "http://h",
+        "client_kwargs": None,
+    }
+    assert ct.fs_strategies.GCloud("key.json", "lab").options == {"token": "key.json", "project": "lab"}
+    assert ct.fs_strategies.Blob(account_name="lab").options["account_name"] == "lab"
+    assert ct.fs.File("abfs://container@account.dfs.core.windows.net/a").is_remote
 
 
 def test_paths_are_written_in_many_ways(here: Path) -> None:
@@ -135,6 +168,11 @@ def test_an_address_has_no_local_path() -> None:
         (lambda: ct.fs.TransferFromRemote("ssh://-o@h/a"), "-o@h:/a is no user, host and path for rsync"),
         (lambda: ct.fs.TransferFromRemote("ssh://h"), "is no user, host and path for rsync"),
         (lambda: ct.fs.FileTransfer("ssh://h/a", "ssh://h/b", strategy=Rsync()), "rsync cannot copy from ssh://h/a to"),
+        (lambda: ct.fs.FileTransfer("s3://b/a", "s3://b/c", strategy=S3()), "S3 copies between a path and an address"),
+        (
+            lambda: ct.fs.TransferFromRemote("gs://b/a", strategy=S3()),
+            "S3 takes addresses that begin with s3:// or s3a",
+        ),
         (lambda: _electron("a.csv"), r"files takes transfers such as ct.fs.TransferFromRemote\('a.csv'"),
         (lambda: _electron([3]), r"files takes ct.fs.FileTransfer\(...\)s, not 3"),
         (lambda: _lattice(["a"]), "takes no files: give them to the electrons that read or write them"),

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 LOCAL: Final = "file"
+#: Schemes in which what stands before an ``@`` is a token or a key.
+_WITHOUT_USERS: Final = frozenset({"http", "https", "s3", "s3a"})
 
 
 class File:
@@ -82,7 +84,7 @@ def _check(given: str, kind: str) -> None:
             f"{given!r} is a file on {parts.netloc}; a path has three slashes, file:///{parts.netloc}{parts.path}, "
             f"and another machine is reached by ssh://{parts.netloc}{parts.path}"
         )
-    if parts.password is not None or (parts.username and parts.scheme.lower() not in {"ssh", "sftp"}):
+    if parts.password is not None or (parts.username and parts.scheme.lower() in _WITHOUT_USERS):
         shown = given.replace(parts.netloc, parts.netloc.rpartition("@")[2], 1)
         raise ValueError(
             f"the address {shown} came with a user's name or password, and addresses are shown to whoever looks at the "

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from covalent.fs_strategies.local import Shutil
 from covalent.fs_strategies.rsync import Rsync
+from covalent.fs_strategies.stores import S3, Blob, Fsspec, GCloud
 from covalent.fs_strategies.strategy import FileTransferStrategy
 from covalent.fs_strategies.web import HTTP
 
-__all__ = ["HTTP", "FileTransferStrategy", "Rsync", "Shutil"]
+__all__ = ["HTTP", "S3", "Blob", "FileTransferStrategy", "Fsspec", "GCloud", "Rsync", "Shutil"]

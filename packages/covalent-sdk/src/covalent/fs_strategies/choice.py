@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from covalent.fs_strategies.local import Shutil
 from covalent.fs_strategies.rsync import Rsync
+from covalent.fs_strategies.stores import Fsspec
 from covalent.fs_strategies.strategy import End, FileTransferStrategy
 from covalent.fs_strategies.web import HTTP
 
@@ -23,4 +24,4 @@ def fitting(from_file: End, to_file: End) -> FileTransferStrategy:
         return HTTP()
     if scheme == "ssh":
         return Rsync()
-    raise ValueError(f"no strategy reads or writes {scheme}://; name one: strategy=ct.fs_strategies.…")
+    return Fsspec()
