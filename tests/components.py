@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +87,19 @@ def required() -> bool:
 
 def found(component: Python | Program) -> Path:
     """Where it is; the test that asks is skipped when this machine lacks it, unless everything has to be there."""
-    import pytest  # what lists the components needs no tests
-
     path = component.find()
     if path is None:
-        message = f"{component.name} is missing; get it: {' '.join(component.install)}"
-        if required():
-            pytest.fail(message)
-        pytest.skip(message)
+        lacking(f"{component.name} is missing; get it: {' '.join(component.install)}")
     return path
+
+
+def lacking(what: str) -> NoReturn:
+    """Skip the test for what this machine lacks, unless everything has to be there."""
+    import pytest  # what lists the components needs no tests
+
+    if required():
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 def main(arguments: list[str]) -> int:

@@ -12,26 +12,40 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 
 import covalent
-from tests.components import PYTHONS
+from tests.components import PYTHONS, lacking
 
 OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 OTHERS = [component for component in PYTHONS if component.version != OWN_VERSION]
 
 
-def environment(python: Path | str, directory: Path, *, sdk: bool) -> str:
-    """A new environment of a Python, with the SDK or with nothing at all; the path of its interpreter."""
+def environment(python: Path | str, directory: Path, *, sdk: bool, wheels: Sequence[str] = ()) -> str:
+    """A new environment of a Python, with the SDK or with nothing at all; the path of its interpreter.
+
+    ``wheels`` are installed by pip, which needs an index of packages; without one the test is skipped.
+    """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COVERAGE"))}
-    subprocess.run([python, "-m", "venv", "--without-pip", directory], check=True, env=environ)
+    bare = [] if wheels else ["--without-pip"]
+    subprocess.run([python, "-m", "venv", *bare, directory], check=True, env=environ)
+    if wheels:
+        _install(directory / "bin" / "python", wheels, environ)
     if sdk:
         (packages,) = directory.glob("lib/python*/site-packages")
         # A plain path would not do: what is installed there in editable form is found through its own .pth files.
         line = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
         (packages / "sdk.pth").write_text(line)
     return str(directory / "bin" / "python")
+
+
+def _install(python: Path, names: Sequence[str], environ: Mapping[str, str]) -> None:
+    command = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--only-binary", ":all:", *names]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lacking(f"pip cannot install {', '.join(names)}: an index of packages is needed\n{done.stderr}")
 
 
 def with_the_sdk_alone(directory: Path, *more: str) -> str:

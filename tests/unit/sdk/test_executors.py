@@ -12,7 +12,7 @@ import pytest
 
 import covalent as ct
 from covalent import executors
-from covalent.errors import GraphError, WireError
+from covalent.errors import WireError
 from covalent.executors import KINDS, NamedExecutor
 from covalent.executors.declared import DeclaredExecutor
 from tests.unit.sdk.evaluation import graph_of
@@ -161,54 +161,3 @@ def test_an_executor_that_there_is_not_is_told_how_to_be_given() -> None:
         ct.executor.AWSBatchExecutor  # noqa: B018 - what is shown
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         ct.executor.nothing  # noqa: B018 - as above
-
-
-# -- conda
-
-
-def _environment(home: Path) -> Path:
-    python = home / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.touch()
-    return python
-
-
-@pytest.mark.parametrize(
-    ("environ", "home"),
-    [
-        ({"CONDA_EXE": "conda/bin/conda"}, "conda/envs/chem"),
-        ({"CONDA_PREFIX": "conda"}, "conda/envs/chem"),
-        ({"CONDA_PREFIX": "conda/envs/other"}, "conda/envs/chem"),
-        ({"MAMBA_ROOT_PREFIX": "mamba", "CONDA_PREFIX": "conda"}, "mamba/envs/chem"),
-    ],
-)
-def test_a_conda_environment_is_found_by_its_name(
-    environ: dict[str, str], home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for variable in ("CONDA_EXE", "CONDA_PREFIX", "MAMBA_ROOT_PREFIX"):
-        monkeypatch.delenv(variable, raising=False)
-    for variable, place in environ.items():
-        monkeypatch.setenv(variable, str(tmp_path / place))
-    python = _environment(tmp_path / home)
-    assert executors.resolve("local", {"conda_env": "chem"})["python"] == str(python)
-    assert executors.resolve("local", {"conda_env": str(tmp_path / home)})["python"] == str(python)
-    other = _environment(tmp_path / "other")
-    assert executors.resolve("local", {"conda_env": "chem", "python": str(other)})["python"] == str(other)
-
-
-def test_the_base_environment_is_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    python = _environment(tmp_path / "conda")
-    monkeypatch.setenv("CONDA_EXE", str(tmp_path / "conda" / "bin" / "conda"))
-    assert executors.resolve("local", {"conda_env": "base"})["python"] == str(python)
-
-
-def test_a_conda_environment_that_is_not_there_says_where_it_was_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for variable in ("CONDA_EXE", "CONDA_PREFIX", "MAMBA_ROOT_PREFIX"):
-        monkeypatch.delenv(variable, raising=False)
-    with pytest.raises(GraphError, match="no such environment, and neither CONDA_EXE nor CONDA_PREFIX tells"):
-        executors.resolve("local", {"conda_env": "chem"})
-    monkeypatch.setenv("CONDA_PREFIX", str(tmp_path))
-    with pytest.raises(GraphError, match=rf"no such environment, not at {tmp_path}/envs/chem; .*python="):
-        executors.resolve("local", {"conda_env": "chem"})

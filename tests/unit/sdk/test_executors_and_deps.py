@@ -49,28 +49,6 @@ def test_another_program_called_python_beside_an_interpreter_is_another(tmp_path
     assert _resolved(directory / "python3.11") == str(directory / "python3.11")
 
 
-def test_an_interpreter_may_be_named_by_the_home_directory_or_by_the_path_of_programs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    directory = _interpreters(tmp_path / "bin", "python3.9")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", str(directory))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "python3.9").mkdir()  # what stands beside the script does not matter
-    assert _resolved("~/bin/python3.9") == str(directory / "python3.9")
-    assert _resolved("python3.9") == str(directory / "python3.9")
-    with pytest.raises(GraphError, match=r"'python3\.8'.*no such program is on the PATH"):
-        _resolved("python3.8")
-
-
-def test_a_virtual_environments_directory_is_no_interpreter(tmp_path: Path) -> None:
-    directory = _interpreters(tmp_path / "venv" / "bin", "python")
-    with pytest.raises(GraphError, match=f"is a directory; did you mean '{directory}/python'"):
-        _resolved(tmp_path / "venv")
-    with pytest.raises(GraphError, match="is a directory; give the path"):
-        _resolved(tmp_path)
-
-
 def test_a_process_that_does_not_know_its_interpreter_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "")
     with pytest.raises(GraphError, match="LocalExecutor"):
