@@ -21,6 +21,8 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "DepsBash": ("commands", "to_dict", "from_dict"),
     "DepsCall": ("func", "args", "kwargs", "retval_keyword", "to_dict", "from_dict"),
     "DepsModule": ("module_name", "to_dict", "from_dict"),
+    "File": ("filepath", "path", "name", "scheme", "is_remote", "read_bytes", "read_text", "save"),
+    "Folder": ("filepath", "path", "name", "scheme", "is_remote", "save"),
     "Lattice": (
         "workflow_function", "metadata", "executor", "build_graph", "transport_graph", "draw", "serialize_to_json",
         "deserialize_from_json", "dispatch", "dispatch_sync", "__call__",

@@ -15,6 +15,8 @@ _PUBLIC = {
     "DepsBash": ("covalent.deps", "DepsBash"),
     "DepsCall": ("covalent.deps", "DepsCall"),
     "DepsModule": ("covalent.deps", "DepsModule"),
+    "File": ("covalent.fs", "File"),
+    "Folder": ("covalent.fs", "Folder"),
     "Lattice": ("covalent.lattice", "Lattice"),
     "Result": ("covalent.result", "Result"),
     "Status": ("covalent.status", "Status"),

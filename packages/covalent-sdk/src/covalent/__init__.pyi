@@ -24,6 +24,8 @@ from covalent.deps import DepsCall as DepsCall
 from covalent.deps import DepsModule as DepsModule
 from covalent.electron import electron as electron
 from covalent.electron import wait as wait
+from covalent.fs import File as File
+from covalent.fs import Folder as Folder
 from covalent.graph import TransportGraph as TransportGraph
 from covalent.lattice import Lattice as Lattice
 from covalent.lattice import lattice as lattice

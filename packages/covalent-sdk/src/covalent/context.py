@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -46,6 +47,8 @@ class _Process:
     context = Context()
     #: What its hooks keep for each other.
     kept: dict[str, Any] = {}  # noqa: RUF012 - a new one for each task
+    #: While it writes what a task gave: whether files are stored, and the directories whose files are in any case.
+    gives: tuple[bool, tuple[str, ...]] | None = None
     #: Whether it opens what a task needs, which imports the user's modules.
     opens = False
 
@@ -82,12 +85,50 @@ def kept() -> dict[str, Any]:
 
 
 def temporary() -> Path:
-    """A directory for what is of no use any more when the task is over; made when it is first asked for."""
+    """A directory for what is of no use any more when the task is over; outside of tasks, when the process is."""
     if _Process.context.temporary is None:
-        raise RuntimeError("there is a task's temporary directory in tasks only")
+        return _temporary_of_the_process()
     directory = Path(_Process.context.temporary)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return directory
+
+
+@functools.cache
+def _temporary_of_the_process() -> Path:
+    import atexit  # noqa: PLC0415 - few processes need it
+    import shutil  # noqa: PLC0415 - as above
+    import tempfile  # noqa: PLC0415 - as above
+
+    directory = tempfile.mkdtemp(prefix="covalent-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)
+
+
+@contextlib.contextmanager
+def giving(*, stores: bool, directory: str | None = None) -> Iterator[None]:
+    """While a task's value is written; ``stores`` says whether files in it are stored, ``directory`` is the task's own.
+
+    What is in the task's own directory, or in its temporary one, is stored in any case: it would not be found there.
+    """
+    passing = tuple(f"{os.path.realpath(path)}/" for path in (directory, _Process.context.temporary) if path)
+    before, _Process.gives = _Process.gives, (stores, passing)
+    try:
+        yield
+    finally:
+        _Process.gives = before
+
+
+def is_stored(path: str, wanted: bool | None) -> bool:  # noqa: FBT001 - three answers
+    """Whether a file travels as what is in it, and not as its path; ``wanted`` is what it says itself."""
+    if _Process.gives is None:
+        return bool(wanted)
+    stores, passing = _Process.gives
+    return (stores if wanted is None else wanted) or f"{os.path.realpath(path)}/".startswith(passing)
+
+
+def is_giving() -> bool:
+    """Whether a task's value is being written, so that paths in it are read somewhere else."""
+    return _Process.gives is not None
 
 
 @contextlib.contextmanager

@@ -36,6 +36,8 @@ class DeclaredExecutor:
     time_limit: float | None = None
     #: How many failed attempts are followed by another, where neither the electron nor the lattice says ``retries``.
     retries: int | None = None
+    #: Whether a ``ct.File`` or ``ct.Folder`` that a task returns is stored; False leaves it where it is.
+    store_files: bool | None = None
     #: The conda environment to run tasks in, by name or directory.
     conda_env: Text | None = None
     log_stdout: Text | None = None

@@ -124,7 +124,8 @@ class _Run:
         value = hooks.settled(function(*args, **(kwargs | injected)))
         hooks.after(around, node.name, self._opened)
         try:
-            return TransportableObject(value)
+            with context.giving(stores=node.metadata.executor_data.get("store_files") is not False):
+                return TransportableObject(value)
         except TransportError as error:
             raise unserialisable("its value", error) from None
 

@@ -20,7 +20,7 @@ from covalent.wire import container
 from covalent.wire.codec import loads
 from covalent.wire.container import Buffer, Header
 
-__all__ = ["HeaderView", "Origins", "TransportableObject", "load"]
+__all__ = ["HeaderView", "Origins", "TransportableObject", "beside", "load"]
 
 
 class HeaderView(Mapping[str, Any]):
@@ -239,6 +239,13 @@ class TransportableObject:
     def deserialize_dict(items: Mapping[Any, Any]) -> dict[Any, Any]:
         """A dict with all objects in it opened, those in nested lists and dicts too."""
         return {key: _open_nested(item) for key, item in items.items()}
+
+
+def beside(buffer: Buffer) -> Any:
+    """What a ``__reduce_ex__`` gives for a large buffer: it lies beside the pickle, and is not copied into it."""
+    import pickle  # noqa: PLC0415 - as cloudpickle
+
+    return pickle.PickleBuffer(buffer)
 
 
 def load(data: Buffer, *, zero_copy: bool = False) -> Any:

@@ -158,6 +158,7 @@ class Intake:
             inline=tuple(blobs),
             files=files,
             directory=f"{bind.directory}/{lease.dispatch_id}/node_{lease.node_id}" if unique else None,
+            store_files=lease.executor_data.get("store_files") is not False,
             dispatch_id=lease.dispatch_id,
             node_id=lease.node_id,
             attempt=lease.key.attempt,

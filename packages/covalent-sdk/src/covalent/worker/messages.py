@@ -67,6 +67,8 @@ class Task:
     files: dict[str, str] = field(default_factory=dict)
     #: The task's own directory.
     directory: str | None = None
+    #: Whether files that it returns are stored.
+    store_files: bool = True
     #: What the task may know of its own run.
     dispatch_id: str | None = None
     node_id: int | None = None

@@ -129,7 +129,8 @@ class Runner:
             with context.entered(here):
                 value = execution.run(task, assets, self._functions)
                 write = writing.sublattice if task.kind is Kind.SUBLATTICE else writing.value
-                return _End(written=write(value, self._cache))
+                with context.giving(stores=task.store_files, directory=task.directory):
+                    return _End(written=write(value, self._cache))
         except BaseException as error:  # noqa: BLE001  the boundary to the user's code: sys.exit fails the task alone
             return _End(error=failures.describe(error))
 

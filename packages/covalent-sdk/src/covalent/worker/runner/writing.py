@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
+from covalent.errors import FileTransferError
 from covalent.transportable import TransportableObject
 from covalent.wire import INLINE_ASSET_BYTES, INLINE_MESSAGE_BYTES, container
 from covalent.wire.codec import dumps
@@ -45,6 +46,8 @@ def value(given: Any, directory: Path) -> Written:
     """A value; raises TaskFailedError, naming the reason, when it cannot be written."""
     try:
         output = TransportableObject(given, copy_buffers=False)
+    except FileTransferError:
+        raise  # it says itself what is to be done
     except Exception as error:
         kind = f"{type(given).__module__}.{type(given).__qualname__}"
         cause = error.__cause__ or error
