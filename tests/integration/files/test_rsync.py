@@ -8,7 +8,7 @@ import pytest
 
 import covalent as ct
 from covalent.errors import FileTransferError
-from tests.integration.files.conftest import Machine
+from tests.file_servers import Machine
 
 Rsync = ct.fs_strategies.Rsync
 

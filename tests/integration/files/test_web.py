@@ -10,7 +10,7 @@ import pytest
 
 import covalent as ct
 from covalent.errors import FileTransferError
-from tests.integration.files.conftest import Site
+from tests.file_servers import Site
 
 HTTP = ct.fs_strategies.HTTP
 
