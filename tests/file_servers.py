@@ -40,11 +40,16 @@ class _Visit(BaseHTTPRequestHandler):
     server: Site
 
     def do_GET(self) -> None:
-        """A file; a name that is a number is an answer with that status; ``cut`` ends too early."""
+        """A file; a number is answered with that status, ``cut`` ends too early, ``moved?address`` leads there."""
         self.server.headers = dict(self.headers)
         name = self.path.partition("?")[0].strip("/")
         if name.isdecimal():
             self.send_error(int(name))
+        elif name == "moved":
+            self.send_response(302)
+            self.send_header("Location", self.path.partition("?")[2])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         elif name == "cut":
             self.send_response(200)
             self.send_header("Content-Length", "1000")

@@ -12,7 +12,7 @@ from tests.file_servers import Machine, Site, object_store, ssh_machine, web_sit
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A web server that runs as long as the test."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
     with web_site() as server:
         yield server
 

@@ -29,6 +29,15 @@ def test_a_file_is_stored(site: Site, tmp_path: Path) -> None:
         assert site.files["b"] == content
 
 
+def test_what_is_said_to_one_server_is_not_said_to_another(site: Site, tmp_path: Path) -> None:
+    site.files["a.csv"] = b"1,2"
+    strategy = HTTP(headers={"Authorization": "Bearer me"})
+    for place, told in (("", "Bearer me"), (site.url.replace("127.0.0.1", "localhost"), None)):
+        strategy.download(ct.fs.File(f"{site.url}/moved?{place}/a.csv"), ct.fs.File(tmp_path / "a"))
+        assert (tmp_path / "a").read_bytes() == b"1,2"
+        assert site.headers.get("Authorization") == told
+
+
 def test_a_large_file_is_never_in_memory(site: Site, tmp_path: Path) -> None:
     size = 64 << 20
     site.files["large"] = bytes(size)

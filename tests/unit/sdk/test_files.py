@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import covalent as ct
-from covalent.errors import ArgumentsError, FileTransferError
+from covalent.errors import ArgumentsError, FileTransferError, GraphError
 from covalent.fs_strategies.choice import fitting
 
 HTTP = ct.fs_strategies.HTTP
@@ -223,6 +223,19 @@ def test_files_are_not_to_be_given_twice(args: list[str], kwargs: dict[str, str]
 
     with pytest.raises(ArgumentsError, match=r"files=\[...\] of the electron hands over 'files': leave it out"):
         ct.lattice(lambda: work(*args, **kwargs)).build_graph()
+
+
+def test_a_sublattice_is_told_its_files_and_has_none_after_it(here: Path) -> None:
+    (here / "a").write_text("1")
+    length = ct.electron(len)
+
+    @ct.lattice
+    def inner(files: Any) -> Any:
+        return length(Path(files[0][1]).read_text())
+
+    assert alone(ct.electron(inner, files=ct.fs.TransferFromRemote("a"))) == 1
+    with pytest.raises(GraphError, match=r"the sublattice inner has transfers after it, .* give those transfers"):
+        alone(ct.electron(inner, files=ct.fs.TransferToRemote("b")))
 
 
 def test_the_files_come_before_other_calls_and_go_after_them(here: Path) -> None:

@@ -110,7 +110,7 @@ def giving(*, stores: bool, directory: str | None = None) -> Iterator[None]:
 
     What is in the task's own directory, or in its temporary one, is stored in any case: it would not be found there.
     """
-    passing = tuple(f"{os.path.realpath(path)}/" for path in (directory, _Process.context.temporary) if path)
+    passing = tuple(path for path in (directory, _Process.context.temporary) if path)
     before, _Process.gives = _Process.gives, (stores, passing)
     try:
         yield
@@ -123,7 +123,9 @@ def is_stored(path: str, wanted: bool | None) -> bool:  # noqa: FBT001 - three a
     if _Process.gives is None:
         return bool(wanted)
     stores, passing = _Process.gives
-    return (stores if wanted is None else wanted) or f"{os.path.realpath(path)}/".startswith(passing)
+    if stores if wanted is None else wanted:
+        return True
+    return f"{os.path.realpath(path)}/".startswith(tuple(f"{os.path.realpath(place)}/" for place in passing))
 
 
 def is_giving() -> bool:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypedDict
 from covalent.deps import FILES
 from covalent.electron.assets import Assets
 from covalent.electron.bound import BoundElectron, Step
-from covalent.electron.files import compiled
+from covalent.electron.files import check_sublattice, compiled
 from covalent.electron.metadata import NO_OPTIONS, Defaults, Resolution
 from covalent.electron.parameters import Parameters
 from covalent.electron.recording import Sublattice, Task
@@ -218,6 +218,7 @@ class Build:
 
     def _sublattice(self, task: Task, lattice: Sublattice) -> _Known:
         # The electron's options are for the task that builds it; the lattice's defaults are for what is in it.
+        check_sublattice(task.options, task.name)
         defaults = self._defaults
         filled = replace(defaults, options=Options(executor=task.options.executor).filled(defaults.options))
         nested = lattice.as_sublattice(filled)

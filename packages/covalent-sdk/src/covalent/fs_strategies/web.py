@@ -24,10 +24,22 @@ _HELP: Final[Mapping[int, str]] = {
 _SERVERS: Final = "the trouble is the server's: let the electron try again later with retries="
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirections; what was said to one server is not said to another, for it may be who one is."""
+
+    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: Any) -> Any:
+        new = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if new is not None and (new.type, new.host) == (req.type, req.host):
+            for name, value in req.unredirected_hdrs.items():
+                new.add_unredirected_header(name, value)
+        return new
+
+
 class HTTP(FileTransferStrategy):
     """Fetches ``http://`` and ``https://`` addresses with GET, and stores at them with PUT.
 
-    ``headers`` are sent along; ``timeout`` is how many seconds the server may be silent.
+    ``headers`` are sent along, but not to another server that the first one redirects to; ``timeout`` is how many
+    seconds the server may be silent.
     """
 
     def __init__(self, headers: Mapping[str, Any] | None = None, timeout: float = 60.0) -> None:
@@ -65,11 +77,13 @@ class HTTP(FileTransferStrategy):
         raise FileTransferError(f"HTTP cannot copy from {from_file} to {to_file}: one end has to be local")
 
     def _answer(self, end: End, headers: Mapping[str, str] | None = None, **request: Any) -> Any:
-        asked = urllib.request.Request(  # noqa: S310 - the scheme was checked where the strategy was chosen
-            str(end.filepath), headers={**self.headers, **(headers or {})}, **request
+        asked = urllib.request.Request(  # noqa: S310 - the scheme was checked when the transfer was declared
+            str(end.filepath), headers=dict(headers or {}), **request
         )
+        for name, value in self.headers.items():
+            asked.add_unredirected_header(name, value)
         try:
-            return urllib.request.urlopen(asked, timeout=self.timeout)  # noqa: S310 - as above
+            return urllib.request.build_opener(_Redirects).open(asked, timeout=self.timeout)
         except urllib.error.HTTPError as error:
             error.close()
             served = HTTPStatus.INTERNAL_SERVER_ERROR
