@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import covalent as ct
+from covalent import context
 from covalent.client.waiting import get_result
 from covalent.errors import DispatchFailedError, ServerError
 from covalent.result import Result
@@ -239,3 +243,20 @@ def test_only_the_value_needs_the_workflows_packages(server: FakeServer) -> None
     with pytest.raises(ModuleNotFoundError, match=f"'far' in {sys.executable}, .* -m pip install far") as raised:
         result.result  # noqa: B018
     assert raised.value.name == "far"
+
+
+def test_a_large_file_is_never_in_memory(server: FakeServer, tmp_path: Path) -> None:
+    size = 32 << 20
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(size)
+    with context.giving(stores=True):
+        data = TransportableObject(ct.File(tmp_path / "large")).serialize()
+    server.records["it"] = a_record("it")
+    server.finish("it", data)
+    result = get_result("it")
+    tracemalloc.start()
+    saved = result.result.save(tmp_path / "saved")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert saved.stat().st_size == size
+    assert peak < size / 4

@@ -278,3 +278,16 @@ def test_origins_name_the_modules_that_a_payload_leans_on() -> None:
     origins = TransportableObject((doubled, np.arange(3))).origins
     assert {__name__, "numpy"} <= {name if name == __name__ else name.partition(".")[0] for name in origins.modules}
     assert TransportableObject(local_function()).origins.codes
+
+
+def test_arrays_that_nobody_may_change_lie_in_the_container_and_others_are_copies() -> None:
+    fixed, free = np.arange(4), np.arange(4)
+    fixed.flags.writeable = False
+    made = TransportableObject([fixed, free])
+    assert made.header["readonly"] == (1,)
+    first, second = made.get_deserialized(), made.get_deserialized()
+    assert np.shares_memory(first[0], second[0])
+    assert not first[0].flags.writeable
+    first[1][0] = 7
+    assert second[1][0] == 0
+    assert TransportableObject([free]).header["readonly"] is None

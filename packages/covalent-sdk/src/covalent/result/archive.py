@@ -195,6 +195,10 @@ class Archive:
             raise ArchiveError(f"{self._path} is damaged (asset {digest[:12]}); save the result again")
         return data
 
+    def large_asset(self, digest: str) -> bytes:
+        """The bytes of an asset; a zip's content has no place that could be mapped."""
+        return self.asset(digest)
+
     def assets(self, digests: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """The bytes of several assets."""
         for digest in digests:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
+from covalent import context
 from covalent.errors import MissingLatticeRecordError, ServerError, ServerUnreachableError
 from covalent.http import Server, persistently
 from covalent.status import Status
 from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json
+from covalent.wire.container import Buffer
 from covalent.wire.manifest import Conclusion, Digests, Manifest
 from covalent.wire.records import DispatchRecord, NodeList, NodeRecord
 
@@ -53,6 +56,9 @@ class Source(Protocol):
 
     def asset(self, digest: str) -> bytes:
         """The bytes of an asset."""
+
+    def large_asset(self, digest: str) -> Buffer:
+        """The bytes of an asset that is not to be in memory."""
 
     def assets(self, digests: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """The bytes of several assets, in any order."""
@@ -115,6 +121,15 @@ class ServerSource:
     def asset(self, digest: str) -> bytes:
         """The bytes of an asset."""
         return fetched(lambda: self._server.get_asset(digest))
+
+    def large_asset(self, digest: str) -> Buffer:
+        """The bytes of an asset, in a file that nobody else sees."""
+        path = context.temporary() / digest
+        fetched(lambda: self._server.download_asset(digest, path))
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        path.unlink()
+        return memoryview(mapped)
 
     def assets(self, digests: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """The bytes of several assets; small ones come many at a time."""

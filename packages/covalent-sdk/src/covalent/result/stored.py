@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import Any
+from typing import Any, Final
 
 from covalent import markup
 from covalent.result.source import Source
 from covalent.transportable import TransportableObject
+from covalent.wire.container import Buffer
 from covalent.wire.records import AssetDescription
+
+#: Larger objects are not in memory before they are opened.
+_LARGE_BYTES: Final = 16 << 20
 
 
 class StoredObject(TransportableObject):
@@ -31,10 +35,11 @@ class StoredObject(TransportableObject):
         # Called for what is not there yet: all that the base class reads off the bytes.
         if name not in _read_off_the_bytes():
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self.take(self._source.asset(self._described.digest))
+        large = self._described.size > _LARGE_BYTES
+        self.take((self._source.large_asset if large else self._source.asset)(self._described.digest))
         return getattr(self, name)
 
-    def take(self, data: bytes) -> None:
+    def take(self, data: Buffer) -> None:
         """Have the bytes from now on."""
         vars(self).update(vars(TransportableObject.from_buffer(data)))
 

@@ -65,6 +65,7 @@ def encode(obj: Any, *, copy_buffers: bool) -> tuple[Header, list[Buffer], Origi
         "pickle",
         cloudpickle_version=_cloudpickle().__version__ if b"cloudpickle" in pickled.payload else "",
         code=pickled.code,
+        readonly=tuple(number for number, raw in enumerate(pickled.buffers, start=1) if raw.readonly) or None,
         sizes=tuple(len(part) for part in parts),
     )
     return header, parts, pickled.origins
@@ -202,7 +203,8 @@ def decode(header: Header, parts: list[Buffer], *, zero_copy: bool) -> Any:
     _check_versions(header)
     import pickle  # noqa: PLC0415 - as cloudpickle
 
-    buffers = parts[1:] if zero_copy else [bytearray(part) for part in parts[1:]]
+    kept = range(len(parts)) if zero_copy else header.readonly or ()
+    buffers = [part if number in kept else bytearray(part) for number, part in enumerate(parts[1:], start=1)]
     return pickle.loads(parts[0], buffers=buffers)  # noqa: S301 - it runs where its environment is, never in the server
 
 

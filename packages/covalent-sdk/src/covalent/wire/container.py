@@ -57,6 +57,8 @@ class Header:
     json: str | None = None
     #: Whether the payload holds code objects, which only the same Python minor version can read.
     code: bool = False
+    #: The parts that no reader may change, by number, if there are any: they are opened where they lie.
+    readonly: tuple[int, ...] | None = None
     #: The sizes of the parts, in bytes, padding not counted.
     sizes: tuple[int, ...] = ()
     #: The compression of the parts; empty means none.
