@@ -116,7 +116,7 @@ def test_a_value_that_json_cannot_say_has_a_text(told: dict[str, Any]) -> None:
 def test_a_node_tells_all_that_became_of_it(told: dict[str, Any]) -> None:
     node = told["node"]
     assert list(node) == [
-        *("node_id", "node_name", "start_time", "end_time", "status", "output", "error"),
+        *("node_id", "node_name", "start_time", "end_time", "status", "output", "error", "environment"),
         *("sublattice_result", "stdout", "stderr"),
     ]
     assert [node[key] for key in ("node_id", "node_name", "status", "error")] == ["0", "grow", "COMPLETED", "None"]

@@ -120,6 +120,7 @@ class FakeServer:
         kind: Kind = Kind.TASK,
         owner: str = "ada",
         bash: Sequence[str] = (),
+        pip: Sequence[str] = (),
         before: Sequence[Mapping[str, Any]] = (),
         after: Sequence[Mapping[str, Any]] = (),
         project: str | None = None,
@@ -141,7 +142,7 @@ class FakeServer:
             args=tuple(_template(item) for item in args),
             kwargs={name: _template(item) for name, item in kwargs.items()},
             hooks=Hooks(
-                deps=Deps(bash=tuple(bash)) if bash else None,
+                deps=Deps(bash=tuple(bash), pip=tuple(pip)) if bash or pip else None,
                 call_before=tuple(self.put(_call(item)) for item in before),
                 call_after=tuple(self.put(_call(item)) for item in after),
             ),

@@ -13,6 +13,7 @@ import pytest
 from covalent.wire import container
 from covalent.wire.work import Lease, LeaseKey, Outcome
 from covalent.worker import installed
+from covalent.worker.building import Builders
 from covalent.worker.home import Home
 from covalent.worker.ledger import Held
 from covalent.worker.messages import Bind, Task
@@ -111,6 +112,7 @@ def test_a_blank_runner_that_was_started_before_an_install_is_given_no_task(tmp_
         started=lambda _: None,
         stopped=lambda _: None,
         unstartable=lambda _, reason: pytest.fail(reason),
+        builders=Builders(home.layers, os.environ, home.registry),
     )
     slots.keep_reserve()
     (blank,) = slots.runners

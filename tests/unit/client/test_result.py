@@ -20,6 +20,7 @@ from covalent.result import Result
 from covalent.status import Status
 from covalent.transportable import TransportableObject
 from covalent.wire.records import NodeRecord
+from covalent.wire.work import Environment
 from tests.unit.client.fake_server import FakeServer, a_record
 
 
@@ -87,6 +88,25 @@ def test_inputs_are_fetched_when_they_are_asked_for(server: FakeServer) -> None:
     assert len(server.requests) == 2
 
 
+def test_a_node_tells_of_its_environment_and_that_it_is_being_built(server: FakeServer) -> None:
+    layer = Environment(key="8d1f", resolved=("pandas==2.2.3", "pytz==2024.2"), warning="older", seconds=3.5)
+    server.records["it"] = a_record("it")
+    server.nodes["it"] = [
+        _node(0, Status.FAILED, error="no", environment=layer),
+        _node(1, Status.DISPATCHING, preparing_since=1.0),
+    ]
+    failed, preparing = get_result("it").get_all_node_results()
+    assert failed["environment"] == {
+        "key": "8d1f",
+        "resolved": ["pandas==2.2.3", "pytz==2024.2"],
+        "warning": "older",
+        "seconds": 3.5,
+    }
+    assert "environment: pandas==2.2.3, pytz==2024.2" in str(failed)
+    assert preparing["environment"] is None
+    assert "status: DISPATCHING, its environment is being built since 1970-01-01 00:00:01" in str(preparing)
+
+
 def test_a_node_tells_everything_and_its_streams_come_when_asked_for(server: FakeServer) -> None:
     server.records["it"] = a_record("it")
     server.nodes["it"] = [_node(3, Status.COMPLETED, output=server.store("out"), started_at=1.0, ended_at=2.0)]
@@ -107,7 +127,7 @@ def test_a_node_tells_everything_and_its_streams_come_when_asked_for(server: Fak
     assert node["output"].get_deserialized() == "out"
     assert set(node) == {
         *("node_id", "node_name", "start_time", "end_time", "status"),
-        *("output", "error", "sublattice_result", "stdout", "stderr"),
+        *("output", "error", "environment", "sublattice_result", "stdout", "stderr"),
     }
     assert dict(node)["stdout"] == node.get("stdout")
     assert len(server.requests) == asked + 3

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import covalent as ct
+from covalent.commands import output
 from covalent.status import Status
 from covalent.transportable import TransportableObject
 from covalent.wire.records import AssetDescription, NodeRecord
@@ -51,6 +52,7 @@ def _two_dispatches(server: FakeServer) -> None:
         ),
         NodeRecord(node_id=1, node_name="fail", kind="task", status=Status.FAILED, error=f"Tb\nError: {ESCAPE}x\n"),
         NodeRecord(node_id=2, node_name="sub", kind="sublattice", status=Status.DISPATCHING, child="child-id"),
+        NodeRecord(node_id=3, node_name="new", kind="task", status=Status.DISPATCHING, preparing_since=1.0),
     ]
 
 
@@ -81,11 +83,12 @@ def test_one_dispatch_is_shown_with_its_tasks(ask: Ask) -> None:
     said = ask("show", "first")
     assert said.code == 0
     assert "dispatch id: first\n" in said.out
-    tasks = [line.split(maxsplit=3) for line in said.out.splitlines()[-3:]]
+    tasks = [line.split(maxsplit=3) for line in said.out.splitlines()[-4:]]
     assert tasks == [
         ["0", "square", "COMPLETED", r"1.5      nine\x1b[31m…"],
         ["1", "fail", "FAILED", r"Error: \x1b[31mx"],
         ["2", "sub", "DISPATCHING", "dispatch child-id"],
+        ["3", "new", "DISPATCHING", f"environment being built since {output.moment(1.0)}"],
     ]
     assert "\x1b" not in said.out
 
@@ -93,7 +96,7 @@ def test_one_dispatch_is_shown_with_its_tasks(ask: Ask) -> None:
 def test_as_json_everything_that_is_known_is_there(ask: Ask) -> None:
     plain = ask("show", "first", "--json").plain
     assert plain["dispatch"]["name"] == f"sweep{ESCAPE}"
-    assert [node["node_name"] for node in plain["nodes"]] == ["square", "fail", "sub"]
+    assert [node["node_name"] for node in plain["nodes"]] == ["square", "fail", "sub", "new"]
     assert plain["schema_version"] == 1
 
 
@@ -202,7 +205,7 @@ def test_a_dispatch_is_cancelled(ask: Ask, server: FakeServer) -> None:
 
 def test_single_tasks_are_cancelled(ask: Ask, server: FakeServer) -> None:
     assert ask("cancel", "first", "2", "0", "--json").plain["nodes"] == [2, 0]
-    assert [node.status for node in server.nodes["first"]] == ["CANCELLED", "FAILED", "CANCELLED"]
+    assert [node.status for node in server.nodes["first"]] == ["CANCELLED", "FAILED", "CANCELLED", "DISPATCHING"]
 
 
 def test_a_task_is_given_by_its_number(ask: Ask, server: FakeServer) -> None:

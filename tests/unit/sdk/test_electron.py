@@ -158,16 +158,6 @@ def test_a_hook_without_a_keyword_hands_nothing_over() -> None:
     assert len(graph_of(lambda: task(1)).nodes) == 1
 
 
-@pytest.mark.parametrize("decorator", [ct.electron, ct.lattice])
-@pytest.mark.parametrize("keyword", ["deps_pip"])
-def test_keywords_that_are_still_to_come_say_so(decorator: Any, keyword: str) -> None:
-    with pytest.raises(TypeError, match=rf"\({keyword}=\.\.\.\) is not in this version yet; until then: \w+"):
-        decorator(**{keyword: ["something"]})
-    nothing: Any
-    for nothing in (None, [], ()):
-        assert decorator(print, **{keyword: nothing}).__name__ == "print"
-
-
 def test_names_of_positional_only_parameters_are_free_for_keywords() -> None:
     with pytest.raises(ArgumentsError, match="Missing arguments: only"):
         graph_of(lambda: every_kind(1, 2))  # type: ignore[call-arg] # what is shown

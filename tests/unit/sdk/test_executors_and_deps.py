@@ -77,6 +77,7 @@ def everything() -> Options:
         {
             "executor": ct.executor.LocalExecutor(workdir="/w"),
             "deps_bash": ["echo one", "echo two"],
+            "deps_pip": ["pandas>=2.2", "tabulate"],
             "deps_module": ["json"],
             "call_before": ct.DepsCall(pow, (2,), {"exp": 3}),
             "call_after": [print],
@@ -99,8 +100,9 @@ def test_options_round_trip_by_json_and_open_calls_only_when_asked() -> None:
     assert back.to_json() == plain
     assert back.call_before is not None
     assert (back.call_before[0].func, back.call_before[0].args, back.call_before[0].kwargs) == (pow, (2,), {"exp": 3})
-    assert (back.deps_bash, back.deps_module, back.executor) == (
+    assert (back.deps_bash, back.deps_pip, back.deps_module, back.executor) == (
         options.deps_bash,
+        options.deps_pip,
         options.deps_module,
         options.executor,
     )

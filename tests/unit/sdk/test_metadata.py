@@ -245,7 +245,11 @@ def test_metadata_are_seen_in_the_graph_and_in_the_stored_json() -> None:
     said = json.loads(workflow.serialize_to_json())["attributes"]["metadata"]
     assert said == workflow.metadata
     assert (said["executor"], said["workflow_executor"], said["workflow_executor_data"]) == ("elsewhere", "there", None)
-    assert said["hooks"] == {"deps": {"bash": None, "module": None}, "call_before": None, "call_after": None}
+    assert said["hooks"] == {
+        "deps": {"bash": None, "pip": None, "module": None},
+        "call_before": None,
+        "call_after": None,
+    }
     assert task.electron_object.metadata["hooks"]["deps"]["bash"]["attributes"]["commands"] == ["echo 1"]
 
 

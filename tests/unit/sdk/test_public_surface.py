@@ -21,6 +21,7 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "DepsBash": ("commands", "to_dict", "from_dict"),
     "DepsCall": ("func", "args", "kwargs", "retval_keyword", "to_dict", "from_dict"),
     "DepsModule": ("module_name", "to_dict", "from_dict"),
+    "DepsPip": ("packages", "reqs_path", "requirements", "to_dict", "from_dict"),
     "File": ("filepath", "path", "name", "scheme", "is_remote", "read_bytes", "read_text", "save"),
     "Folder": ("filepath", "path", "name", "scheme", "is_remote", "save"),
     "Lattice": (
@@ -40,7 +41,7 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 #: Attributes that their objects get when they are made.
-OF_OBJECTS = {"commands", "retval_keyword", "module_name", "transport_graph"}
+OF_OBJECTS = {"commands", "packages", "reqs_path", "retval_keyword", "module_name", "transport_graph"}
 
 
 def parameters(function: Any) -> str:

@@ -11,9 +11,12 @@ import pytest
 
 from covalent.http import Server
 from covalent.wire.work import Lease, LeaseKey
+from covalent.worker.building import Builders
+from covalent.worker.couriers import Mailbox
 from covalent.worker.home import Home
 from covalent.worker.intake import Intake
 from covalent.worker.ledger import Held
+from covalent.worker.preparing import Preparation
 from covalent.worker.process import Job
 from covalent.worker.settings import Patience
 
@@ -46,6 +49,7 @@ def intake(tmp_path: Path, seen: Seen) -> Intake:
         server=Server("http://127.0.0.1:1", None),
         home=Home(tmp_path, "alive"),
         fetchers=[],
+        preparation=Preparation(Builders(tmp_path / "layers", {}, tmp_path), Mailbox()),
         ready=seen.jobs.append,
         impossible=seen.refuse,
         later=never,

@@ -15,6 +15,7 @@ _PUBLIC = {
     "DepsBash": ("covalent.deps", "DepsBash"),
     "DepsCall": ("covalent.deps", "DepsCall"),
     "DepsModule": ("covalent.deps", "DepsModule"),
+    "DepsPip": ("covalent.deps", "DepsPip"),
     "File": ("covalent.fs", "File"),
     "Folder": ("covalent.fs", "Folder"),
     "Lattice": ("covalent.lattice", "Lattice"),
@@ -53,7 +54,6 @@ _PUBLIC = {
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605 - the table above is the one list of names
 #: Names of earlier Covalents that this version does not have yet, and what to do until then.
 _LATER = {
-    "DepsPip": "install the packages in the environment that ct.executor.LocalExecutor(python=...) names",
     "leptons": "start the program from an electron, with subprocess",
     "Lepton": "start the program from an electron, with subprocess",
 }

@@ -22,6 +22,7 @@ from covalent.context import get_context as get_context
 from covalent.deps import DepsBash as DepsBash
 from covalent.deps import DepsCall as DepsCall
 from covalent.deps import DepsModule as DepsModule
+from covalent.deps import DepsPip as DepsPip
 from covalent.electron import electron as electron
 from covalent.electron import wait as wait
 from covalent.fs import File as File

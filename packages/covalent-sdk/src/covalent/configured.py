@@ -15,7 +15,8 @@ from covalent.options import Keywords, Options
 
 #: The keys of ``[defaults]``. Calls before and after are functions, which no file holds.
 KEYS: Final = (
-    "executor", "workflow_executor", "deps_bash", "deps_module", "retries", "retry_delay", "timeout", "cache",
+    "executor", "workflow_executor", "deps_bash", "deps_pip", "deps_module",
+    "retries", "retry_delay", "timeout", "cache",
 )  # fmt: skip
 
 

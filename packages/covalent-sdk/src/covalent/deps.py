@@ -1,4 +1,4 @@
-"""What a task needs around its function: commands, modules of the user's, calls before and after it."""
+"""What a task needs around its function: packages, commands, modules of the user's, calls before and after it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import importlib
 import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Self
 
+from covalent import requirements
 from covalent.errors import WireError
 from covalent.transportable import TransportableObject
 
@@ -48,6 +50,68 @@ class DepsBash:
 
     def __repr__(self) -> str:
         return f"DepsBash({list(self.commands)!r})"
+
+
+class DepsPip:
+    """Packages that are laid over the environment of the task's executor, for this task and those like it alone.
+
+    ``packages`` is a requirement or a list of them, as they stand in a requirements file; ``reqs_path`` is the path of
+    such a file, which is read when the workflow is built. The environment itself is not changed.
+    """
+
+    def __init__(self, packages: str | Sequence[str] = (), reqs_path: str | os.PathLike[str] = "") -> None:
+        items: list[Any] = list(packages) if isinstance(packages, (list, tuple)) else [packages]
+        if not all(isinstance(item, str) and item.strip() for item in items):
+            raise TypeError(
+                f'DepsPip takes a requirement or a list of them, each a text as in "pandas>=2.2", not {packages!r}'
+            )
+        if not isinstance(reqs_path, (str, os.PathLike)):
+            raise TypeError(f"DepsPip(reqs_path=...) takes the path of a requirements file, not {reqs_path!r}")
+        here = Path.cwd()
+        #: The lines, checked; paths in them are absolute.
+        self.packages = requirements.parsed(items, "DepsPip", here)
+        path = os.fspath(reqs_path)
+        #: The file's absolute path, or an empty text.
+        self.reqs_path = requirements.absolute(path, here) if path else ""
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """All lines, with those of the files that they name as they are now; raises OSError or ValueError."""
+        return requirements.inlined([*self.packages, *([f"--requirement {self.reqs_path}"] if self.reqs_path else ())])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data that holds all of it, also what is in the files that it names."""
+        return {"type": "DepsPip", "attributes": {"packages": list(self.requirements), "reqs_path": ""}}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """From what :meth:`to_dict` gave."""
+        try:
+            attributes = plain["attributes"]
+            return cls(attributes["packages"], attributes.get("reqs_path", ""))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise WireError(f"not the JSON form of a DepsPip: {error!r}") from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The files are here, and the pickle is opened elsewhere.
+        return type(self), (list(self.requirements),)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        mine = (self.packages, self.reqs_path)
+        return mine == (other.packages, other.reqs_path) if isinstance(other, DepsPip) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.packages, self.reqs_path))
+
+    def __repr__(self) -> str:
+        path = f", reqs_path={self.reqs_path!r}" if self.reqs_path else ""
+        return f"DepsPip({list(self.packages)!r}{path})"
 
 
 class DepsModule:
@@ -179,6 +243,7 @@ class DepsCall:
 
 
 Bash = DepsBash | str | Sequence[str] | None
+Pip = DepsPip | str | Sequence[str] | None
 Modules = DepsModule | types.ModuleType | str | Sequence[DepsModule | types.ModuleType | str] | None
 Calls = DepsCall | Callable[..., Any] | Sequence[DepsCall | Callable[..., Any]] | None
 
@@ -186,6 +251,11 @@ Calls = DepsCall | Callable[..., Any] | Sequence[DepsCall | Callable[..., Any]] 
 def checked_bash(commands: Bash) -> DepsBash | None:
     """The commands that a user gave for ``deps_bash``."""
     return commands if commands is None or isinstance(commands, DepsBash) else DepsBash(commands)
+
+
+def checked_pip(packages: Pip) -> DepsPip | None:
+    """The packages that a user gave for ``deps_pip``."""
+    return packages if packages is None or isinstance(packages, DepsPip) else DepsPip(packages)
 
 
 def checked_modules(modules: Modules) -> tuple[DepsModule, ...] | None:

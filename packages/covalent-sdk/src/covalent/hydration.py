@@ -150,7 +150,10 @@ def _required(node: Node) -> Iterator[str]:
     if metadata.hooks.call_before or metadata.hooks.call_after:
         yield "call-hooks"
     if metadata.hooks.deps is not None:
-        yield "bash-hooks"
+        if metadata.hooks.deps.bash:
+            yield "bash-hooks"
+        if metadata.hooks.deps.pip:
+            yield "pip-layers"
     if metadata.timeout is not None:
         yield "timeouts"
     if node.kind in _FEATURES:
@@ -190,9 +193,14 @@ class _Resolver:
         if function is None:
             return ""
         handing = self._handing(node)
-        known = (node.function, key, *handing)
+        deps = node.metadata.hooks.deps
+        packages = deps.pip if deps else ()
+        known = (node.function, key, *packages, *handing)
         if known not in self._ids:
-            environment = {"executor": node.metadata.executor, **{name: data.get(name) for name in _ENVIRONMENT}}
+            environment: dict[str, Any] = {"executor": node.metadata.executor}
+            environment |= {name: data.get(name) for name in _ENVIRONMENT}
+            if packages:
+                environment["packages"] = packages
             code = self._found.digest(self._graph.assets[digest].origins for digest in (node.function, *handing))
             described = [function, *(self._graph.calls[digest].description() for digest in handing)]
             self._ids[known] = function_id(described if handing else function, project=code, environment=environment)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from covalent import deps, executors
-from covalent.deps import Bash, Calls, DepsBash, DepsCall, DepsModule, Modules
+from covalent.deps import Bash, Calls, DepsBash, DepsCall, DepsModule, DepsPip, Modules, Pip
 from covalent.errors import WireError
 from covalent.executors import Executor
 
@@ -22,6 +22,7 @@ class Keywords(TypedDict, total=False):
     executor: Executor | str | None
     files: Files
     deps_bash: Bash
+    deps_pip: Pip
     deps_module: Modules
     call_before: Calls
     call_after: Calls
@@ -41,6 +42,8 @@ class Options:
     files: tuple[FileTransfer, ...] | None = None
     #: Commands that run before its calls.
     deps_bash: DepsBash | None = None
+    #: Packages that are laid over its executor's environment.
+    deps_pip: DepsPip | None = None
     #: Modules that are sent along.
     deps_module: tuple[DepsModule, ...] | None = None
     #: Calls before and after its function.
@@ -62,6 +65,7 @@ class Options:
             executor=executors.checked(keywords.get("executor")),
             files=_files(keywords.get("files")),
             deps_bash=deps.checked_bash(keywords.get("deps_bash")),
+            deps_pip=deps.checked_pip(keywords.get("deps_pip")),
             deps_module=deps.checked_modules(keywords.get("deps_module")),
             call_before=deps.checked_calls("call_before", keywords.get("call_before")),
             call_after=deps.checked_calls("call_after", keywords.get("call_after")),
@@ -84,6 +88,7 @@ class Options:
             "hooks": {
                 "deps": {
                     "bash": self.deps_bash and self.deps_bash.to_dict(),
+                    "pip": self.deps_pip and self.deps_pip.to_dict(),
                     "module": _listed(self.deps_module),
                 },
                 "call_before": _listed(self.call_before),
@@ -104,6 +109,8 @@ class Options:
             return cls(
                 executor=executors.from_json("executor", plain),
                 deps_bash=needed["bash"] and DepsBash.from_dict(needed["bash"]),
+                # Lattices that were stored by earlier versions have none.
+                deps_pip=DepsPip.from_dict(pip) if (pip := needed.get("pip")) else None,
                 deps_module=_all(DepsModule, needed["module"]),
                 call_before=_all(DepsCall, hooks["call_before"]),
                 call_after=_all(DepsCall, hooks["call_after"]),

@@ -63,6 +63,8 @@ def _came_of(node: NodeRecord) -> str:
         return node.error.rstrip().rpartition("\n")[2]
     if node.output is not None:
         return node.output.object_string
+    if node.preparing_since is not None:
+        return f"environment being built since {output.moment(node.preparing_since)}"
     return f"dispatch {node.child}" if node.child is not None else ""
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
 
 from covalent import executors
-from covalent.deps import Bash, Calls, Modules
+from covalent.deps import Bash, Calls, Modules, Pip
 from covalent.electron.assets import unserialisable
 from covalent.electron.bound import BoundElectron
 from covalent.electron.building import Build, Replay
@@ -160,6 +160,7 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     executor: Executor | str | None = None,
     files: Files = (),
     deps_bash: Bash = None,
+    deps_pip: Pip = None,
     deps_module: Modules = None,
     call_before: Calls = None,
     call_after: Calls = None,
@@ -171,12 +172,13 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
 ) -> Any:
     """Make a function an electron; with or without arguments, as a decorator or called. A lattice becomes a sublattice.
 
-    ``executor`` is where the task runs. ``files``, transfers of :mod:`covalent.fs`, are made before the function and
-    after it; it is told their paths by the keyword ``files``. ``deps_bash`` (shell commands) and ``call_before`` run
-    before the function, ``call_after`` runs after it; ``deps_module`` names modules to send along. ``retries`` failed
-    attempts are followed by another, the first after ``retry_delay`` seconds, each further one after twice the time.
-    An attempt may take ``timeout`` seconds. With ``cache`` the output of an equal task is taken over. What is left out
-    is taken from the lattice, and what it leaves out from the configuration.
+    ``executor`` is where the task runs, and ``deps_pip`` names packages that are laid over its environment. ``files``,
+    transfers of :mod:`covalent.fs`, are made before the function and after it; it is told their paths by the keyword
+    ``files``. ``deps_bash`` (shell commands) and ``call_before`` run before the function, ``call_after`` runs after it;
+    ``deps_module`` names modules to send along. ``retries`` failed attempts are followed by another, the first after
+    ``retry_delay`` seconds, each further one after twice the time. An attempt may take ``timeout`` seconds. With
+    ``cache`` the output of an equal task is taken over. What is left out is taken from the lattice, and what it leaves
+    out from the configuration.
 
     ``square.map(numbers)`` calls it for each of several numbers.
 
@@ -196,6 +198,7 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
             executor=executor,
             files=files,
             deps_bash=deps_bash,
+            deps_pip=deps_pip,
             deps_module=deps_module,
             call_before=call_before,
             call_after=call_after,

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypedDict
 
-from covalent.deps import FILES
+from covalent import executors
+from covalent.deps import FILES, DepsPip
 from covalent.electron.assets import Assets
 from covalent.electron.bound import BoundElectron, Step
 from covalent.electron.files import check_sublattice, compiled
@@ -25,7 +26,7 @@ from covalent.graph import TransportGraph
 from covalent.options import Options
 from covalent.references import collect
 from covalent.transportable import TransportableObject
-from covalent.wire.manifest import Kind, Metadata
+from covalent.wire.manifest import CLIENT_EXECUTOR, Kind, Metadata
 
 
 class Replay(NamedTuple):
@@ -81,6 +82,8 @@ class Build:
         self._templates = Templates(self._assets, self._node)
         self._resolution = Resolution(self._assets, self.graph.modules, self._defaults.configured.executors)
         self._tasks: dict[tuple[int, int, int], _Known] = {}
+        #: The options of tasks that are no calls, by the packages that these need.
+        self._own: dict[DepsPip, Options] = {}
         #: The nodes that are calls of electrons, in the order of the calls.
         self._calls: list[int] = []
         #: Everything that is remembered by its id, so that no other object takes over the id.
@@ -129,7 +132,7 @@ class Build:
             self._assets.function(getattr(operator, name), name),
             args=[self._templates.argument(value, "ab"[index], name) for index, value in enumerate(operands)],
             arg_names="ab",
-            metadata=self._resolution.metadata(NO_OPTIONS, self._defaults.here),
+            metadata=self._own_metadata(self._defaults.here),
         )
         return BoundElectron(self, node, name)
 
@@ -145,7 +148,7 @@ class Build:
                 self._assets.function(collect, "collect"),
                 args=[self._templates.argument(value, "value", "collect")],
                 arg_names=["value"],
-                metadata=self._resolution.metadata(NO_OPTIONS, self._defaults.workflow_place),
+                metadata=self._own_metadata(self._defaults.workflow_place),
                 kind=Kind.COLLECT,
             )
             self.graph.output = {"node": node}
@@ -163,7 +166,7 @@ class Build:
             function,
             args=[{"asset": self.graph.add_asset(replay.inputs)}, {"list": calls}],
             arg_names=["inputs", "calls"],
-            metadata=self._resolution.metadata(NO_OPTIONS, self._defaults.workflow_place),
+            metadata=self._own_metadata(self._defaults.workflow_place),
             kind=Kind.REPLAY,
         )
 
@@ -173,6 +176,12 @@ class Build:
         for child in children:
             for source in sources:
                 self.graph.add_wait(source, self._node(child))
+
+    def _own_metadata(self, place: Executor | str) -> Metadata:
+        """Of a task that is no call of a user's function: it opens what such calls give, with the same packages."""
+        packages = None if executors.name_of(place) == CLIENT_EXECUTOR else self._defaults.packages
+        options = NO_OPTIONS if packages is None else self._own.setdefault(packages, Options(deps_pip=packages))
+        return self._resolution.metadata(options, place)
 
     def _check_open(self) -> None:
         if self.graph.output is not None:
@@ -223,11 +232,13 @@ class Build:
         filled = replace(defaults, options=Options(executor=task.options.executor).filled(defaults.options))
         nested = lattice.as_sublattice(filled)
         self.graph.modules.update(module.module_name for module in nested.options.deps_module or ())
+        inner = nested.options.deps_pip  # its function runs on real values, for which it may need its packages
+        packages = defaults.configured.options.deps_pip if inner is None else inner
         return _Known(
             kind=Kind.SUBLATTICE,
             function=nested,
             place=task.options.executor or defaults.here,
-            **_accepted(task, task.options),
+            **_accepted(task, task.options.filled(Options(deps_pip=packages))),
         )
 
 

@@ -9,10 +9,6 @@ from typing import Any, Final
 from covalent.executors import Executor
 from covalent.options import Keywords
 
-#: Keywords that this version does not have yet, and what to do until then.
-_LATER: Final[Mapping[str, str]] = {
-    "deps_pip": "install the packages in the environment that executor=ct.executor.LocalExecutor(python=...) names",
-}
 #: Keywords that once were, and what to write.
 _FORMER: Final[Mapping[str, str]] = {
     "backend": "is called executor: write executor=...",
@@ -37,10 +33,8 @@ def chosen_executor(
         elif name == _FILES:
             if value:
                 raise TypeError(f"{decorator}() takes no files: give them to the electrons that read or write them")
-        elif name not in _LATER:
+        else:
             raise TypeError(f"{decorator}() got an unexpected keyword argument {name!r}{_meant(name)}")
-        elif value:  # to say that nothing is wanted is no reason to refuse
-            raise TypeError(f"{decorator}({name}=...) is not in this version yet; until then: {_LATER[name]}")
     return others.get("backend") if executor is None else executor
 
 
@@ -49,5 +43,5 @@ def _meant(name: str) -> str:
 
     if name in _LATTICES:
         return "; it is a keyword of ct.lattice"
-    near = difflib.get_close_matches(name, [*Keywords.__annotations__, *_LATTICES, *_LATER], 1)
+    near = difflib.get_close_matches(name, [*Keywords.__annotations__, *_LATTICES], 1)
     return f"; did you mean {near[0]}?" if near else ""

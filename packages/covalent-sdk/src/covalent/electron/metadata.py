@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from covalent import executors
 from covalent.configured import Configured
+from covalent.deps import DepsPip
 from covalent.electron.assets import Assets
 from covalent.executors import Executor
 from covalent.options import Keywords, Options
@@ -44,6 +45,12 @@ class Defaults:
     def place(self, options: Options) -> Executor | str:
         """Where a task of these options runs."""
         return options.executor or self.options.executor or self.configured.options.executor or _LOCAL
+
+    @property
+    def packages(self) -> DepsPip | None:
+        """What is laid over the environments of tasks that are no call of a user's function."""
+        found = self.options.deps_pip
+        return self.configured.options.deps_pip if found is None else found
 
     @property
     def workflow_place(self) -> Executor | str:
@@ -90,11 +97,12 @@ class Resolution:
 
     def _resolved(self, options: Options, place: executors.Described, said: Mapping[str, Any] | str) -> _Made:
         bash = options.deps_bash.commands if options.deps_bash else ()
+        pip = options.deps_pip.requirements if options.deps_pip else ()
         metadata = Metadata(
             executor=place.short_name,
             executor_data=place.attributes,
             hooks=Hooks(
-                deps=Deps(bash=bash) if bash else None,
+                deps=Deps(bash=bash, pip=pip) if bash or pip else None,
                 call_before=self._assets.calls(options.call_before or ()),
                 call_after=self._assets.calls(options.call_after or ()),
             ),

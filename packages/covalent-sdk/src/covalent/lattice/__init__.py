@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, Unpack, overload
 
-from covalent.deps import Bash, Calls, Modules
+from covalent.deps import Bash, Calls, Modules, Pip
 from covalent.electron import chosen_executor
 from covalent.executors import Executor
 from covalent.lattice.workflow import Lattice, Postprocess
@@ -47,6 +47,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
     postprocess: Postprocess = "reconstruct",
     triggers: Trigger | Sequence[Trigger] | None = None,
     deps_bash: Bash = None,
+    deps_pip: Pip = None,
     deps_module: Modules = None,
     call_before: Calls = None,
     call_after: Calls = None,
@@ -81,6 +82,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
             postprocess=postprocess,
             triggers=triggers,
             deps_bash=deps_bash,
+            deps_pip=deps_pip,
             deps_module=deps_module,
             call_before=call_before,
             call_after=call_after,

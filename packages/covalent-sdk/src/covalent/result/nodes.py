@@ -11,6 +11,7 @@ from covalent import markup
 from covalent.result.source import Source
 from covalent.status import Status
 from covalent.transportable import TransportableObject
+from covalent.wire.codec import to_json
 from covalent.wire.records import NodeRecord
 from covalent.wire.streams import STREAMS
 
@@ -23,7 +24,9 @@ class NodeResult(Mapping[str, Any]):
     """What became of one node: ``node["status"]`` or ``node.status``; ``print(node)`` shows everything.
 
     The keys: ``node_id``, ``node_name``, ``start_time``, ``end_time`` (in UTC, None before), ``status``, ``output`` (a
-    TransportableObject, None unless COMPLETED), ``error`` (the traceback, None unless FAILED), ``sublattice_result``
+    TransportableObject, None unless COMPLETED), ``error`` (the traceback, None unless FAILED), ``environment`` (of the
+    layer of packages that ``deps_pip`` gave it: ``key``, ``resolved`` (each package with its version), ``warning``,
+    ``seconds`` that it took to build; None where there was none), ``sublattice_result``
     (the :class:`Result` of a sublattice's own dispatch, None for other nodes and before there is one), and ``stdout``
     and ``stderr``, what the task printed. The last three are fetched when they are asked for.
     """
@@ -47,8 +50,11 @@ class NodeResult(Mapping[str, Any]):
             "status": record.status,
             "output": output,
             "error": record.error,
+            "environment": None if record.environment is None else to_json(record.environment),
         }
         self._standing = standing(record.status, ended=ended)
+        if record.preparing_since is not None:
+            self._standing += f", its environment is being built since {moment(record.preparing_since)}"
         self._asked: dict[str, Callable[[], Any]] = {
             _CHILD: functools.cache(lambda: None if record.child is None else child(record.child)),
             **{name: _read(source, dispatch_id, record, name) for name in STREAMS},
@@ -82,6 +88,7 @@ class NodeResult(Mapping[str, Any]):
             "started": self["start_time"],
             "ended": self["end_time"],
             "output": None if output is None else output.object_string,
+            "environment": ", ".join(self["environment"]["resolved"]) if self["environment"] else None,
             "error": self["error"],
         }
 

@@ -11,13 +11,14 @@ import heapq
 import os
 import tempfile
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from covalent import context, hooks
+from covalent import context, hooks, requirements
 from covalent.client.dispatching import check_lattice
 from covalent.context import Context
 from covalent.electron import unserialisable
@@ -41,7 +42,8 @@ def run(lattice: Lattice[P]) -> Callable[P, Any]:
     to a worker: what cannot be serialised fails here, and a task that changes a global or an argument of yours
     changes its own copy. Variables of the environment and the working directory are put back after each task.
 
-    What is left out: executors (everything runs here), timeouts, pauses before retries, and the capture of what tasks
+    What is left out: executors and ``deps_pip`` (everything runs here, with the packages that are here; a
+    RuntimeWarning names those that are not), timeouts, pauses before retries, and the capture of what tasks
     print. The first task that fails for good ends the run, and its error comes out with a note that names the task.
 
     >>> ct.testing.run(sum_of_squares)(10)
@@ -85,9 +87,22 @@ class _Run:
 
     def value(self) -> Any:
         """The workflow's value."""
+        self._look_for_packages()
         for node in _in_order(self._graph):
             self._outputs[node.id] = self._finished(node)
         return self._inputs().value(self._graph.output)
+
+    def _look_for_packages(self) -> None:
+        """Warn of what ``deps_pip`` asks for and is not here: nothing is installed for a test."""
+        asked = dict.fromkeys(line for node in self._graph.nodes for line in _packages(node))
+        missing = requirements.unmet(asked)
+        if missing:
+            warnings.warn(
+                f"ct.testing.run runs tasks with the packages of this environment, which lacks {', '.join(missing)} "
+                "of deps_pip; install them here, or test with ct.testing.server()",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
     def _finished(self, node: Node) -> TransportableObject:
         """The output of a task, after as many attempts as it may have."""
@@ -134,6 +149,11 @@ class _Run:
 
     def _opened(self, digest: str) -> Any:
         return self._graph.assets[digest].get_deserialized()
+
+
+def _packages(node: Node) -> tuple[str, ...]:
+    deps = node.metadata.hooks.deps
+    return deps.pip if deps else ()
 
 
 def _in_order(graph: TransportGraph) -> Iterator[Node]:

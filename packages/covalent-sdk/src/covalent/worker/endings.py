@@ -25,6 +25,7 @@ def replied(runner: Runner, job: Job, reply: Reply, blobs: Sequence[Buffer]) -> 
         error=reply.error,
         started_at=reply.started_at,
         ended_at=reply.ended_at,
+        environment=job.held.environment,
     )
     printed = _printed(runner, job.held, {"stdout": reply.stdout, "stderr": reply.stderr})
     return outbox.entry(completion, printed, assets=dict(zip(reply.inline, blobs, strict=True)), files=reply.files)
@@ -39,6 +40,7 @@ def cut_short(runner: Runner, job: Job, outcome: Outcome, message: str) -> Entry
         error=message,
         started_at=now - (time.monotonic() - position.since),
         ended_at=now,
+        environment=job.held.environment,
     )
     starts = {"stdout": position.stdout, "stderr": position.stderr}
     printed = _printed(runner, job.held, {name: (start, runner.streams[name].size()) for name, start in starts.items()})
@@ -48,7 +50,14 @@ def cut_short(runner: Runner, job: Job, outcome: Outcome, message: str) -> Entry
 def impossible(held: Held, message: str) -> Entry:
     """The task cannot be run at all."""
     message, now = sendable(message), time.time()
-    completion = Completion(key=held.lease.key, outcome=Outcome.FAILED, error=message, started_at=now, ended_at=now)
+    completion = Completion(
+        key=held.lease.key,
+        outcome=Outcome.FAILED,
+        error=message,
+        started_at=now,
+        ended_at=now,
+        environment=held.environment,
+    )
     return outbox.entry(completion, [("stderr", 0, f"{message}\n".encode())])
 
 

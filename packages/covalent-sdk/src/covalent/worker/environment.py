@@ -27,11 +27,16 @@ def with_server(environ: Mapping[str, str], url: str) -> dict[str, str]:
 
 def runner_environment(environ: Mapping[str, str], *, marker: str, processors: int) -> dict[str, str]:
     """Variables for a runner that may use ``processors`` of the machine's; thread counts that are set are kept."""
-    kept = {name: value for name, value in environ.items() if not _is_secret(name) and name not in _INTERPRETERS_OWN}
+    kept = without_secrets(environ)
     for name in _THREADS:
         kept.setdefault(name, str(max(1, processors)))
     kept[RUNNER_VARIABLE] = marker
     return kept
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables for what others wrote and another interpreter runs."""
+    return {name: value for name, value in environ.items() if not _is_secret(name) and name not in _INTERPRETERS_OWN}
 
 
 def check_variables(variables: Mapping[str, str]) -> None:

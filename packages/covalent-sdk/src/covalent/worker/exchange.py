@@ -60,6 +60,9 @@ class Tasks(Protocol):
     def newly_started(self) -> tuple[LeaseKey, ...]:
         """Leases whose task has begun, and of which the server does not know that."""
 
+    def newly_preparing(self) -> tuple[LeaseKey, ...]:
+        """Leases whose environment is being built, and of which the server does not know that."""
+
     def unfinished(self) -> int:
         """How many leases still have a task to run."""
 
@@ -243,16 +246,20 @@ class Exchange:
             self._state.last_beat = now
             return
         due = now - self._state.last_beat >= self._state.ttl / 3
-        started = self._tasks.newly_started()
+        started, preparing = self._tasks.newly_started(), self._tasks.newly_preparing()
         printed = None
         if due or now - self._state.last_streams >= self._patience.streams:
             self._state.last_streams = now
             printed = self._tasks.printed()
-        if not (due or started or (printed and printed.chunks)):
+        if not (due or started or preparing or (printed and printed.chunks)):
             return
         self._state.last_beat = now
         poll = Poll(
-            worker=self._hello.worker, held=held, started=started, streams=tuple(printed.chunks) if printed else ()
+            worker=self._hello.worker,
+            held=held,
+            started=started,
+            preparing=preparing,
+            streams=tuple(printed.chunks) if printed else (),
         )
         blobs = printed.blobs if printed else ()
 
@@ -287,8 +294,13 @@ class Exchange:
                 _log.info("could not say goodbye: %s", error)
 
     def _naming(self, poll: Poll) -> Poll:
-        """The message with what is held and what has begun."""
-        return replace(poll, held=self._tasks.held(), started=self._tasks.newly_started())
+        """The message with what is held, what has begun and what is being prepared."""
+        return replace(
+            poll,
+            held=self._tasks.held(),
+            started=self._tasks.newly_started(),
+            preparing=self._tasks.newly_preparing(),
+        )
 
     def _post(self, path: str, poll: Poll, blobs: Sequence[Any]) -> Answer:
         """Send a message; called in a courier's thread."""

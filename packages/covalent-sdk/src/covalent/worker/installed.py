@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import site
+import sys
 from collections.abc import Iterable
 
 _ABSENT = -1
@@ -19,6 +20,8 @@ def site_directories() -> list[str]:
     directories = site.getsitepackages()
     if site.ENABLE_USER_SITE:
         directories.append(site.getusersitepackages())
+    # A layer's are those of the environment that it lies over, too.
+    directories += [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     return [directory for directory in dict.fromkeys(directories) if _is_text(directory)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +16,10 @@ from covalent.worker.assets import Assets, fetch, unpack_project
 from covalent.worker.couriers import Courier
 from covalent.worker.environment import check_variables
 from covalent.worker.home import Home
+from covalent.worker.layers import Layer
 from covalent.worker.ledger import Held
 from covalent.worker.messages import Bind, Task
+from covalent.worker.preparing import Need, Preparation
 from covalent.worker.process import Job, RunnerKey
 from covalent.worker.settings import Patience
 
@@ -37,6 +40,7 @@ class Intake:
         server: Server,
         home: Home,
         fetchers: list[Courier[dict[str, bytes]]],
+        preparation: Preparation,
         ready: Callable[[Job], None],
         impossible: Callable[[Held, str], None],
         later: Callable[[float, Callable[[], None]], None],
@@ -46,6 +50,7 @@ class Intake:
         self._server = server
         self._home = home
         self._fetchers = fetchers
+        self._preparation = preparation
         self._ready = ready
         self._impossible = impossible
         self._later = later
@@ -57,10 +62,13 @@ class Intake:
     def forget(self, held: Held) -> None:
         """The lease is no longer this worker's."""
         self._waiting.pop(held.lease.key.token, None)
+        self._preparation.forget(held.lease.key)
 
     def release(self) -> list[Held]:
-        """Give up what is still being fetched; those leases."""
+        """Give up what is still being fetched or prepared; those leases."""
         leases, self._waiting = list(self._waiting.values()), {}
+        for held in leases:
+            self._preparation.forget(held.lease.key)
         return leases
 
     def take(self, held: Held, blobs: Mapping[str, Buffer]) -> None:
@@ -109,9 +117,29 @@ class Intake:
         if missing or (lease.project and self._assets.project(lease.owner, lease.project) is None):
             self._fetch(held, needed, missing, project, pause)
             return
+        need = _need(lease)
+        if need is not None and held.layer is None:
+            held.layer = self._preparation.find(need)
+            if held.layer is None:
+                self._prepare(held, need, needed, pause)
+                return
         job = self._job(held, blobs, files, project)
         self._waiting.pop(lease.key.token, None)
         self._ready(job)
+
+    def _prepare(self, held: Held, need: Need, needed: Iterable[str], pause: float) -> None:
+        """Have the environment built, then go on."""
+
+        def done(layer: Layer) -> None:
+            held.layer = layer
+            self._continue(held, needed, pause)
+
+        def failed(error: Exception) -> None:
+            if self._waiting.pop(held.lease.key.token, None) is not None:
+                reason = str(error) if isinstance(error, WorkerError) else f"{type(error).__name__}: {error}"
+                self._impossible(held, f"the packages of deps_pip cannot be installed: {reason}")
+
+        self._preparation.want(need, held.lease.key, done, failed)
 
     def _fetch(self, held: Held, needed: Iterable[str], missing: list[str], project: Path | None, pause: float) -> None:
         directory = self._home.assets(held.lease.owner)
@@ -144,6 +172,8 @@ class Intake:
     def _job(self, held: Held, blobs: Mapping[str, bytes], files: dict[str, str], project: Path | None) -> Job:
         lease = held.lease
         key, bind = self._binding(lease, project)
+        if held.layer is not None:
+            key = replace(key, python=held.layer.python)
         unique = lease.executor_data.get("create_unique_workdir")
         task = Task(
             sequence=0,
@@ -154,6 +184,7 @@ class Intake:
             kwargs=lease.kwargs,
             keywords=lease.keywords,
             hooks=lease.hooks,
+            notice="" if held.layer is None else held.layer.warning,
             outputs=lease.outputs,
             inline=tuple(blobs),
             files=files,
@@ -195,6 +226,14 @@ def _check_features(lease: Lease) -> None:
     unknown = set(lease.requires) - FEATURES
     if unknown:
         raise WorkerError(f"it needs {', '.join(sorted(unknown))}; upgrade covalent-sdk in the worker's environment")
+
+
+def _need(lease: Lease) -> Need | None:
+    """The layer that a task runs in, None when it needs none."""
+    deps = lease.hooks.deps
+    if deps is None or not deps.pip:
+        return None
+    return _text(lease.executor_data, "python") or sys.executable, deps.pip
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

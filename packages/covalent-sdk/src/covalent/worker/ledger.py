@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from covalent.wire.work import Lease, LeaseKey
+from covalent.wire.work import Environment, Lease, LeaseKey
+from covalent.worker.layers import Layer
 
 _REMEMBERED: Final = 1 << 14
 
@@ -24,8 +25,18 @@ class Held:
     started_told: bool = False
     #: Its task has ended; its completion waits for an acknowledgement.
     ended: bool = False
+    #: The layer of packages that its task runs in, once that is there.
+    layer: Layer | None = None
     #: How much of each stream the server has.
     sent: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> Environment | None:
+        """What the server is told of its layer."""
+        layer = self.layer
+        if layer is None:
+            return None
+        return Environment(key=layer.key, resolved=layer.resolved, warning=layer.warning, seconds=layer.seconds)
 
 
 class Ledger:

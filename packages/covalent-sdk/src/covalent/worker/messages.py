@@ -60,6 +60,8 @@ class Task:
     #: Their order, where it matters.
     keywords: tuple[str, ...] = ()
     hooks: Hooks = field(default_factory=Hooks)
+    #: What its user should know of its environment, to be printed before anything of the task is.
+    notice: str = ""
     #: The digest of each node's output that the templates mention, by the node's number.
     outputs: dict[str, str] = field(default_factory=dict)
     inline: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """Processes whose parent has ended: who becomes their parent, and how they are ended.
 
 A runner adopts what its task's children leave behind. When the runner has ended, its children become the supervisor's,
-which starts nothing else than runners. So whatever a task has started is found by descent, whatever session, group and
-environment it has given itself, and however often it has forked.
+which starts nothing else than runners and builders of layers. So whatever a task has started is found by descent,
+whatever session, group and environment it has given itself, and however often it has forked.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Orphans:
         #: The janitor, and what whoever became this process had started before.
         self._older = frozenset(_descendants(()))
 
-    def end(self, runners: Collection[int]) -> None:
-        """Kill and reap all descendants of this process but the living ``runners``, older ones, and theirs."""
-        spared = {*runners, *self._older}
+    def end(self, ours: Collection[int]) -> None:
+        """Kill and reap all descendants of this process but ``ours``, living runners and builders, and older ones."""
+        spared = {*ours, *self._older}
         deadline = time.monotonic() + _PATIENCE
         while found := _descendants(spared):
             for pid in found:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from covalent.worker import installed
+from covalent.worker.building import Builders
 from covalent.worker.home import Home
 from covalent.worker.mark import Position
 from covalent.worker.orphans import Orphans
@@ -41,6 +42,7 @@ class Slots:
         started: Callable[[Runner], None],
         stopped: Callable[[Runner], None],
         unstartable: Callable[[Job, str], None],
+        builders: Builders,
     ) -> None:
         """``started`` and ``stopped`` are told of every runner, ``unstartable`` of a task that none can be given."""
         self.count = count
@@ -53,6 +55,7 @@ class Slots:
         self._started = started
         self._stopped = stopped
         self._unstartable = unstartable
+        self._builders = builders
         self._orphans = Orphans()
         self._waiting: dict[RunnerKey, deque[Job]] = {}
         #: Whether tasks have arrived since the site directories were looked at.
@@ -173,7 +176,8 @@ class Slots:
         self.runners.remove(runner)
         self._stopped(runner)
         status = runner.end()
-        self._orphans.end({other.pid for other in self.runners})
+        with self._builders.starting:
+            self._orphans.end({other.pid for other in self.runners} | self._builders.processes())
         return status
 
     def _runner_for(self, key: RunnerKey, job: Job) -> Runner | None:

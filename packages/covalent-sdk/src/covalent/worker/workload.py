@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from covalent.http import Server
 from covalent.wire.work import LeaseKey, Outcome, Poll, StreamChunk, Welcome
 from covalent.worker import endings, processes, spool, streams
+from covalent.worker.building import Builders
 from covalent.worker.couriers import Courier, Mailbox
 from covalent.worker.exchange import Answer, Printed
 from covalent.worker.home import Home
@@ -20,7 +21,8 @@ from covalent.worker.intake import Intake
 from covalent.worker.ledger import Held, Ledger
 from covalent.worker.messages import Reply
 from covalent.worker.outbox import Outbox
-from covalent.worker.pace import Pace
+from covalent.worker.pace import LARGEST_BATCH, Pace
+from covalent.worker.preparing import Preparation
 from covalent.worker.process import Job, Runner, interpreter_error
 from covalent.worker.settings import STREAM_MESSAGE_BYTES, WorkerSettings
 from covalent.worker.slots import Slots
@@ -80,6 +82,8 @@ class Workload:
             later=loop.later,
             patience=settings.patience,
         )
+        builders = Builders(home.layers, environ, home.registry)
+        self._preparation = Preparation(builders, mailbox)
         self.slots = Slots(
             count=settings.slots,
             home=home,
@@ -90,11 +94,13 @@ class Workload:
             started=loop.watch,
             stopped=loop.unwatch,
             unstartable=lambda job, reason: self._impossible(job.held, reason),
+            builders=builders,
         )
         self._intake = Intake(
             server=server,
             home=home,
             fetchers=[Courier(f"covalent-fetch-{number}", mailbox) for number in range(_FETCHERS)],
+            preparation=self._preparation,
             ready=lambda job: self.slots.add([job]),
             impossible=self._impossible,
             later=loop.later,
@@ -124,9 +130,13 @@ class Workload:
         running = self.slots.running(time.monotonic(), self._patience.started, told=False)
         return tuple(job.held.lease.key for _, job, _ in running)
 
+    def newly_preparing(self) -> tuple[LeaseKey, ...]:
+        """Leases whose environment is being built, and of which the server does not know that."""
+        return self._preparation.untold()
+
     def unfinished(self) -> int:
-        """How many leases still have a task to run."""
-        return self._ledger.unfinished
+        """How many leases still have a task to run; those that wait for their environment leave room for others."""
+        return self._ledger.unfinished - min(self._preparation.waiting, LARGEST_BATCH)
 
     def capacity(self) -> int:
         """How many unfinished leases to hold."""
@@ -161,6 +171,7 @@ class Workload:
     def told(self, poll: Poll, blobs: Sequence[Buffer]) -> None:
         """The server has answered this message: its completions are over, it has these pieces of streams."""
         self._ledger.started_was_told(poll.started)
+        self._preparation.told(poll.preparing)
         for completion in poll.completions:
             self._ledger.forget(completion.key)
         for chunk in poll.streams:
@@ -287,10 +298,12 @@ class Workload:
         for runner in self.slots.runners:
             waiting += [job.held for job in runner.take_back()]
         self._give_back(waiting)
+        self._preparation.stop()
 
     def stop(self) -> None:
         """Kill all runners; what is done is in the spool."""
         self.outbox.flush()
+        self._preparation.stop()
         for runner in list(self.slots.runners):
             self.slots.retire(runner)
             runner.remove()

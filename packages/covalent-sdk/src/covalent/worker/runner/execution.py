@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import mmap
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,6 +85,8 @@ class Assets:
 
 def run(task: Task, assets: Assets, functions: Functions) -> Any:
     """The value of a task; raises whatever the user's code does."""
+    if task.notice:
+        sys.stderr.write(f"covalent: {task.notice}\n")
     open_call = functools.partial(_opened, assets, "a function")
     injected = hooks.before(task.hooks, task.name, open_call)
     function = functions.get(task.function)

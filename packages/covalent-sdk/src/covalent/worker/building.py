@@ -1,0 +1,107 @@
+"""Layers of packages, built in processes of their own: what an installer starts is no task's, and ends with the worker.
+
+A builder is a Python of the worker's own interpreter that is told on its standard input what to build and answers on
+its standard output. It leads a session, so that stopping it stops its installer, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from covalent.errors import WorkerError
+from covalent.worker import environment, processes
+from covalent.worker.layers import Layer, LayerError, Layers
+
+_CODE: Final = "from covalent.worker.building import main; main()"
+
+
+class Builders:
+    """Finds layers, and has those built that there are not."""
+
+    def __init__(self, directory: Path, environ: Mapping[str, str], registry: Path) -> None:
+        """``directory`` holds the layers, ``registry`` a file for each process that the janitor is to end."""
+        self._directory = directory
+        # Also for who installs: a build runs code of the packages that are built.
+        self._environ = environment.without_secrets(environ)
+        self._registry = registry
+        self._layers = Layers(directory, self._environ)
+        #: Living builders with their markers.
+        self._living: dict[int, str] = {}
+        #: Held while a builder is started and not yet known, and while what is unknown is ended.
+        self.starting = threading.Lock()
+
+    def processes(self) -> set[int]:
+        """The living builders; what descends from them is theirs."""
+        return set(self._living)
+
+    def find(self, python: str, requirements: tuple[str, ...]) -> Layer | None:
+        """A layer that is there already."""
+        return self._layers.find(python, requirements)
+
+    def build(self, python: str, requirements: tuple[str, ...]) -> Layer:
+        """Have a layer built and wait for it; called in a courier's thread. Raises LayerError."""
+        marker = secrets.token_hex(8)
+        with self.starting:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _CODE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env={**self._environ, environment.RUNNER_VARIABLE: marker},
+            )
+            self._living[process.pid] = marker
+        registered = self._registry / str(process.pid)
+        try:
+            registered.write_text(marker, encoding="ascii")
+            asked = {"directory": str(self._directory), "python": python, "requirements": requirements}
+            answer, words = process.communicate(json.dumps(asked).encode())
+        finally:
+            with suppress(FileNotFoundError):
+                registered.unlink()
+            del self._living[process.pid]
+        return _answered(answer, words, process.returncode)
+
+    def stop(self) -> None:
+        """End what is being built; the layers are not there then."""
+        for pid, marker in list(self._living.items()):
+            processes.kill_tree(pid, marker)
+
+
+def _answered(answer: bytes, words: bytes, status: int) -> Layer:
+    try:
+        plain = json.loads(answer)
+        if "error" in plain:
+            raise LayerError(plain["error"])
+        return Layer(**{**plain["layer"], "resolved": tuple(plain["layer"]["resolved"])})
+    except (ValueError, KeyError, TypeError):
+        last = words.decode("utf-8", "replace").strip()
+        raise LayerError(
+            f"the process that built it ended with status {status} before it was done"
+            + (f"; its last words were:\n{last}" if last else "")
+        ) from None
+
+
+def main() -> None:
+    """Build one layer."""
+    asked = json.load(sys.stdin)
+    # What the installer prints must not be taken for the answer.
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    layers = Layers(Path(asked["directory"]), os.environ)
+    try:
+        plain: dict[str, object] = {"layer": asdict(layers.build(asked["python"], tuple(asked["requirements"])))}
+    except WorkerError as error:
+        plain = {"error": str(error)}
+    with answer:
+        json.dump(plain, answer)
