@@ -313,6 +313,15 @@ def test_relative_paths_start_where_the_task_began(here: Path) -> None:
     assert (here / "copy").read_text() == "1"
 
 
+def test_what_is_remote_in_name_only_is_a_path_like_others(here: Path) -> None:
+    (here / "a").write_text("1")
+    told = task(ct.fs.TransferFromRemote("a", "b"), ct.fs.TransferToRemote("sub/c", "b"))
+    assert told == [(str(here / "a"), str(here / "b")), (str(here / "b"), str(here / "sub" / "c"))]
+    assert (here / "sub" / "c").read_text() == "1"
+    with pytest.raises(FileTransferError, match=r"there is no .*/missing on the machine that the task runs on"):
+        task(ct.fs.TransferFromRemote("missing"))
+
+
 def test_nothing_goes_out_of_a_task_that_failed(here: Path) -> None:
     def work(files: Any) -> None:
         Path(files[0][0]).write_text("half")

@@ -15,6 +15,7 @@ from covalent import context
 from covalent.errors import FileTransferError
 from covalent.fs.files import File
 from covalent.fs.transfers import FileTransfer, Order
+from covalent.fs_strategies import Shutil
 from covalent.hooks import HookError
 
 _KEPT: Final = "files"
@@ -45,12 +46,15 @@ def after(transfers: Sequence[FileTransfer]) -> None:
 def _ends(transfer: FileTransfer, number: int) -> _Ends:
     source, target = transfer.from_file, transfer.to_file
     name = source.name or target.name or "file"
-    return _Ends(_placed(source, name, number), _placed(target, name, number))
+    # What is remote in name only is in a directory of this machine, mounted perhaps.
+    here = isinstance(transfer.strategy, Shutil)
+    source, target = (_placed(end, name, number, here=here or not end.is_remote) for end in (source, target))
+    return _Ends(source, target)
 
 
-def _placed(end: File, name: str, number: int) -> File:
-    """An end with the path that it has here."""
-    if end.is_remote and end.filepath is not None:
+def _placed(end: File, name: str, number: int, *, here: bool) -> File:
+    """An end with the path that it has here, if it is here."""
+    if not here:
         return end
     if end.filepath is not None:
         return type(end)(end.path)
