@@ -215,13 +215,19 @@ def test_a_function_that_does_not_take_files_is_not_told(here: Path) -> None:
     assert ct.testing.run(ct.lattice(lambda: [silent(), all_ears()]))() == ["1", ["files"]]
 
 
-@pytest.mark.parametrize(("args", "kwargs"), [(["a"], {}), ([], {"files": "a"})])
-def test_files_are_not_to_be_given_twice(args: list[str], kwargs: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("args", "kwargs", "message"),
+    [
+        (["a"], {}, r"which an argument by position has taken; give the others by keyword, or make 'files' the last"),
+        ([], {"files": "a"}, r"files=\[...\] of the electron hands over 'files': leave it out"),
+    ],
+)
+def test_files_are_not_to_be_given_twice(args: list[str], kwargs: dict[str, str], message: str) -> None:
     @ct.electron(files=ct.fs.FileTransfer("a", "b"))
     def work(files: Any) -> Any:
         return files
 
-    with pytest.raises(ArgumentsError, match=r"files=\[...\] of the electron hands over 'files': leave it out"):
+    with pytest.raises(ArgumentsError, match=message):
         ct.lattice(lambda: work(*args, **kwargs)).build_graph()
 
 

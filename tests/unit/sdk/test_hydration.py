@@ -109,6 +109,15 @@ def test_functions_that_run_again_have_an_id_like_others() -> None:
     assert "" != one[1] != other[1] != ""
 
 
+def test_function_ids_know_the_files_that_are_brought_even_when_the_function_is_not_told() -> None:
+    def identity(name: str, target: str) -> str:
+        task = ct.electron(lambda: 1, files=ct.fs.FileTransfer(name, target))
+        return dehydrate(built(ct.lattice(lambda: task()))).manifest.graph.nodes[0].function_id  # noqa: PLW0108 - an electron is no workflow function
+
+    assert identity("a", "b") == identity("a", "b") != ""
+    assert len({identity("a", "b"), identity("c", "b"), identity("a", "d")}) == 3
+
+
 def test_function_ids_know_what_is_handed_over_by_a_call_before_and_of_no_other_call() -> None:
     def identity(*calls: Any) -> str:
         same = ct.electron(lambda value, seed=0: (value, seed), call_before=list(calls))

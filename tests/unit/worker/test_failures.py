@@ -127,6 +127,7 @@ def test_a_module_that_is_missing_is_told_with_the_command_that_installs_it(modu
 
 def test_the_command_names_the_package_and_not_the_module() -> None:
     assert while_opening("x", ModuleNotFoundError(name="sklearn.base")).endswith("scikit-learn")
+    assert while_opening("x", ModuleNotFoundError(name="covalent")).endswith("covalent-sdk")  # the other is the old one
 
 
 def test_a_part_that_is_missing_asks_for_another_version() -> None:

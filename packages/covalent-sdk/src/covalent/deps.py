@@ -187,6 +187,8 @@ class DepsCall:
         self._asset: TransportableObject | None = None
         self.name = str(getattr(func, "__name__", type(func).__name__))
         self.retval_keyword = retval_keyword
+        #: Whether what the task gives depends on this call, so that it counts when equal tasks are looked for.
+        self.decides = bool(retval_keyword)
 
     @functools.cached_property
     def _opened(self) -> dict[str, Any]:
@@ -233,6 +235,7 @@ class DepsCall:
             attributes = plain["attributes"]
             self.name = str(attributes["name"])
             self.retval_keyword = str(attributes["retval_keyword"])
+            self.decides = bool(self.retval_keyword)
             self._asset = TransportableObject.from_dict(attributes["call"])
         except (KeyError, TypeError) as error:
             raise WireError(f"not the JSON form of a DepsCall: {error!r}") from None

@@ -192,21 +192,21 @@ class _Resolver:
         function = self._graph.functions.get(node.function)
         if function is None:
             return ""
-        handing = self._handing(node)
+        deciding = self._deciding(node)
         deps = node.metadata.hooks.deps
         packages = deps.pip if deps else ()
-        known = (node.function, key, *packages, *handing)
+        known = (node.function, key, *packages, *deciding)
         if known not in self._ids:
             environment: dict[str, Any] = {"executor": node.metadata.executor}
             environment |= {name: data.get(name) for name in _ENVIRONMENT}
             if packages:
                 environment["packages"] = packages
-            code = self._found.digest(self._graph.assets[digest].origins for digest in (node.function, *handing))
-            described = [function, *(self._graph.calls[digest].description() for digest in handing)]
-            self._ids[known] = function_id(described if handing else function, project=code, environment=environment)
+            code = self._found.digest(self._graph.assets[digest].origins for digest in (node.function, *deciding))
+            described = [function, *(self._graph.calls[digest].description() for digest in deciding)]
+            self._ids[known] = function_id(described if deciding else function, project=code, environment=environment)
         return self._ids[known]
 
-    def _handing(self, node: Node) -> list[str]:
-        """The calls before a node that hand a value over to its function: what it gives depends on them too."""
+    def _deciding(self, node: Node) -> list[str]:
+        """The calls before a node on which what it gives depends, too."""
         calls = self._graph.calls
-        return [digest for digest in node.metadata.hooks.call_before if calls[digest].retval_keyword]
+        return [digest for digest in node.metadata.hooks.call_before if calls[digest].decides]

@@ -20,6 +20,7 @@ def compiled(options: Options, *, handed: bool) -> Options:
 
     first = DepsCall(performing.before, [options.files])
     first.retval_keyword = FILES if handed else ""
+    first.decides = True  # a function that is not told may know the path all the same
     last = [DepsCall(performing.after, [options.files])] if _any(options, "after") else []
     return replace(
         options,

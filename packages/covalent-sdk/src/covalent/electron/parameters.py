@@ -76,9 +76,14 @@ class Parameters:
         if unexpected:
             meant = self._meant(unexpected)
             raise ArgumentsError(f"Unexpected keyword arguments: {', '.join(unexpected)}{meant} {calling}")
-        if FILES in provided and FILES in (*kwargs, *self.positional[: len(args)]):
+        if FILES in provided and FILES in kwargs:
             raise ArgumentsError(
                 f"files=[...] of the electron hands over {FILES!r}: leave it out of the call {calling}"
+            )
+        if FILES in provided and FILES in self.positional[: len(args)]:
+            raise ArgumentsError(
+                f"files=[...] of the electron hands over {FILES!r}, which an argument by position has taken; give the "
+                f"others by keyword, or make {FILES!r} the last parameter {calling}"
             )
         self._check_provided(provided, self.positional[: len(args)])
         taken = self.positional[: len(args)]

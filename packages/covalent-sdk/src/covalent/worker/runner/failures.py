@@ -24,6 +24,7 @@ _OPENS: Final = str(Path("cloudpickle", "cloudpickle.py"))
 #: What well-known packages are installed by, where that is not what they are imported by.
 _INSTALLED_BY: Final = {
     "bs4": "beautifulsoup4",
+    "covalent": "covalent-sdk",
     "cv2": "opencv-python",
     "dateutil": "python-dateutil",
     "PIL": "pillow",
