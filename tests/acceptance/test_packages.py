@@ -169,6 +169,62 @@ def test_operators_sublattices_and_return_values_are_worked_out_with_the_lattice
     assert facts["nodes"] == {name: ["fruit==3.0"] for name in ("cut", "add", "inner", "total", "collect")}
 
 
+_AGAIN = (
+    _ELECTRONS
+    + """
+
+@ct.electron(cache=True, deps_pip=asks("fruit==1.0"))
+def version(x):
+    import fruit, os
+    return [fruit.__version__, x, os.urandom(8).hex()]
+
+
+@ct.lattice
+def workflow():
+    return [version("first"), none()]
+
+
+@ct.lattice
+def others():
+    return [ct.electron(version.electron_object.function, cache=True, deps_pip=asks("fruit==2.0"))("first")]
+
+
+def told(dispatch_id):
+    result = ct.get_result(dispatch_id, wait=True)
+    return [result.result, [(node["environment"] or {}).get("resolved") for node in result.get_all_node_results()]]
+
+
+first = ct.dispatch(workflow)()
+facts["first"] = told(first)
+facts["equal"] = told(ct.dispatch(workflow)())
+facts["others"] = told(ct.dispatch(others)())
+
+
+@ct.electron(deps_pip=asks("fruit==2.0"))
+def newer(x):
+    import fruit
+    return [fruit.__version__, x]
+
+
+facts["reused"] = told(ct.redispatch(first, reuse_previous_results=True)())
+facts["replaced"] = told(ct.redispatch(first, replace_electrons={"version": newer}, reuse_previous_results=True)())
+"""
+)
+
+
+def test_the_same_task_with_other_packages_is_another(user: Project) -> None:
+    shelve(user)
+    facts = user.facts(_AGAIN, "again.py")
+    (value, without), environments = facts["first"]
+    assert (value[:2], without) == (["1.0", "first"], True)
+    assert environments[0] == ["fruit==1.0"]
+    assert facts["equal"][0] == facts["first"][0]
+    assert facts["reused"][0] == facts["first"][0]
+    assert facts["others"][0][0][:2] == ["2.0", "first"]
+    (value, _), environments = facts["replaced"]
+    assert (value, environments[0]) == (["2.0", "first"], ["fruit==2.0"])
+
+
 # -- what cannot be had
 
 

@@ -81,6 +81,8 @@ class Layers:
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
         self._directory = directory
         self._environ = dict(environ)
+        #: What is installed in each site directory, and when that was changed.
+        self._seen: dict[str, tuple[int, list[str]]] = {}
         self._settings = sorted(item for item in environ.items() if _SETTINGS.fullmatch(item[0]))
 
     def find(self, python: str, requirements: tuple[str, ...]) -> Layer | None:
@@ -94,15 +96,19 @@ class Layers:
     def build(self, python: str, requirements: tuple[str, ...]) -> Layer:
         """Build a layer, unless somebody else has done so meanwhile; raises LayerError."""
         begun = time.monotonic()
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             parent = self._describe(python)
             place = self._directory / self._key(parent, requirements)
             with _locked(place.with_suffix(".lock")):
                 if (place / "layer.json").exists():
                     return _read(place)
                 shutil.rmtree(place, ignore_errors=True)
-                return self._built(place, python, parent, requirements, begun)
+                try:
+                    return self._built(place, python, parent, requirements, begun)
+                except LayerError:
+                    shutil.rmtree(place, ignore_errors=True)
+                    raise
         except OSError as error:
             raise LayerError(f"its directory {self._directory} cannot be written: {error}") from error
 
@@ -184,17 +190,21 @@ class Layers:
         _write(noted, plain)
         return _read_parent(noted)
 
+    def _entries(self, site: str) -> list[str]:
+        """What is installed in a directory, looked at anew when it was changed."""
+        try:
+            changed = os.stat(site).st_mtime_ns  # noqa: PTH116  as in _noted
+            if self._seen.get(site, (0, []))[0] != changed:
+                names = (name for name in os.listdir(site) if name.endswith(_INSTALLED))  # noqa: PTH208  as in _noted
+                self._seen[site] = changed, sorted(names)
+        except OSError:
+            return []
+        return self._seen[site][1]
+
     def _key(self, parent: _Parent, requirements: Sequence[str]) -> str:
-        there = [(site, sorted(_entries(site))) for site in parent.sites]
+        there = [(site, self._entries(site)) for site in parent.sites]
         told = json.dumps([list(requirements), parent.prefix, parent.build, there, self._settings])
         return hashlib.sha256(told.encode()).hexdigest()[:24]
-
-
-def _entries(site: str) -> list[str]:
-    try:
-        return [name for name in os.listdir(site) if name.endswith(_INSTALLED)]  # noqa: PTH208  as in _noted
-    except OSError:
-        return []
 
 
 def _read_parent(path: Path) -> _Parent:
