@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -12,6 +13,12 @@ from tests.acceptance.interpreters import OTHERS, OWN_VERSION, environment
 from tests.acceptance.programs import Project
 from tests.components import Python, found
 
+#: Dispatches without looking first whether it can run.
+_UNSEEN = """
+import os
+
+os.environ["COVALENT_PREFLIGHT"] = "0"
+"""
 _TWO_EXECUTORS = """
 @ct.electron
 def here(value):
@@ -31,7 +38,50 @@ def workflow():
 
 
 def _with_executor(project: Project, executor: str) -> None:
-    project.workflow(_TWO_EXECUTORS.format(executor=executor))
+    project.workflow(_UNSEEN + _TWO_EXECUTORS.format(executor=executor))
+
+
+@pytest.mark.parametrize("component", OTHERS, ids=lambda component: component.name)
+def test_what_cannot_run_is_refused_before_it_is_dispatched_with_the_ways_out(
+    project: Project, tmp_path: Path, component: Python
+) -> None:
+    other = environment(found(component), tmp_path / "other", sdk=True)
+    bare = environment(sys.executable, tmp_path / "bare", sdk=False)
+    project.write("steps.py", "import packaging\n\n\ndef step():\n    return 1\n")
+    project.workflow(
+        f"""
+        import steps
+
+        there = ct.executor.LocalExecutor(python={str(tmp_path / "other")!r})
+
+
+        @ct.electron(executor=there)
+        def by_value():
+            return 1
+
+
+        @ct.lattice
+        def workflow():
+            ct.electron(len, executor=ct.executor.LocalExecutor(python={str(tmp_path / "nowhere")!r}))([])
+            ct.electron(steps.step, executor=ct.executor.LocalExecutor(python={bare!r}))()
+            return by_value()
+        """
+    )
+    done = project.attempt()
+    assert done.returncode != 0
+    assert "PreflightError: workflow cannot run as it is, so nothing was dispatched:" in done.stderr
+    assert f"len: the interpreter {tmp_path / 'nowhere'} is not there" in done.stderr
+    assert f"step: {bare} lacks covalent-sdk and cloudpickle" in done.stderr
+    assert f"{bare} -m pip install covalent-sdk" in done.stderr
+    assert f"step: steps imports packaging, which {bare} (CPython {OWN_VERSION}) lacks; here it is packaging" in (
+        done.stderr
+    )
+    assert f"{bare} -m pip install 'packaging==" in done.stderr
+    assert f"by_value: by_value travels as its code, which only CPython {OWN_VERSION} understands, and {other} is " in (
+        done.stderr
+    )
+    assert "move by_value into a module beside the script" in done.stderr
+    assert f"LocalExecutor(python='{OWN_VERSION}')" in done.stderr
 
 
 @pytest.mark.parametrize("component", OTHERS, ids=lambda component: component.name)
@@ -50,7 +100,8 @@ def test_functions_of_modules_run_on_another_python_and_functions_of_the_script_
         """,
     )
     project.workflow(
-        f"""
+        _UNSEEN
+        + dedent(f"""
         import steps
 
         other = ct.executor.LocalExecutor(python={python!r})
@@ -66,7 +117,7 @@ def test_functions_of_modules_run_on_another_python_and_functions_of_the_script_
             by_value()
             there = ct.electron(steps.version, executor=other)()
             return ct.electron(steps.version)(there, "then")
-        """
+        """)
     )
     told = project.run()
     nodes = project.nodes(told)

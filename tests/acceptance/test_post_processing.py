@@ -38,10 +38,10 @@ def workflow(x):
 _VALUE = {"total": 5, "last": [4]}
 
 
-def _run(project: Project, text: str, options: str = "workflow_executor='client'") -> list[str]:
+def _run(project: Project, text: str, options: str = "workflow_executor='client'", **environ: str) -> list[str]:
     """The lines that a script prints."""
     project.write("script.py", _WORKFLOW.format(options=options) + text)
-    done = project.attempt()
+    done = project.attempt(**environ)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -121,6 +121,7 @@ print(result.status)
 print(json.dumps(sorted(result.get_all_node_outputs())))
 """,
         options,
+        COVALENT_PREFLIGHT="0",
     )
     assert status == after == "FAILED_POSTPROCESSING"
     assert "pip install covalent-sdk" in error

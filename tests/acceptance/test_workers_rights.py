@@ -118,6 +118,11 @@ def gate(own_project: Project) -> Path:
     slow.chmod(0o755)
     own_project.workflow(
         f"""
+        import os
+
+        os.environ["COVALENT_PREFLIGHT"] = "0"  # which would wait for the interpreter
+
+
         @ct.electron(executor=ct.executor.LocalExecutor(python={str(slow)!r}))
         def one():
             return 1

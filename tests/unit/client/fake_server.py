@@ -44,6 +44,8 @@ class FakeServer:
     requests: list[Request] = field(default_factory=list)
     #: Answers to throw away: the request is carried out and the connection closed.
     losses: int = 0
+    #: What it says of its executors.
+    executors: tuple[str, ...] = ("local",)
     #: A value with which every new dispatch is over before anybody asks.
     ends_at_once: bytes | None = None
     _keys: dict[str, str] = field(default_factory=dict)
@@ -311,7 +313,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._of_a_dispatch(dispatch_id, rest)
             case "GET", ["server"]:
                 facts = {"url": state.url, "pid": 1, "guard": "armed", "started_at": 0.0}
-                return {"version": "1.0", "protocol": 1, "instance": "fake", **facts}
+                return {"version": "1.0", "protocol": 1, "instance": "fake", "executors": state.executors, **facts}
             case _, ["assets", digest]:
                 return self._asset(digest, body)
             case _:

@@ -29,7 +29,10 @@ def _write(text: str) -> None:
 def test_without_a_file_the_defaults_hold() -> None:
     assert get_config("dispatcher.address") == "localhost"
     assert get_config("dispatcher.port") == 48008
-    assert get_config() == {"dispatcher": {"address": "localhost", "port": 48008}}
+    assert get_config() == {
+        "dispatcher": {"address": "localhost", "port": 48008},
+        "preflight": {"enabled": True, "max_project_bytes": 16 * 2**20},
+    }
 
 
 def test_several_keys_give_a_dict_and_a_list_of_one_gives_its_value() -> None:

@@ -42,6 +42,7 @@ _PUBLIC = {
     "get_result": ("covalent.client.waiting", "get_result"),
     "is_covalent_running": ("covalent.server_command", "is_covalent_running"),
     "lattice": ("covalent.lattice", "lattice"),
+    "preflight": ("covalent.client.preflighting", "preflight"),
     "redispatch": ("covalent.client.redispatching", "redispatch"),
     "reload_config": ("covalent.config", "reload_config"),
     "set_config": ("covalent.config", "set_config"),

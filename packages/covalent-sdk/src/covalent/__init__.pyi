@@ -12,6 +12,7 @@ from covalent.client.cancelling import cancel as cancel
 from covalent.client.dispatching import dispatch as dispatch
 from covalent.client.dispatching import dispatch_sync as dispatch_sync
 from covalent.client.listing import dispatches as dispatches
+from covalent.client.preflighting import preflight as preflight
 from covalent.client.redispatching import redispatch as redispatch
 from covalent.client.triggering import stop_triggers as stop_triggers
 from covalent.client.waiting import get_result as get_result

@@ -25,15 +25,20 @@ from covalent.errors import ConfigError
 from covalent.wire import places
 
 FILE_NAME: Final = "covalent.toml"
-DEFAULTS: Final[Mapping[str, Any]] = {"dispatcher": {"address": "localhost", "port": places.DEFAULT_PORT}}
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "dispatcher": {"address": "localhost", "port": places.DEFAULT_PORT},
+    "preflight": {"enabled": True, "max_project_bytes": 16 * 1024 * 1024},
+}
 #: Which variable of the environment stands above a key.
 VARIABLES: Final[Mapping[str, str]] = {
     "dispatcher.address": "COVALENT_DISPATCHER_ADDR",
     "dispatcher.port": "COVALENT_SVC_PORT",
+    "preflight.enabled": "COVALENT_PREFLIGHT",
+    "preflight.max_project_bytes": "COVALENT_MAX_PROJECT_BYTES",
 }
 _MAX_PORT: Final = 65535
 #: The tables of the file that mean something by themselves; others belong to whoever made them.
-_TABLES: Final = ("defaults", "dispatcher", "executors", "server")
+_TABLES: Final = ("defaults", "dispatcher", "executors", "preflight", "server")
 _files: dict[Path, dict[str, Any]] = {}
 _lock = threading.Lock()
 

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from covalent import config, executors
 from covalent.errors import ConfigError
 from covalent.options import Keywords, Options
+from covalent.project import MAX_BYTES
 
 #: The keys of ``[defaults]``. Calls before and after are functions, which no file holds.
 KEYS: Final = (
@@ -29,6 +30,8 @@ class Configured:
     workflow_executor: str | None = None
     #: Attributes by an executor's short name.
     executors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: How many bytes of the user's own modules may be sent along.
+    project_bytes: int = MAX_BYTES
 
 
 def configured() -> Configured:
@@ -53,7 +56,17 @@ def configured() -> Configured:
         options=options,
         workflow_executor=workflow_executor,
         executors={name: _without_credentials(_table(tables, name, "executors.")) for name in tables},
+        project_bytes=_project_bytes(_table(values, "preflight").get("max_project_bytes", MAX_BYTES)),
     )
+
+
+def _project_bytes(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        raise ConfigError(
+            f"{value!r} is not a number of bytes; correct COVALENT_MAX_PROJECT_BYTES or preflight.max_project_bytes in "
+            f"{config.config_path()}"
+        )
+    return value
 
 
 def _table(values: Mapping[str, Any], name: str, above: str = "") -> dict[str, Any]:

@@ -16,6 +16,7 @@
     │   └── ArgumentsError             a call with arguments that the function does not take
     ├── ReplayError                    a workflow function that is run again takes another way
     ├── ProjectError                   the user's own modules cannot be shipped
+    ├── PreflightError                 a workflow that cannot run where its tasks are to run
     ├── ServerError                    the server answered with an error
     │   ├── ServerUnreachableError     nobody answered at the address
     │   ├── AuthenticationError        the token is missing, unknown or not allowed to do this
@@ -25,9 +26,14 @@
     ├── PostProcessingError            a dispatch's value cannot be put together here
     ├── ArchiveError                   a saved result that cannot be read, or lacks something
     └── WorkerError                    a worker cannot go on
+
+    UserWarning
+    └── PreflightWarning               a workflow that may not run where its tasks are to run
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class CovalentError(Exception):
@@ -106,6 +112,18 @@ class ReplayError(CovalentError):
 
 class ProjectError(CovalentError):
     """The user's own modules cannot be shipped."""
+
+
+class PreflightError(CovalentError):
+    """A workflow cannot run where its tasks are to run; ``problems`` are those of the report of ``ct.preflight``."""
+
+    def __init__(self, message: str, problems: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class PreflightWarning(UserWarning):
+    """A workflow may not run where its tasks are to run."""
 
 
 class ServerError(CovalentError):

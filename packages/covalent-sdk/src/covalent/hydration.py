@@ -54,6 +54,10 @@ class Built(Protocol):
         """The user's own modules, when they came with the workflow and are not to be looked for."""
 
     @property
+    def project_limit(self) -> int:
+        """How many bytes of the user's own modules may be sent along."""
+
+    @property
     def triggers(self) -> Sequence[Trigger]:
         """What starts it by itself."""
 
@@ -70,7 +74,7 @@ def dehydrate(lattice: Built, *, settled: Collection[int] = ()) -> Package:
     graph = lattice.transport_graph
     if graph.output is None:
         raise GraphError("the workflow has no graph yet; call its build_graph(...) with its arguments first")
-    nodes, code = _prepared(graph, settled, lattice.project)
+    nodes, code = _prepared(graph, settled, lattice.project, lattice.project_limit)
     triggers = [trigger.prepared() for trigger in lattice.triggers]
     loose = [asset for asset in (lattice.inputs, lattice.stored_function, code) if asset is not None]
     loose += [asset for trigger in triggers for asset in trigger.assets]
@@ -106,11 +110,11 @@ def revise(
 
 
 def _prepared(
-    graph: TransportGraph, settled: Collection[int], code: TransportableObject | None
+    graph: TransportGraph, settled: Collection[int], code: TransportableObject | None, limit: int = project.MAX_BYTES
 ) -> tuple[list[Node], TransportableObject | None]:
     """The nodes with everything filled in, and the project, into which that of ``code`` goes."""
     found = _looked_for(graph)
-    merged = project.merge(code, _files(graph, found))
+    merged = project.merge(code, _files(graph, found), limit)
     resolver = _Resolver(graph, found)
     nodes = [
         resolver.resolved(node) if node.id not in settled else _uncached(node) if merged.overwrites else node

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ParamSpec
 
 from covalent.electron import BoundElectron, recording
 from covalent.electron.recording import Task
@@ -15,15 +15,22 @@ from covalent.errors import ReplayError
 from covalent.hydration import Package, dehydrate
 from covalent.lattice import Lattice
 
+P = ParamSpec("P")
+
 
 def build(lattice: Lattice[...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Package:
     """What is sent of a lattice, its graph built with these arguments; the lattice itself stays as it is.
 
     An exception in the workflow function comes out unchanged.
     """
-    built = copy.copy(lattice)  # threads may share the lattice
-    built.build_graph(*args, **kwargs)
-    return dehydrate(built)
+    return dehydrate(built(lattice, args, kwargs))
+
+
+def built(lattice: Lattice[P], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Lattice[P]:
+    """A copy of a lattice with the graph of these arguments: threads may share the lattice."""
+    copied = copy.copy(lattice)
+    copied.build_graph(*args, **kwargs)
+    return copied
 
 
 def replay(function: Callable[..., Any], inputs: Mapping[str, Any], calls: Sequence[tuple[str, Any]]) -> Any:

@@ -16,7 +16,9 @@ from contextvars import copy_context
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from covalent.client.cancelling import cancel
-from covalent.client.dispatching import dispatch
+from covalent.client.dispatching import check_lattice, starting
+from covalent.client.inspecting import users_line
+from covalent.client.options import DispatchOptions
 from covalent.client.waiting import get_result
 from covalent.http import Interruption
 from covalent.lattice import Lattice
@@ -35,6 +37,7 @@ def adispatch(
     tags: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     priority: int = 0,
+    preflight: bool = True,
 ) -> Callable[P, Coroutine[Any, Any, str]]:
     """As :func:`dispatch`, to be awaited: ``dispatch_id = await ct.adispatch(workflow)(x)``.
 
@@ -43,9 +46,10 @@ def adispatch(
     are until this returns. Cancelled while the function runs, nothing is sent, and the function goes on to its end
     unheeded; cancelled later, the request is cut off, and the server may have started the workflow or not.
     """
-    start = dispatch(
-        lattice, dispatcher_addr, disable_run=disable_run, name=name, tags=tags, env=env, priority=priority
-    )
+    check_lattice("ct.adispatch", lattice)
+    options = DispatchOptions.given(name=name, tags=tags, env=env, priority=priority, disable_run=disable_run)
+    # The thread that warns is called by no line of the user's.
+    start = starting(lattice, dispatcher_addr, options, preflight=preflight, line=users_line())
 
     async def start_apart(*args: P.args, **kwargs: P.kwargs) -> str:
         return await _apart(lambda: start(*args, **kwargs))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ParamSpec
 
+from covalent.client.inspecting import Line, inspect
 from covalent.client.options import DispatchOptions
 from covalent.client.upload import submit
 from covalent.client.waiting import wait_until_ended
@@ -28,12 +29,16 @@ def dispatch(
     tags: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     priority: int = 0,
+    preflight: bool = True,
 ) -> Callable[P, str]:
     """A function that takes the workflow's arguments, starts the workflow with them and returns the dispatch's id.
 
     ``disable_run`` registers the workflow and does not start it: its status stays NEW_OBJECT. ``name``, by default the
     workflow function's, and ``tags`` are what the dispatch is found by. ``env`` is set in the environment of all tasks.
     Of tasks that wait for the same workers those of the higher ``priority`` come first.
+
+    Before it is sent it is looked at as by :func:`preflight`: what cannot run raises PreflightError, what may not gives
+    a PreflightWarning. ``preflight=False`` leaves that out.
 
     An exception in the workflow function comes out unchanged, and nothing is stored.
 
@@ -43,13 +48,28 @@ def dispatch(
     """
     check_lattice("ct.dispatch", lattice)
     options = DispatchOptions.given(name=name, tags=tags, env=env, priority=priority, disable_run=disable_run)
+    return starting(lattice, dispatcher_addr, options, preflight=preflight)
+
+
+def starting(
+    lattice: Lattice[P],
+    dispatcher_addr: str | None,
+    options: DispatchOptions,
+    *,
+    preflight: bool,
+    line: Line | None = None,
+) -> Callable[P, str]:
+    """As :func:`dispatch`; warnings are about the given line, or else the one that calls the function."""
 
     def start(*args: P.args, **kwargs: P.kwargs) -> str:
         check_dispatching(lattice.__name__)
         package = build(lattice, args, kwargs)
         package = replace(package, manifest=options.applied(package.manifest))
         try:
-            return submit(connect(dispatcher_addr), package).dispatch_id
+            server = connect(dispatcher_addr)
+            if preflight:
+                inspect(package, server, line)
+            return submit(server, package).dispatch_id
         except CovalentError as error:
             raise error.with_traceback(None) from None  # what lies between is ours, and no help to anybody
 
@@ -64,9 +84,10 @@ def dispatch_sync(
     tags: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     priority: int = 0,
+    preflight: bool = True,
 ) -> Callable[P, Result]:
     """As :func:`dispatch`, but the function waits for the end and returns the result."""
-    start = dispatch(lattice, dispatcher_addr, name=name, tags=tags, env=env, priority=priority)
+    start = dispatch(lattice, dispatcher_addr, name=name, tags=tags, env=env, priority=priority, preflight=preflight)
 
     def start_and_wait(*args: P.args, **kwargs: P.kwargs) -> Result:
         dispatch_id = start(*args, **kwargs)

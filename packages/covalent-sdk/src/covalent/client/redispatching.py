@@ -14,6 +14,7 @@ from typing import Any
 
 from covalent import hydration
 from covalent.client import replacing
+from covalent.client.inspecting import inspect
 from covalent.client.upload import submit
 from covalent.client.waiting import check_id
 from covalent.connection import connect
@@ -36,6 +37,8 @@ def redispatch(
     dispatcher_addr: str | None = None,
     replace_electrons: Mapping[str, Callable[..., Any]] | None = None,
     reuse_previous_results: bool = False,  # noqa: FBT001, FBT002  the order and the defaults are public
+    *,
+    preflight: bool = True,
 ) -> Callable[..., str]:
     """A function that runs a dispatch again and returns the new dispatch's id; the original stays as it is.
 
@@ -45,6 +48,7 @@ def redispatch(
     ``replace_electrons`` gives other electrons for those of some names; they must take the same arguments. With
     ``reuse_previous_results`` a task takes over the output of the original's when name, function, input values and
     everything that it depends on are the same: after a failure only what is missing runs.
+    ``preflight=False`` is as in :func:`dispatch`; of a workflow that is not opened only its interpreters are looked at.
 
     >>> ct.redispatch(dispatch_id, replace_electrons={"fit": better_fit}, reuse_previous_results=True)()
     """
@@ -74,8 +78,11 @@ def redispatch(
             reuse=dispatch_id if reuse_previous_results else None,
             redispatch_of=dispatch_id,
         )
+        package = replace(package, manifest=manifest)
         try:
-            return submit(server, replace(package, manifest=manifest)).dispatch_id
+            if preflight:
+                inspect(package, server)
+            return submit(server, package).dispatch_id
         except (CovalentError, KeyboardInterrupt) as error:
             raise error.with_traceback(None) from None  # what lies between is ours, and no help to anybody
 

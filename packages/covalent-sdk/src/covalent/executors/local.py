@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
@@ -45,12 +46,22 @@ def _resolve_local(attributes: dict[str, Any]) -> None:
         raise GraphError(
             "this process does not know its interpreter; name one: LocalExecutor(python='/path/to/python')"
         )
-    attributes["python"] = _spelled(chosen or Path(sys.executable))
-    own = bool(sys.executable) and attributes["python"] == _spelled(Path(sys.executable))
+    attributes["python"] = _spelled(chosen) if chosen else own_interpreter()
+    own = attributes["python"] == own_interpreter()
     attributes["python_version"] = ".".join(map(str, sys.version_info[:3])) if own else None
     attributes["host"] = host_identity()
     if attributes.get("workdir"):
         attributes["workdir"] = str(Path(attributes["workdir"]).expanduser().absolute())
+
+
+def own_interpreter() -> str:
+    """This process's interpreter as it stands in attributes; empty when it does not know it."""
+    return _own(sys.executable) if sys.executable else ""
+
+
+@functools.lru_cache(maxsize=1)
+def _own(executable: str) -> str:
+    return _spelled(Path(executable))
 
 
 def _spelled(path: Path) -> str:

@@ -141,6 +141,11 @@ class Lattice(Generic[P]):
             configured=configured() if self._configured is None else self._configured,
         )
 
+    @property
+    def project_limit(self) -> int:
+        """How many bytes of the user's own modules may be sent along."""
+        return self.defaults.configured.project_bytes
+
     def as_sublattice(self, defaults: Defaults) -> Self:
         """A copy, not built, that takes from a lattice around it what it leaves open itself.
 

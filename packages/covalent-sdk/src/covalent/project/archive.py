@@ -15,7 +15,7 @@ from covalent.transportable import TransportableObject
 from covalent.wire.container import Buffer, Header
 
 CODEC: Final = "project"
-#: What may be shipped, altogether, in bytes.
+#: What may be shipped, altogether, in bytes, unless the configuration says otherwise.
 MAX_BYTES: Final = 16 * 1024 * 1024
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE: Final = 0o100000
@@ -25,12 +25,15 @@ _NAMED_IN_ERRORS: Final = 5
 _NOT_IN_NAMES: Final = "\0\\:" if os.name == "nt" else "\0"
 
 
-def pack(files: dict[PurePosixPath, Path]) -> TransportableObject | None:
-    """The files as one asset, or None when there are none; equal files give equal bytes everywhere."""
+def pack(files: dict[PurePosixPath, Path], limit: int = MAX_BYTES) -> TransportableObject | None:
+    """The files as one asset, or None when there are none; equal files give equal bytes everywhere.
+
+    Raises ProjectError when they hold more bytes than the limit.
+    """
     if not files:
         return None
     _check_names(files)
-    _check_size(files)
+    _check_size(files, limit)
     import zipfile  # noqa: PLC0415 - needed only by workflows with modules of their own
 
     buffer = io.BytesIO()
@@ -56,10 +59,10 @@ class Merged:
     overwrites: bool = False
 
 
-def merge(stored: TransportableObject | None, files: dict[PurePosixPath, Path]) -> Merged:
+def merge(stored: TransportableObject | None, files: dict[PurePosixPath, Path], limit: int = MAX_BYTES) -> Merged:
     """A stored project with files added to it; where both have the same file, the added one counts."""
     if stored is None or not files:
-        return Merged(asset=pack(files) if stored is None else stored)
+        return Merged(asset=pack(files, limit) if stored is None else stored)
     with tempfile.TemporaryDirectory(prefix="covalent-") as temporary:
         directory = Path(temporary) / "project"
         extract(stored.serialize(), directory)
@@ -70,7 +73,7 @@ def merge(stored: TransportableObject | None, files: dict[PurePosixPath, Path]) 
         }
         common = before.keys() & files.keys()
         overwrites = any(read(before[place]) != read(files[place]) for place in common)
-        return Merged(asset=pack(before | files), overwrites=overwrites)
+        return Merged(asset=pack(before | files, limit), overwrites=overwrites)
 
 
 def extract(data: Buffer, directory: Path) -> None:
@@ -131,15 +134,17 @@ def _check_names(files: dict[PurePosixPath, Path]) -> None:
             ) from None
 
 
-def _check_size(files: dict[PurePosixPath, Path]) -> None:
+def _check_size(files: dict[PurePosixPath, Path], limit: int) -> None:
     sizes = {place: path.stat().st_size for place, path in files.items()}
     total = sum(sizes.values())
-    if total <= MAX_BYTES:
+    if total <= limit:
         return
     largest = sorted(sizes, key=lambda place: sizes[place], reverse=True)[:_NAMED_IN_ERRORS]
     named = ", ".join(f"{files[place]} ({sizes[place] / 2**20:.1f} MiB)" for place in largest)
     raise ProjectError(
-        f"the modules that this workflow needs hold {total / 2**20:.1f} MiB, more than {MAX_BYTES // 2**20} MiB can be "
-        f"shipped with it. The largest files: {named}. Name what tasks do not need in a file {IGNORE_FILE} in the "
-        "package's directory, pass data as arguments, or install the package in the executor's environment"
+        f"the modules that this workflow needs hold {total / 2**20:.1f} MiB, more than the {limit / 2**20:.1f} MiB "
+        f"that may be shipped with it. The largest files: {named}. Name what tasks do not need in a file {IGNORE_FILE} "
+        "in the package's directory, pass data as arguments, or install the package in the executor's environment. To "
+        "ship as much as that all the same, set preflight.max_project_bytes in covalent.toml, or "
+        "COVALENT_MAX_PROJECT_BYTES"
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from covalent.references import find_spec
 from covalent.transportable import Origins
@@ -34,30 +34,45 @@ class Module:
     package: str
 
 
+class Imported(NamedTuple):
+    """A module that code may import."""
+
+    name: str
+    #: Whether the code goes on without it: the import stands in a ``try`` or ``with``.
+    guarded: bool
+
+
 def roots(origins: Iterable[Origins]) -> set[str]:
     """The modules that payloads of these origins name themselves."""
     found: set[str] = set()
     for origin in origins:
         found.update(origin.modules)
         for code, package in origin.codes:
-            found.update(_code_imports(code, package))
+            found.update(imported.name for imported in code_imports(code, package))
     return found
 
 
-def _code_imports(code: types.CodeType, package: str) -> Iterator[str]:
+@functools.lru_cache(maxsize=2048)
+def code_imports(code: types.CodeType, package: str) -> tuple[Imported, ...]:
     """The modules that a code object may import, those of the functions inside it too."""
     import dis  # noqa: PLC0415 - needed only for functions that travel by value
 
+    found: list[Imported] = []
     level: Any = 0
     names: Any = ()
-    for instruction in dis.get_instructions(code):
+    bytecode = dis.Bytecode(code)
+    entries = bytecode.exception_entries  # type: ignore[attr-defined]  # typeshed does not know it
+    for instruction in bytecode:
         if instruction.opname == "IMPORT_NAME":
-            yield from _candidates(str(instruction.argval), names or (), level or 0, package)
+            guarded = any(entry.start <= instruction.offset < entry.end for entry in entries)
+            modules = _candidates(str(instruction.argval), names or (), level or 0, package)
+            found += (Imported(module, guarded) for module in modules)
         if instruction.opname != "EXTENDED_ARG":
             level, names = names, instruction.argval
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _code_imports(constant, package)
+            found += code_imports(constant, package)
+    return tuple(found)
 
 
 def _candidates(module: str, names: Iterable[str], level: int, package: str) -> Iterator[str]:
@@ -73,20 +88,42 @@ def _candidates(module: str, names: Iterable[str], level: int, package: str) -> 
 @functools.lru_cache(maxsize=2048)
 def imports(source: bytes, package: str) -> tuple[str, ...]:
     """The modules that a source file may import."""
+    tree = _parsed(source)
+    if tree is None:
+        return ()
+    return tuple(dict.fromkeys(name for node in ast.walk(tree) for name in _imported(node, package)))
+
+
+@functools.lru_cache(maxsize=2048)
+def certain_imports(source: bytes, package: str) -> frozenset[str]:
+    """The modules that a source file imports whenever it is imported itself: outside of functions, ifs and tries."""
+    tree = _parsed(source)
+    return frozenset(name for node in tree.body for name in _imported(node, package)) if tree else frozenset()
+
+
+@functools.lru_cache(maxsize=2048)
+def optional_imports(source: bytes, package: str) -> frozenset[str]:
+    """The modules that a source file imports in a ``try``, where it may go on without."""
+    tree = _parsed(source)
+    tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try)] if tree else []
+    return frozenset(name for part in tries for node in ast.walk(part) for name in _imported(node, package))
+
+
+def _parsed(source: bytes) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(source)
+            return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
-        return ()  # it cannot be imported there either, and importing it will say why
-    found: dict[str, None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found.update((alias.name, None) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            names = [alias.name for alias in node.names]
-            found.update((name, None) for name in _candidates(node.module or "", names, node.level, package))
-    return tuple(found)
+        return None  # it cannot be imported there either, and importing it will say why
+
+
+def _imported(node: ast.AST, package: str) -> Iterator[str]:
+    """The modules that a statement may import, if it is one that imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield from _candidates(node.module or "", [alias.name for alias in node.names], node.level, package)
 
 
 def locate(name: str, *, installed: bool = False) -> Module | None:

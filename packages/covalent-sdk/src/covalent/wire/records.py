@@ -123,6 +123,8 @@ class ServerInfo:
     refusals: int = 0
     started_at: float
     features: tuple[str, ...] = ()
+    #: The short names of the executors it has; none from a server that does not say.
+    executors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from covalent.wire import FEATURES, PROTOCOL, places
 from covalent.wire.records import ServerInfo
 from covalent_server import guard
 from covalent_server.engine.engine import OWNER, Caller, running
+from covalent_server.executors.registry import KNOWN
 from covalent_server.web import app as application
 from covalent_server.web.keys import ENGINE, INFO, SETTINGS, STOP, STOPPING
 
@@ -70,6 +71,7 @@ async def serve(
             guard=guard.status(),
             started_at=time.time(),
             features=tuple(sorted(FEATURES)),
+            executors=KNOWN,
         )
         app = application.build(settings)
         app[ENGINE], app[SETTINGS], app[INFO], app[STOP], app[STOPPING] = engine, settings, info, end, stop

@@ -1,0 +1,22 @@
+"""Whether a workflow can run where its tasks are to run, looked at before it is dispatched.
+
+What cannot run for certain is a problem, which keeps a workflow from being dispatched; what may fail is a warning. Of
+tasks in the interpreter that dispatches next to nothing is looked at, for what a workflow was written with is there.
+Another interpreter of this machine is asked once what it has. Of other machines nothing is known.
+
+::
+
+    checks         from a workflow that is ready to be sent to findings
+    needs          what packages code imports
+    interpreters   what interpreters have
+    probe          a program that an interpreter runs to tell what it has
+    requirements   what lines of requirements bring
+    report         what was found, for people and programs
+"""
+
+from __future__ import annotations
+
+from covalent.readiness.checks import Findings, look, report
+from covalent.readiness.report import Finding, Place, Report, Shipped
+
+__all__ = ["Finding", "Findings", "Place", "Report", "Shipped", "look", "report"]
