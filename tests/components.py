@@ -74,7 +74,7 @@ class Program:
 #: One of the interpreters is the one that runs the checks, and is there for certain.
 PYTHONS: Final = (Python(version="3.11"), Python(version="3.12"), Python(version="3.13"))
 SSH: Final = tuple(
-    Program(name=name, package=package, skipped="tests/integration/files/test_rsync.py")
+    Program(name=name, package=package, skipped="tests/integration/files/test_rsync.py, tests/acceptance/test_files.py")
     for name, package in (("rsync", "rsync"), ("ssh", "openssh-client"), ("sshd", "openssh-server"))
 )
 COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH)

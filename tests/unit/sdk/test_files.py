@@ -302,9 +302,12 @@ def test_a_folder_is_merged_into_one_that_is_there(here: Path) -> None:
     for place in ("one/deep/a", "two/deep/b", "two/deep/a"):
         (here / place).parent.mkdir(parents=True, exist_ok=True)
         (here / place).write_text(place)
+    (here / "one" / "link").symlink_to("deep")
     task(ct.fs.FileTransfer(ct.fs.Folder("one"), "two"), ct.fs.FileTransfer("one", ct.fs.Folder("three/new")))
     assert (here / "two/deep/a").read_text() == "one/deep/a"
     assert (here / "two/deep/b").read_text() == "two/deep/b"
+    assert (here / "two/link").is_symlink()
+    assert (here / "two/link/a").read_text() == "one/deep/a"
     assert (here / "three/new/deep/a").read_text() == "one/deep/a"
     assert not list(here.glob("**/.covalent-*"))
 

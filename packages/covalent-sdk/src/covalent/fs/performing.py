@@ -121,8 +121,8 @@ def _take_place(staged: Path, final: Path) -> None:
     if not staged.is_dir() or not final.exists():
         staged.replace(final)
         return
-    for directory, _, names in os.walk(staged):
-        place = final / Path(directory).relative_to(staged)
+    for directory, folders, names in os.walk(staged):
+        here, place = Path(directory), final / Path(directory).relative_to(staged)
         place.mkdir(exist_ok=True)
-        for name in names:
-            Path(directory, name).replace(place / name)
+        for name in (*names, *(folder for folder in folders if (here / folder).is_symlink())):
+            (here / name).replace(place / name)
