@@ -37,8 +37,10 @@ class Answer:
 class Installation:
     """A server's home: data, configuration, environment."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, python: str = sys.executable) -> None:
         self.root = root
+        #: The interpreter of the server's environment.
+        self.python = python
         root.mkdir(parents=True, exist_ok=True)
         self.data = root / "data"
         withheld = ("COVALENT_", "PYTHON", "COVERAGE")
@@ -65,7 +67,7 @@ class Installation:
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the ``covalent`` command."""
-        command = [sys.executable, "-m", "covalent_server", *arguments]
+        command = [self.python, "-m", "covalent_server", *arguments]
         done = subprocess.run(command, env=self.environ, cwd=self.root, capture_output=True, text=True, check=False)
         if check and done.returncode:
             raise AssertionError(f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.log()}")

@@ -20,6 +20,7 @@ import covalent
 from tests.components import PYTHONS, lacking
 
 OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+ROOT = Path(__file__).resolve().parents[2]
 OTHERS = [component for component in PYTHONS if component.version != OWN_VERSION]
 
 
@@ -69,3 +70,27 @@ def _copy(name: str, packages: Path) -> None:
             target = packages / file
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(str(installed.locate_file(file)), target)
+
+
+def by_uv(python: Path | str, directory: Path, *requirements: str | Path) -> str:
+    """A new environment of what an index of packages has, and of wheels; the path of its interpreter.
+
+    uv links what it has in its cache, so a second one of the same packages takes a moment.
+    """
+    uv("venv", "--python", str(python), str(directory))
+    installed = str(directory / "bin" / "python")
+    uv("pip", "install", "--python", installed, *map(str, requirements))
+    return installed
+
+
+def uv(*arguments: str) -> str:
+    """What uv prints; the test is skipped without uv, or without an index of packages."""
+    path = shutil.which("uv")
+    if path is None:
+        lacking("uv is missing; get it: pip install uv")
+    withheld = ("PYTHON", "COVERAGE", "VIRTUAL_ENV", "UV_PROJECT")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(withheld)}
+    done = subprocess.run([path, *arguments], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lacking(f"uv {' '.join(arguments)} fails: an index of packages is needed\n{done.stderr}")
+    return done.stdout
