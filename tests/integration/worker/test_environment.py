@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,11 @@ class Environment:
         (self._site,) = directory.glob("lib/python*/site-packages")
         ours = [path for path in sys.path if "site-packages" in path or "covalent-sdk" in path]
         (self._site / "ours.pth").write_text("\n".join(ours) + "\n")
+
+    def unpack(self, wheel: Path) -> None:
+        """Install a distribution."""
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(self._site)
 
     def install(self, version: str) -> None:
         """Install a package, in place of the version that is there."""

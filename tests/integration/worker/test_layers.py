@@ -11,6 +11,7 @@ import pytest
 from covalent.wire.work import Outcome
 from tests.integration.worker.conftest import Workers, eventually, is_alive
 from tests.integration.worker.fake_server import FakeServer, FakeTask
+from tests.integration.worker.test_environment import Environment
 from tests.wheels import slow, wheel
 
 
@@ -93,6 +94,18 @@ def test_what_is_being_built_holds_up_no_other_task_and_no_timeout_runs_meanwhil
     bakery.finish()
     assert fake.value(waits) == "1.0"
     assert waits.leased == 1
+
+
+def test_what_a_layer_has_in_another_version_is_told_in_the_tasks_stderr(
+    fake: FakeServer, workers: Workers, shelf: Path, tmp_path: Path
+) -> None:
+    wheel(shelf, "cake", "1.0", requires=["fruit>=2"])
+    below = Environment(tmp_path / "below")
+    below.unpack(shelf / "fruit-1.0-py3-none-any.whl")
+    workers.start()
+    task = fake.submit(fruit, pip=asked(shelf, "cake"), executor={"python": below.python})
+    assert fake.value(task) == "2.0"
+    assert task.text("stderr") == "covalent: deps_pip brings fruit 2.0 instead of 1.0 of the environment\n"
 
 
 def test_packages_that_there_are_not_fail_the_task_with_the_installers_words(

@@ -90,8 +90,8 @@ class Layers:
         try:
             parent = _read_parent(self._noted(python))
             return _read(self._directory / self._key(parent, requirements))
-        except (OSError, ValueError):
-            return None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None  # not there, or written by another version
 
     def build(self, python: str, requirements: tuple[str, ...]) -> Layer:
         """Build a layer, unless somebody else has done so meanwhile; raises LayerError."""
