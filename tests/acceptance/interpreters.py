@@ -36,10 +36,30 @@ def environment(python: Path | str, directory: Path, *, sdk: bool, wheels: Seque
         _install(directory / "bin" / "python", wheels, environ)
     if sdk:
         (packages,) = directory.glob("lib/python*/site-packages")
-        # A plain path would not do: what is installed there in editable form is found through its own .pth files.
-        line = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
-        (packages / "sdk.pth").write_text(line)
+        _show_the_sdk(packages)
     return str(directory / "bin" / "python")
+
+
+def _show_the_sdk(packages: Path) -> None:
+    # A plain path would not do: what is installed there in editable form is found through its own .pth files.
+    (packages / "sdk.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+
+
+def conda_like(python: Path, prefix: Path) -> Path:
+    """A prefix as conda makes them, with the SDK: an interpreter and a library of its own, and no base below them."""
+    asked = "import sys, sysconfig; print(sys.base_prefix); print(sysconfig.get_path('stdlib'))"
+    told = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout.splitlines()
+    base, library = map(Path, told)
+    own = prefix / "lib" / library.name
+    shutil.copytree(library, own, symlinks=True, ignore=shutil.ignore_patterns("site-packages", "test", "__pycache__"))
+    for shared in base.glob("lib/libpython*"):
+        shutil.copy(shared, prefix / "lib")
+    (prefix / "bin").mkdir()
+    shutil.copy(base / "bin" / library.name, prefix / "bin" / "python")
+    (prefix / "conda-meta").mkdir()
+    (own / "site-packages").mkdir()
+    _show_the_sdk(own / "site-packages")
+    return prefix
 
 
 def _install(python: Path, names: Sequence[str], environ: Mapping[str, str]) -> None:

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.interpreters import OWN_VERSION, environment
+from tests.acceptance.interpreters import OWN_VERSION, conda_like, environment
 from tests.acceptance.programs import Project
 from tests.components import PYTHONS, found
 from tests.installation import Installation
 
 _STEPS = """
+import datetime
+import decimal
+import pathlib
 import sys
+import uuid
 
 import numpy as np
 
@@ -33,6 +37,25 @@ def double(state):
         "numbers": state["numbers"] * 2,
         "seen": state["seen"] | {version()},
     }
+
+
+def standard():
+    return [
+        pathlib.Path("/a/b"), pathlib.PurePosixPath("c"), datetime.date(2026, 1, 2), decimal.Decimal("1.5"),
+        uuid.UUID(int=1), 2 + 1j, b"bytes", frozenset({1}), range(3),
+    ]
+
+
+def same(values):
+    return values == standard() and [type(value) for value in values] == [type(value) for value in standard()]
+
+
+def function():
+    return lambda x: x + 1
+
+
+def call(given):
+    return given(1)
 
 
 def total(state):
@@ -137,6 +160,73 @@ def test_sublattices_and_return_values_are_worked_out_by_the_python_that_the_wor
     told = scientist.run(4)
     assert told.status == "COMPLETED", told.error
     assert told.value == [[[24.0, "<i8"], version, version], version]
+
+
+def test_values_of_the_standard_library_go_from_every_python_to_every_other(
+    scientist: Project, pythons: Pythons
+) -> None:
+    executors = ", ".join(pythons.executor(component.version) for component in PYTHONS)
+    scientist.workflow(
+        f"""
+        import steps
+
+
+        @ct.lattice
+        def workflow():
+            executors = [{executors}]
+            values = [ct.electron(steps.standard, executor=one)() for one in executors]
+            return [ct.electron(steps.same, executor=one)(value) for one in executors for value in values]
+        """
+    )
+    told = scientist.run()
+    assert told.status == "COMPLETED", told.error
+    assert told.value == [True] * len(PYTHONS) ** 2
+
+
+def test_a_function_that_a_task_made_stays_in_its_python_and_the_one_that_takes_it_says_why(
+    scientist: Project, pythons: Pythons
+) -> None:
+    first, second, _ = (component.version for component in PYTHONS)
+    scientist.workflow(
+        f"""
+        import steps
+
+        first, second = {pythons.executor(first)}, {pythons.executor(second)}
+
+
+        @ct.lattice
+        def workflow():
+            given = ct.electron(steps.function, executor=first)()
+            ct.electron(steps.call, executor=second)(given)
+            return ct.electron(steps.call, executor=first)(given)
+        """
+    )
+    told = scientist.run()
+    assert told.status == "FAILED"
+    assert told.error is not None
+    assert f"was serialised by CPython {first}, but this process runs CPython {second}" in told.error
+
+
+def test_a_conda_environment_is_a_prefix_with_its_own_python(scientist: Project, tmp_path: Path) -> None:
+    component = next(component for component in PYTHONS if component.version != OWN_VERSION)
+    home = tmp_path / "miniforge3"
+    prefix = conda_like(found(component), home / "envs" / "chemistry")
+    scientist.write("where.py", "import sys\n\n\ndef prefix():\n    return sys.prefix, sys.base_prefix\n")
+    scientist.workflow(
+        """
+        import where
+
+
+        @ct.lattice
+        def workflow():
+            named = ct.executor.LocalExecutor(conda_env="chemistry")
+            return ct.electron(where.prefix, executor=named)()
+        """
+    )
+    done = scientist.attempt(CONDA_EXE=str(home / "bin" / "conda"))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["value"] == [str(prefix), str(prefix)], told
 
 
 def test_a_version_alone_is_enough_when_its_python_has_the_sdk(scientist: Project, pythons: Pythons) -> None:

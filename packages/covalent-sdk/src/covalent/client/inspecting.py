@@ -12,9 +12,8 @@ from covalent import config
 from covalent.errors import ConfigError, CovalentError, PreflightWarning
 from covalent.http import Server
 from covalent.hydration import Package
-from covalent.readiness import Report, look
+from covalent.readiness.usual import is_usual
 from covalent.wire.codec import from_json
-from covalent.wire.records import ServerInfo
 
 #: Where our own code lies: a warning is not about any line of it.
 _OURS: Final = f"{Path(__file__).parents[1]}/"
@@ -45,8 +44,11 @@ def users_line() -> Line:
 
 def inspect(package: Package, server: Server, line: Line | None = None) -> None:
     """Raise PreflightError for what cannot run, and warn of what may not, at the given line or the caller's."""
-    if not enabled():
+    if not enabled() or is_usual(package):
         return
+    from covalent.readiness.checks import look  # noqa: PLC0415 - see readiness.usual
+    from covalent.readiness.report import Report  # noqa: PLC0415 - as above
+
     found = look(package, executors_of(server))
     report = Report(workflow=package.manifest.graph.graph.name, problems=found.problems, warnings=found.warnings)
     report.raise_for_problems()
@@ -69,6 +71,7 @@ def enabled() -> bool:
 
 def executors_of(server: Server) -> Callable[[], Collection[str]]:
     """Gives the executors that a server has; none when it does not say, or cannot be asked now."""
+    from covalent.wire.records import ServerInfo  # noqa: PLC0415 - as above
 
     def ask() -> Collection[str]:
         try:

@@ -11,7 +11,8 @@ from covalent.connection import connect
 from covalent.errors import GraphError, ProjectError
 from covalent.hydration import dehydrate
 from covalent.lattice import Lattice
-from covalent.readiness import Finding, Report, report
+from covalent.readiness.checks import report
+from covalent.readiness.report import Finding, Report
 from covalent.workflows import built
 
 P = ParamSpec("P")

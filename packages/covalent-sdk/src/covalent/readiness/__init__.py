@@ -6,6 +6,7 @@ Another interpreter of this machine is asked once what it has. Of other machines
 
 ::
 
+    usual          what most workflows are, of which nothing more is looked at
     checks         from a workflow that is ready to be sent to findings
     needs          what packages code imports
     interpreters   what interpreters have
@@ -13,10 +14,3 @@ Another interpreter of this machine is asked once what it has. Of other machines
     requirements   what lines of requirements bring
     report         what was found, for people and programs
 """
-
-from __future__ import annotations
-
-from covalent.readiness.checks import Findings, look, report
-from covalent.readiness.report import Finding, Place, Report, Shipped
-
-__all__ = ["Finding", "Findings", "Place", "Report", "Shipped", "look", "report"]

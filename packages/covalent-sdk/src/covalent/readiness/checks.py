@@ -22,9 +22,10 @@ from covalent.executors.local import LocalExecutor, own_interpreter
 from covalent.hydration import Package
 from covalent.readiness import interpreters
 from covalent.readiness.interpreters import Interpreter, SilentError, UnusableError
-from covalent.readiness.needs import Finder, Need, Weight, missing_here
+from covalent.readiness.needs import Finder, Need, Weight
 from covalent.readiness.report import Finding, Place, Report, Shipped
 from covalent.readiness.requirements import Brought, brought, normalised
+from covalent.readiness.usual import missing_here
 from covalent.transportable import TransportableObject
 from covalent.wire.links import constants
 from covalent.wire.manifest import CLIENT_EXECUTOR, Deps, Node
@@ -172,7 +173,7 @@ class _Look:
     def _look_here(self, group: _Group) -> None:
         if group.deps.bash:
             return  # which may install what is missing
-        missing = missing_here(self._functions(group), ())
+        missing = missing_here(self._functions(group))
         packages = brought(group.deps.pip) if missing and group.deps.pip else None
         for name, by in missing.items():
             if packages is None or not (packages.open or normalised(name) in packages.names):

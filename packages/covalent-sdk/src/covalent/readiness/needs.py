@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
 
 from covalent.errors import ProjectError
 from covalent.project.files import read
 from covalent.project.finding import Module, certain_imports, code_imports, imports, locate, optional_imports
+from covalent.readiness.usual import GIVEN
 from covalent.transportable import TransportableObject
-
-#: What is there wherever a task runs, is checked apart, or is no module at all.
-_GIVEN: Final = frozenset({"__main__", "None", "builtins", "cloudpickle", "covalent"})
 
 
 class Weight(IntEnum):
@@ -56,7 +52,7 @@ class Finder:
         while waiting:
             name, by, weight = waiting.pop()
             top = name.partition(".")[0]
-            if top in _GIVEN or reached.get(name, -1) >= weight:
+            if top in GIVEN or reached.get(name, -1) >= weight:
                 continue
             reached[name] = weight
             module = self._module(name)
@@ -85,33 +81,6 @@ class Finder:
         if name not in self._modules:
             self._modules[name] = locate(name)
         return self._modules[name]
-
-
-def missing_here(assets: Iterable[TransportableObject], known: Iterable[str]) -> dict[str, str]:
-    """What functions that travel by value import for certain and nobody finds here: its name, and who imports it.
-
-    Nothing but names that are not ``known``, and not loaded, is looked for.
-    """
-    import sys  # noqa: PLC0415 - as below
-
-    given = {*_GIVEN, *known}
-    found: dict[str, str] = {}
-    for asset in assets:
-        for code, package in asset.origins.codes:
-            for imported in code_imports(code, package):
-                top = imported.name.partition(".")[0]
-                if not imported.guarded and top not in given and top not in sys.modules and not _findable(top):
-                    found[top] = asset.attrs.get("name", "a function")
-    return found
-
-
-def _findable(name: str) -> bool:
-    from importlib.util import find_spec  # noqa: PLC0415 - most functions import nothing that is not loaded
-
-    try:
-        return find_spec(name) is not None
-    except (ImportError, ValueError, AttributeError):
-        return False
 
 
 def _imported(module: Module, name: str, weight: Weight) -> list[_Import]:

@@ -32,6 +32,8 @@ PY_VERSION: Final = platform.python_version()
 IMPLEMENTATION: Final = platform.python_implementation()
 _DOC_CHARACTERS: Final = 2000
 _NAMED: Final = (types.FunctionType, types.BuiltinFunctionType, type)
+#: Modules of one Python version alone, and where all versions have their classes.
+_MOVED: Final = {"pathlib._local": "pathlib"}
 #: What cloudpickle writes in place of the file that code stands in.
 _NO_FILE: Final = "<dynamic-code>"
 _by_value_lock = threading.RLock()
@@ -146,9 +148,10 @@ def _pickler_class() -> Any:
             self.codes: list[tuple[types.CodeType, str]] = []
 
         def reducer_override(self, obj: Any) -> Any:
-            if isinstance(obj, types.CodeType):
-                self.code = True
-                return _with_its_file(obj, self.dispatch_table[types.CodeType](obj))
+            self.code = self.code or isinstance(obj, types.CodeType)
+            otherwise = _otherwise(obj, self.dispatch_table)
+            if otherwise is not None:
+                return otherwise
             reduced = super().reducer_override(obj)
             if isinstance(obj, types.ModuleType):
                 self.modules.add(obj.__name__)
@@ -170,6 +173,15 @@ def _pickler_class() -> Any:
             return reduced
 
     return Pickler
+
+
+def _otherwise(obj: Any, table: Any) -> tuple[Any, tuple[Any, ...]] | None:
+    """How code and classes are written otherwise than cloudpickle writes them; None for all else."""
+    if isinstance(obj, types.CodeType):
+        return _with_its_file(obj, table[types.CodeType](obj))
+    if isinstance(obj, type) and obj.__module__ in _MOVED:
+        return resolve, (f"{_MOVED[obj.__module__]}:{obj.__qualname__}",)
+    return None
 
 
 def _with_its_file(code: types.CodeType, reduced: tuple[Any, tuple[Any, ...]]) -> tuple[Any, tuple[Any, ...]]:

@@ -217,9 +217,10 @@ def _pidfd(pid: int) -> int | None:
 def interpreter_error(python: str, reason: str) -> str:
     """What to tell the user when no runner can be started."""
     path = Path(python)
-    advice = (
-        f"run: {path} -m pip install covalent-sdk"
-        if "No module named" in reason
-        else "give the executor's `python` an interpreter of this machine"
-    )
+    if "No module named" in reason:
+        advice = f"run: {path} -m pip install covalent-sdk"
+    elif "nknown option" in reason:  # of the options that start a runner, which an old Python does not know
+        advice = "tasks need Python 3.11 or later: give the executor another one, as LocalExecutor(python='3.12')"
+    else:
+        advice = "give the executor's `python` an interpreter of this machine"
     return f"the interpreter {path} cannot run tasks: {reason}\n{advice}"
