@@ -71,6 +71,33 @@ def test_a_file_that_is_not_there_fails_the_task_and_says_so(fake: FakeServer) -
     assert "Traceback" not in end.error
 
 
+def test_a_transfer_in_which_the_runner_is_killed_leaves_nothing_under_the_name(
+    fake: FakeServer, tmp_path: Path
+) -> None:
+    def bring(path: str) -> None:
+        import os
+        import signal
+
+        import covalent as ct
+        from covalent.fs import performing
+
+        class Torn(ct.fs_strategies.FileTransferStrategy):
+            def download(self, from_file: Any, to_file: Any) -> None:
+                to_file.path.write_text(f"half of {from_file}")
+                os.kill(os.getpid(), signal.SIGKILL)
+
+            upload = cp = download
+
+        performing.before([ct.fs.TransferFromRemote("x://a", path, strategy=Torn())])
+
+    (tmp_path / "whole").write_text("whole")
+    for name in ("new", "whole"):
+        task = fake.submit(lambda: None, before=[{"function": bring, "args": (str(tmp_path / name),)}])
+        assert fake.outcome(task).outcome is Outcome.DIED
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "whole").read_text() == "whole"
+
+
 def test_what_is_temporary_goes_also_with_a_runner_that_is_killed(fake: FakeServer, workers: Workers) -> None:
     def die() -> None:
         import os
