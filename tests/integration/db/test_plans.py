@@ -98,3 +98,14 @@ def test_no_large_table_is_read_from_end_to_end(template: Path, tmp_path: Path, 
     engine.dispose()
     assert steps
     assert [step for step in steps if _LARGE.search(step)] == []
+
+
+def test_moving_a_node_makes_no_table_for_what_its_indexes_ask_of_it(template: Path, tmp_path: Path) -> None:
+    """As SQLite does for a list of more than two in an index's condition."""
+    engine = open_engine(f"sqlite:///{fresh(tmp_path / 'covalent.db', template)}", writes=True)
+    moving = "EXPLAIN UPDATE node SET state = 'RUNNING', worker = 'w', due_at = NULL WHERE key = 1"
+    with engine.begin() as session:
+        steps = [row[1] for row in session.exec_driver_sql(moving)]
+    engine.dispose()
+    assert "IdxDelete" in steps
+    assert "OpenEphemeral" not in steps

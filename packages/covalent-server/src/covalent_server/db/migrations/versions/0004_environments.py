@@ -20,7 +20,7 @@ def upgrade() -> None:
     op.add_column("node", sa.Column("environment", sa.Text(), nullable=True))
     op.add_column("node", sa.Column("workdir", sa.Text(), nullable=True))
     op.drop_index("ix_node_leased", table_name="node")
-    _index("state in ('LEASED', 'PREPARING', 'RUNNING')")
+    _index("state in ('LEASED', 'RUNNING') or state = 'PREPARING'")
 
 
 def downgrade() -> None:
