@@ -51,6 +51,8 @@ class Installation:
             "COVALENT_CONFIG_DIR": str(root / "config"),
             "COVALENT_CACHE_DIR": str(root / "cache"),
             "COVALENT_SVC_PORT": "0",
+            # Not below the new HOME: packages that were fetched once are linked from there.
+            "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
         }
         self.url = ""
         self.pid = 0

@@ -282,8 +282,6 @@ def outcome(environments: dict[str, Path], tmp_path_factory: pytest.TempPathFact
     root = tmp_path_factory.mktemp("at_once")
     before = {name: listed(home) for name, home in environments.items()}
     installation = Installation(root / "server", str(environments["server"] / "bin" / "python"))
-    # The packages of layers are linked from the cache that the environments were made with.
-    installation.environ["UV_CACHE_DIR"] = uv("cache", "dir").strip()
     assert "PYTHONDONTWRITEBYTECODE" not in installation.environ
     begin = root / "begin"
     with installation, ExitStack() as running:

@@ -1,4 +1,4 @@
-"""The examples as a reader runs them: `python examples/NAME`, with the SDK and numpy, against a server that runs."""
+"""The examples as a reader runs them: `python examples/NAME`, with what it needs, against a server that runs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.interpreters import uv
 from tests.acceptance.programs import Project
 from tests.installation import Installation
 
+#: numpy, scikit-learn and scipy of then and now.
+PACKAGES = (("2.1.3", "1.5.2", "1.14.1"), ("2.3.5", "1.7.2", "1.16.3"))
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -72,3 +75,17 @@ def test_the_integral_is_refined_where_the_function_is_sharp(reader: Project) ->
         dispatch_id = inner[-1] if inner else ""
         levels += 1
     assert levels > 3
+
+
+def test_an_old_model_is_compared_with_a_new_one_by_steps_whose_packages_conflict(user: Project) -> None:
+    uv("pip", "install", "--dry-run", "--target", str(user.directory / "none"), "scikit-learn==1.5.2")
+    printed = output_of(user, "old_model")
+    dispatch_id = printed[0].removeprefix("dispatched ")
+    then, now = (f"ran with numpy=={a} scikit-learn=={b} scipy=={c}" for a, b, c in PACKAGES)
+    steps = {"fit_then": then, "open_now": now, "predict_then": then, "predict_now": now, "observe": now}
+    steps |= {"compare": "ran with no packages", "collect": "ran with no packages"}
+    assert {line.split(maxsplit=1)[0]: line.split(maxsplit=1)[1] for line in printed[1:8]} == steps
+    assert "the old model gives AttributeError: Can't get attribute '__pyx_unpickle" in printed[9]
+    errors = [float(line.split()[-1]) for line in printed[10:]]
+    assert all(0 < error < 77 for error in errors), errors  # 77: who says the mean of all patients for each
+    assert Counter(ran(user, dispatch_id)) == Counter(steps.keys())
