@@ -103,6 +103,8 @@ def measure_once(system: System, plan: Plan, *, settling: float = SETTLING) -> S
             samples |= workload(system, "chain", length, runs)
         for size, runs in plan.fans:
             samples |= workload(system, "fan_out", size, runs)
+        if (system.workloads / "layer.py").exists():  # the peer has no packages for single tasks
+            samples |= workload(system, "layer", plan.layers)
         samples["after_mb"] = [machine.resident_mb(system.pid)]
     finally:
         system.stop()

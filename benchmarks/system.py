@@ -12,7 +12,7 @@ class System(Protocol):
     name: str
     #: The interpreter that runs the scripts.
     client: Path
-    #: The scripts, named alike in every system.
+    #: The scripts, named alike in every system; one has none for what it does not do.
     workloads: Path
     #: What is imported.
     module: str

@@ -13,7 +13,7 @@ from benchmarks.plan import Plan
 
 RIGHT = "import json; print(json.dumps({'%s': [1.0]}))"
 WRONG = "raise SystemExit('the task of 1 gave 2')"
-ONCE = Plan(rounds=1, one_task=1, large_value=1, imports=1, chains=((2, 1),), fans=((3, 1),))
+ONCE = Plan(rounds=1, one_task=1, large_value=1, imports=1, layers=1, chains=((2, 1),), fans=((3, 1),))
 
 
 @dataclass
