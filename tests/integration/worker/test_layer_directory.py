@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from covalent.worker.installed import stamps
 from covalent.worker.layers import Layer, LayerError, Layers
 from tests.wheels import wheel
 
@@ -67,6 +68,17 @@ def test_a_layer_has_what_was_asked_for_and_all_that_lies_below_it(parent: Paren
     assert imported(layer, "basket, fruit; print(basket.__version__, fruit.__version__)") == "1.0 1.0"
     assert (layer.warning, parent.files()) == ("", before)
     assert layer.seconds > 0
+
+
+def test_to_import_from_a_layer_for_the_first_time_does_not_look_like_an_installation(
+    parent: Parent, layers: Layers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    layer = layers.build(parent.python, parent.asks("fruit==2.0"))
+    sites = [str(path) for path in Path(layer.python).parent.parent.glob("lib/python*/site-packages")]
+    before = stamps(sites)
+    assert Path(imported(layer, "fruit; print(fruit.__cached__)")).exists()
+    assert stamps(sites) == before
 
 
 def test_what_is_named_wins_over_what_lies_below_without_a_warning(parent: Parent, layers: Layers) -> None:

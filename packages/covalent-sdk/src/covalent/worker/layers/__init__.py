@@ -127,6 +127,8 @@ class Layers:
         except LayerError:
             own = {name: version for name, version in parent.found.items() if _normal(name) in _KEPT}
             self._install(python, interpreter, asked, own)
+        # Made by the first import of a module otherwise, which would look like an installation after it.
+        (site / "__pycache__").mkdir(exist_ok=True)
         installed = _installed(site)
         shadowed = [
             f"{name} {installed[_normal(name)]} instead of {version}"
