@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import covalent as ct
@@ -40,13 +39,13 @@ def same(value: int) -> int:
 
 def added(value: int) -> int:
     """The task with one."""
-    import layered  # noqa: PLC0415  only the task's layer has it
+    import layered  # type: ignore[import-not-found] # noqa: PLC0415  only the task's layer has it
 
     number: int = layered.NUMBER
     return value + number
 
 
-def workflow(directory: Path, number: int) -> Callable[[int], int]:
+def workflow(directory: Path, number: int) -> ct.Lattice[[int]]:
     """The task with a version of the package; zero is without it."""
     options = ["--no-index", f"--find-links {directory}", f"layered=={number}"]
     task = ct.electron(added, deps_pip=options) if number else ct.electron(same)
@@ -59,7 +58,7 @@ def workflow(directory: Path, number: int) -> Callable[[int], int]:
     return lattice
 
 
-def run(lattice: Callable[[int], int], value: int, expected: int) -> float:
+def run(lattice: ct.Lattice[[int]], value: int, expected: int) -> float:
     """Milliseconds of one run."""
     began = time.perf_counter()
     got = ct.get_result(ct.dispatch(lattice)(value), wait=True)
