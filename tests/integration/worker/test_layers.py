@@ -134,6 +134,17 @@ def test_a_dropped_task_is_not_run_when_its_layer_is_built_and_the_next_one_find
     assert task.completion is None
 
 
+def test_whoever_builds_does_not_have_the_workers_secrets(
+    fake: FakeServer, workers: Workers, shelf: Path, bakery: Bakery
+) -> None:
+    workers.start(environ={"COVALENT_API_TOKEN": "hush", "NAME": "told"})
+    submit(fake, shelf, bread, "bread")
+    variables = Path(f"/proc/{bakery.builder()}/environ").read_bytes()
+    assert b"NAME=told" in variables
+    assert b"hush" not in variables
+    bakery.finish()
+
+
 @pytest.mark.parametrize("how", ["terminate", "kill"])
 def test_what_is_being_built_ends_with_its_worker_and_the_next_one_builds_it_anew(
     fake: FakeServer, workers: Workers, shelf: Path, bakery: Bakery, how: str
