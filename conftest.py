@@ -10,6 +10,7 @@ import functools
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from sybil import Document, Example, Region, Sybil
@@ -22,6 +23,9 @@ from sybil.parsers.myst.lexers import DirectiveInPercentCommentLexer
 from tests.installation import Installation
 
 _WORD = "server"
+_ROOT = Path(__file__).parent
+#: By name, since ``**`` in a pattern of Sybil's stands for a single directory, and leaves out what lies deeper.
+_PAGES = ["README.md", *(str(path.relative_to(_ROOT)) for path in sorted((_ROOT / "docs").rglob("*.md")))]
 _LEXERS = LexerCollection([DirectiveInPercentCommentLexer(_WORD), DirectiveInHTMLCommentLexer(_WORD)])
 #: Where scripts look for a server, its token and their settings.
 _VARIABLES = ("COVALENT_SERVER_URL", "COVALENT_CONFIG_DIR", "COVALENT_CACHE_DIR", "COVALENT_DATA_DIR")
@@ -38,7 +42,7 @@ def _reach(example: Example) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), SkipParser(), needing_a_server],
-    patterns=["README.md", "docs/**/*.md"],
+    patterns=_PAGES,
     setup=lambda namespace: namespace.update(__name__="documentation"),
     fixtures=["reach_server"],
 ).pytest()
