@@ -118,7 +118,7 @@ def test_a_blank_runner_that_was_started_before_an_install_is_given_no_task(tmp_
         started=lambda _: None,
         stopped=lambda _: None,
         unstartable=lambda _, reason: pytest.fail(reason),
-        builders=Builders(home.layers, os.environ, home.registry),
+        builders=Builders(tmp_path / "layers", os.environ, home.registry),
     )
     slots.keep_reserve()
     (blank,) = slots.runners

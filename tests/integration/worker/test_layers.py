@@ -105,7 +105,7 @@ def test_what_a_layer_has_in_another_version_is_told_in_the_tasks_stderr(
     workers.start()
     task = fake.submit(fruit, pip=asked(shelf, "cake"), executor={"python": below.python})
     assert fake.value(task) == "2.0"
-    assert task.text("stderr") == "covalent: deps_pip brings fruit 2.0 instead of 1.0 of the environment\n"
+    assert task.text("stderr") == f"covalent: deps_pip brings fruit 2.0 instead of 1.0 of {below.python}\n"
 
 
 def test_packages_that_there_are_not_fail_the_task_with_the_installers_words(

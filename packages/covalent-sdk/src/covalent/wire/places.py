@@ -38,6 +38,11 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
     return _directory(environ, "COVALENT_CACHE_DIR", "XDG_CACHE_HOME", ".cache", "Library/Caches", "LOCALAPPDATA")
 
 
+def layers_dir(environ: Mapping[str, str]) -> Path:
+    """Where the layers of packages are that tasks run in: one place for all workers of an account."""
+    return cache_dir(environ) / "layers"
+
+
 def _directory(environ: Mapping[str, str], own: str, xdg: str, home: str, mac: str, windows: str) -> Path:
     if environ.get(own):
         return Path(environ[own])

@@ -18,13 +18,20 @@ The server starts the workers of its own machine by itself: after `covalent star
 tasks there. Start one by hand only to run tasks of another pool, under another account or on another machine. It has
 to reach the server at its URL, and it needs a worker's token of that server. Its tasks run in the executor's
 interpreter, else in the one that it is started with.
+
+`covalent-worker env --help` tells of the environments that tasks with deps_pip run in.
 """
 _TOKEN_VARIABLE = "COVALENT_WORKER_TOKEN"  # noqa: S105 - the variable's name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parsed = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["env"]:
+        from covalent.worker.layers import command  # noqa: PLC0415 - as below
+
+        return command.main(given[1:])
+    parsed = _parser().parse_args(given)
     logging.basicConfig(
         level=parsed.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
@@ -81,6 +88,7 @@ def _settings(parsed: argparse.Namespace) -> WorkerSettings:
         token=token,
         token_source=source,
         directory=directory.expanduser().resolve(),
+        layers=places.layers_dir(os.environ).expanduser().resolve(),
         max_idle=parsed.max_idle,
     )
 

@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +69,10 @@ class Builders:
             with suppress(FileNotFoundError):
                 registered.unlink()
             del self._living[process.pid]
-        return _answered(answer, words, process.returncode)
+        _check(answer, words, process.returncode)
+        # Found, it is this process's to use: whoever removes layers lets it be.
+        found = self._layers.find(python, requirements)
+        return self.build(python, requirements) if found is None else found
 
     def stop(self) -> None:
         """End what is being built; the layers are not there then."""
@@ -78,18 +80,17 @@ class Builders:
             processes.kill_tree(pid, marker)
 
 
-def _answered(answer: bytes, words: bytes, status: int) -> Layer:
-    try:
-        plain = json.loads(answer)
-        if "error" in plain:
-            raise LayerError(plain["error"])
-        return Layer(**{**plain["layer"], "resolved": tuple(plain["layer"]["resolved"])})
-    except (ValueError, KeyError, TypeError):
+def _check(answer: bytes, words: bytes, status: int) -> None:
+    """Raise LayerError unless a builder has said that it is done."""
+    if not answer:
         last = words.decode("utf-8", "replace").strip()
         raise LayerError(
             f"the process that built it ended with status {status} before it was done"
             + (f"; its last words were:\n{last}" if last else "")
-        ) from None
+        )
+    error = json.loads(answer)["error"]
+    if error is not None:
+        raise LayerError(error)
 
 
 def main() -> None:
@@ -100,8 +101,9 @@ def main() -> None:
     os.dup2(2, 1)
     layers = Layers(Path(asked["directory"]), os.environ)
     try:
-        plain: dict[str, object] = {"layer": asdict(layers.build(asked["python"], tuple(asked["requirements"])))}
-    except WorkerError as error:
-        plain = {"error": str(error)}
+        layers.build(asked["python"], tuple(asked["requirements"]))
+        error = None
+    except WorkerError as refused:
+        error = str(refused)
     with answer:
-        json.dump(plain, answer)
+        json.dump({"error": error}, answer)

@@ -5,7 +5,6 @@
     <directory>/owners/<owner>/assets-<boot>/<digest>   cached assets, never shared between owners
     <directory>/owners/<owner>/projects/<digest>/       users' modules, unpacked
     <directory>/owners/<owner>/checkpoints/<dispatch>-<node>/    what a task keeps for its next attempt
-    <directory>/layers                                  packages over the environments of interpreters
     <directory>/work                                    where tasks run that have no directory of their own
     <directory>/workers/<worker>/lock                   locked while the worker lives
     <directory>/workers/<worker>/serves                 which server, and which of its pools, its results are from
@@ -34,7 +33,6 @@ class Home:
     def __init__(self, directory: Path, worker: str) -> None:
         self.root = directory
         self.work = directory / "work"
-        self.layers = directory / "layers"
         self.own = directory / "workers" / worker
         self.spool = self.own / "spool"
         self.runners = self.own / "runners"

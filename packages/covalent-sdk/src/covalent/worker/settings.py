@@ -54,6 +54,8 @@ class WorkerSettings:
     token_source: str
     #: Holds the cache of assets, the spool, the projects and the runners' streams.
     directory: Path
+    #: Holds the layers of packages, for all workers of the account.
+    layers: Path
     #: Without a task for this many seconds the worker leaves; None means it stays.
     max_idle: float | None = None
     patience: Patience = field(default_factory=Patience)

@@ -82,7 +82,7 @@ class Workload:
             later=loop.later,
             patience=settings.patience,
         )
-        builders = Builders(home.layers, environ, home.registry)
+        builders = Builders(settings.layers, environ, home.registry)
         self._preparation = Preparation(builders, mailbox)
         self.slots = Slots(
             count=settings.slots,

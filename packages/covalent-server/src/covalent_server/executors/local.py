@@ -18,6 +18,8 @@ from covalent_server.settings import WORKER_UMASK
 
 #: What a worker must not inherit from the server: its secrets, and what would bend the worker's imports.
 _WITHHELD: Final = ("COVALENT_", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
+#: Where caches are is no secret, and is to be the same for all that the account runs.
+_LET_THROUGH: Final = frozenset({"COVALENT_CACHE_DIR"})
 _TAIL_BYTES: Final = 4000
 _KEPT_LOGS: Final = 5
 
@@ -126,7 +128,7 @@ def _drop_old_logs(directory: Path) -> None:
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The server's environment without its secrets."""
-    return {name: value for name, value in environ.items() if not name.startswith(_WITHHELD)}
+    return {name: value for name, value in environ.items() if name in _LET_THROUGH or not name.startswith(_WITHHELD)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

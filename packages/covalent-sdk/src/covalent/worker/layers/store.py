@@ -1,0 +1,194 @@
+"""Layers that are kept: each is built once, by whoever needs it first, and found by everybody after that.
+
+::
+
+    <directory>/<key>/building       locked while it is built or removed
+    <directory>/<key>/using          locked, for others too, by each process that uses it
+    <directory>/<key>/layer.json     written last: what is not named there is not there
+    <directory>/<key>/<random>/      the environment itself
+    <directory>/parents/             what is known of the interpreters below
+
+An environment holds its own path, so it cannot be moved when it is done. A killed build leaves a directory that no
+``layer.json`` names; its installer may still be writing there, so the next build takes another directory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from covalent.worker.layers import construction, installers
+from covalent.worker.layers.installers import Installer
+from covalent.worker.layers.key import key_of
+from covalent.worker.layers.parent import Parents
+from covalent.worker.layers.record import Layer, LayerError
+
+_USING: Final = "using"
+#: A layer's last use is noted this often, in seconds.
+_USED_SECONDS: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A layer as ``covalent-worker env`` tells of it."""
+
+    layer: Layer
+    #: In bytes, what it shares with an installer's cache too.
+    size: int
+    #: Seconds since the epoch.
+    used_at: float
+    in_use: bool
+
+
+class Layers:
+    """The layers below one directory. Methods may be called from any thread."""
+
+    def __init__(
+        self,
+        directory: Path,
+        environ: Mapping[str, str],
+        *,
+        installer: Callable[[Mapping[str, str]], Installer] = installers.available,
+    ) -> None:
+        """``environ`` steers the installer: where packages are taken from, say."""
+        self._directory = directory
+        self._environ = environ
+        self._installer = installer
+        self._parents = Parents(directory / "parents", environ)
+        #: Those that this process uses: the shared lock is held for as long as it lives.
+        self._used: dict[str, tuple[Layer, int]] = {}
+        self._noted: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def find(self, python: str, requirements: tuple[str, ...]) -> Layer | None:
+        """The layer if it is there and nobody has to be asked for that; no process is started."""
+        parent = self._parents.find(python)
+        return None if parent is None else self._use(key_of(requirements, parent, self._environ))
+
+    def build(self, python: str, requirements: tuple[str, ...]) -> Layer:
+        """The layer, which is built if it is not there; raises LayerError with the installer's own words."""
+        try:
+            return self._found_or_built(python, requirements)
+        except OSError as error:
+            raise LayerError(f"the directory of layers {self._directory} cannot be written: {error}") from None
+
+    def _found_or_built(self, python: str, requirements: tuple[str, ...]) -> Layer:
+        parent = self._parents.get(python)
+        key = key_of(requirements, parent, self._environ)
+        place = self._directory / key
+        with self._building(key):
+            if _ready(place) is None:
+                for left in place.iterdir():
+                    if left.is_dir():
+                        shutil.rmtree(left, ignore_errors=True)
+                target = place / secrets.token_hex(8)
+                try:
+                    layer = construction.built(key, requirements, parent, target, self._installer(self._environ))
+                    layer.write(place / "layer.json")
+                except (LayerError, OSError):
+                    shutil.rmtree(target, ignore_errors=True)
+                    raise
+        found = self._use(key)
+        return self._found_or_built(python, requirements) if found is None else found  # pruned in between
+
+    def kept(self) -> Iterator[Kept]:
+        """All layers that are there."""
+        for path in sorted(self._directory.glob("*/layer.json")):
+            layer = Layer.read(path)
+            if layer is not None:
+                lock = _locked(path.with_name(_USING), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if lock is not None:
+                    os.close(lock)
+                yield Kept(
+                    layer=layer,
+                    size=_size(path.parent),
+                    used_at=max(_modified(path.with_name("used")), layer.built_at),
+                    in_use=lock is None,
+                )
+
+    def remove(self, key: str) -> bool:
+        """Remove a layer unless somebody uses it; whether it was removed."""
+        place = self._directory / key
+        with self._building(key):
+            lock = _locked(place / _USING, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if lock is None:
+                return False
+            try:
+                (place / "layer.json").unlink(missing_ok=True)  # first: what is half removed is not there
+                for path in place.iterdir():
+                    if path.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(lock)
+        return True
+
+    def _use(self, key: str) -> Layer | None:
+        with self._lock:
+            found = self._used.get(key)
+            if found is not None and not Path(found[0].python).exists():  # somebody has removed it by hand
+                os.close(self._used.pop(key)[1])
+                found = None
+            if found is None:
+                place = self._directory / key
+                if _ready(place) is None:
+                    return None
+                lock = _locked(place / _USING, fcntl.LOCK_SH)
+                layer = _ready(place)
+                if layer is None or lock is None:
+                    if lock is not None:
+                        os.close(lock)
+                    return None
+                found = self._used[key] = (layer, lock)
+            now = time.monotonic()
+            if now - self._noted.get(key, -_USED_SECONDS) >= _USED_SECONDS:
+                self._noted[key] = now
+                (self._directory / key / "used").touch()
+            return found[0]
+
+    @contextmanager
+    def _building(self, key: str) -> Iterator[None]:
+        """While nobody else builds or removes it."""
+        place = self._directory / key
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _locked(place / "building", fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+
+def _ready(place: Path) -> Layer | None:
+    layer = Layer.read(place / "layer.json")
+    return layer if layer is not None and Path(layer.python).exists() else None
+
+
+def _locked(path: Path, how: int) -> int | None:
+    """The descriptor of a locked file, None when another has it and nobody is to wait."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, how)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _size(place: Path) -> int:
+    return sum(path.lstat().st_size for path in place.rglob("*") if path.is_file() or path.is_symlink())
