@@ -107,6 +107,7 @@ def test_comments_and_empty_lines_go_and_lines_that_go_on_are_one() -> None:
         ("-U pandas", "the option -U is none of a requirements file"),
         ("--no-index pandas", "the option --no-index is none of a requirements file"),
         ("-r", "the option --requirement names nothing"),
+        ("pandas\xa0>=2", "holds a space of another kind than the plain one; write it anew"),
         ("-i https://me:hush@example.org/simple", "holds a password, .* in its place"),
         ("git+https://hush@example.org/p.git", "holds a password"),
     ],

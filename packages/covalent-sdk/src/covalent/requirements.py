@@ -102,6 +102,8 @@ def _bare(line: str) -> Iterator[str]:
 
 
 def _checked(line: str, where: str, directory: Path) -> str:
+    if any(character.isspace() and character not in " \t" for character in line):
+        raise ValueError(f"{where}: {line!r} holds a space of another kind than the plain one; write it anew")
     if line.startswith("-"):
         return _option(line, where, directory)
     if _WITH_PASSWORD.search(line):
