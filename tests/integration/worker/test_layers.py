@@ -108,6 +108,20 @@ def test_what_a_layer_has_in_another_version_is_told_in_the_tasks_stderr(
     assert task.text("stderr") == f"covalent: deps_pip brings fruit 2.0 instead of 1.0 of {below.python}\n"
 
 
+def test_its_programs_are_found_by_commands_and_what_it_lacks_is_to_be_named(
+    fake: FakeServer, workers: Workers, shelf: Path
+) -> None:
+    source = "def main():\n    print('juice')\n"
+    entry = "[console_scripts]\npress = squeezer:main\n"
+    wheel(shelf, "squeezer", "1.0", files={"squeezer.py": source, "squeezer-1.0.dist-info/entry_points.txt": entry})
+    workers.start()
+    task = submit(fake, shelf, bread, "squeezer", bash=["press"])
+    fake.wait(lambda: task.completion)
+    assert task.text("stdout") == "juice\n"
+    assert task.completion is not None
+    assert str(task.completion.error).endswith("that is a layer of packages: name bread in deps_pip, too")
+
+
 def test_packages_that_there_are_not_fail_the_task_with_the_installers_words(
     fake: FakeServer, workers: Workers, shelf: Path
 ) -> None:

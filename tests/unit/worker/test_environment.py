@@ -35,6 +35,11 @@ def test_thread_counts_fit_the_slot_unless_they_were_chosen() -> None:
     assert made[RUNNER_VARIABLE] == "m"
 
 
+def test_the_programs_of_an_environment_are_found_before_others() -> None:
+    made = runner_environment({"PATH": "/bin"}, marker="m", processors=1, programs=["/layer/bin", "/below/bin"])
+    assert made["PATH"] == "/layer/bin:/below/bin:/bin"
+
+
 def test_a_task_may_set_what_does_not_steer_the_process_that_runs_it() -> None:
     check_variables({"OMP_NUM_THREADS": "2", "DATA": "", "MY_LD_PATH": "x", "pythonic": "y"})
 

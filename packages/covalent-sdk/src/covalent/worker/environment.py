@@ -5,7 +5,8 @@ And those of a single task, which may not change what runs it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from covalent.errors import WorkerError
@@ -25,9 +26,16 @@ def with_server(environ: Mapping[str, str], url: str) -> dict[str, str]:
     return {**environ, "COVALENT_SERVER_URL": url}
 
 
-def runner_environment(environ: Mapping[str, str], *, marker: str, processors: int) -> dict[str, str]:
-    """Variables for a runner that may use ``processors`` of the machine's; thread counts that are set are kept."""
+def runner_environment(
+    environ: Mapping[str, str], *, marker: str, processors: int, programs: Sequence[str] = ()
+) -> dict[str, str]:
+    """Variables for a runner that may use ``processors`` of the machine's; thread counts that are set are kept.
+
+    ``programs`` are the directories of its environment in which programs lie: they are found first.
+    """
     kept = without_secrets(environ)
+    if programs:
+        kept["PATH"] = os.pathsep.join([*programs, kept.get("PATH", os.defpath)])
     for name in _THREADS:
         kept.setdefault(name, str(max(1, processors)))
     kept[RUNNER_VARIABLE] = marker

@@ -11,8 +11,11 @@ import os
 import site
 import sys
 from collections.abc import Iterable
+from typing import Final
 
-_ABSENT = -1
+#: In the site directory of a layer: adds those of its parent.
+LAYER_MARK: Final = "covalent-parent.pth"
+_ABSENT: Final = -1
 
 
 def site_directories() -> list[str]:

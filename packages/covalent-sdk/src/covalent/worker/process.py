@@ -19,6 +19,7 @@ from typing import Final
 from covalent.errors import WireError
 from covalent.worker import channel, environment
 from covalent.worker.home import Home
+from covalent.worker.layers.construction import program_directories
 from covalent.worker.ledger import Held
 from covalent.worker.mark import Mark, Position
 from covalent.worker.messages import RUNNER_PROTOCOL, Bind, Ready, Reply, Task
@@ -95,7 +96,9 @@ class Runner:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
                 cwd=home.work,
-                env=environment.runner_environment(environ, marker=self._marker, processors=processors),
+                env=environment.runner_environment(
+                    environ, marker=self._marker, processors=processors, programs=program_directories(python)
+                ),
             )
         except (OSError, ValueError):
             ours.close()

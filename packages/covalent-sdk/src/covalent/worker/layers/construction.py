@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from covalent.worker.installed import LAYER_MARK
 from covalent.worker.layers.installers import Installer, InstallError, Room
 from covalent.worker.layers.key import named
 from covalent.worker.layers.parent import Parent, distributions, normalised
@@ -78,7 +79,7 @@ def _room(parent: Parent, directory: Path) -> Room:
         ) from None
     site = next(directory.glob("lib/python*/site-packages"))
     lines = "; ".join(f"site.addsitedir({entry!r})" for entry in parent.site)
-    (site / "covalent-parent.pth").write_text(f"import site; {lines}\n", encoding="utf-8")
+    (site / LAYER_MARK).write_text(f"import site; {lines}\n", encoding="utf-8")
     with (directory / "pyvenv.cfg").open("a", encoding="utf-8") as file:
         file.write(f"{_PARENT} = {parent.python}\n")
     return Room(python=directory / "bin" / "python", site=site, parent=parent)

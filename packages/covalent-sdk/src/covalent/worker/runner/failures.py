@@ -14,7 +14,7 @@ from typing import Final
 
 from covalent.errors import CovalentError, TransportError
 from covalent.hooks import HookError
-from covalent.worker.installed import site_directories
+from covalent.worker.installed import LAYER_MARK, site_directories
 from covalent.worker.messages import sendable
 
 #: The directory of the whole package: frames from here are ours.
@@ -118,7 +118,10 @@ def _is_installed(package: str) -> bool:
 
 
 def _install(package: str) -> str:
-    return f"install it there: {sys.executable} -m pip install {_INSTALLED_BY.get(package, package)}"
+    name = _INSTALLED_BY.get(package, package)
+    if any(Path(directory, LAYER_MARK).exists() for directory in site_directories()):
+        return f"that is a layer of packages: name {name} in deps_pip, too"
+    return f"install it there: {sys.executable} -m pip install {name}"
 
 
 def _traceback(error: BaseException) -> str:
