@@ -378,7 +378,7 @@ def test_nodes_tell_what_was_installed_for_them(outcome: Outcome) -> None:
     nodes = outcome.projects["layered"].nodes(told)
     old, new, stored, _ = told.value
     for name, part in (("read", old), ("analyse", new), ("store", stored)):
-        resolved = dict(item.split("==") for item in nodes[name]["environment"]["resolved"])
+        resolved = dict(item.lower().split("==") for item in nodes[name]["environment"]["resolved"])
         ran_with = {package: part["here"][package] for package in (*PINNED, "pandas") if package in part["here"]}
         assert {package: resolved.get(package, BASE.get(package)) for package in ran_with} == ran_with
     assert not nodes["base"].get("environment")

@@ -173,7 +173,8 @@ def test_what_cannot_be_opened_for_want_of_a_package_is_named_with_the_command_t
         assert "No module named 'covalent_no_such_thing'" in error
         assert error.endswith(
             f"while opening {what} in {sys.executable}; "
-            f"install it there: {sys.executable} -m pip install covalent_no_such_thing"
+            f"install it there: {sys.executable} -m pip install covalent_no_such_thing    "
+            "or, for this task alone: deps_pip=['covalent_no_such_thing']"
         )
 
 

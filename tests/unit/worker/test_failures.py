@@ -13,6 +13,7 @@ import pytest
 import covalent as ct
 from covalent.errors import GraphError
 from covalent.worker.messages import ERROR_BYTES
+from covalent.worker.installed import LAYER_MARK
 from covalent.worker.runner.failures import NotedError, TaskFailedError, describe, while_opening
 
 
@@ -118,7 +119,7 @@ def test_an_error_in_a_directory_that_was_removed_is_told_all_the_same(
 )
 def test_a_module_that_is_missing_is_told_with_the_command_that_installs_it(module: str, package: str) -> None:
     error = ModuleNotFoundError(f"No module named {module!r}", name=module)
-    command = f"{sys.executable} -m pip install {package}"
+    command = f"{sys.executable} -m pip install {package}    or, for this task alone: deps_pip=[{package!r}]"
     assert while_opening("the function", error) == (
         f"while opening the function in {sys.executable}; install it there: {command}"
     )
@@ -126,8 +127,22 @@ def test_a_module_that_is_missing_is_told_with_the_command_that_installs_it(modu
 
 
 def test_the_command_names_the_package_and_not_the_module() -> None:
-    assert while_opening("x", ModuleNotFoundError(name="sklearn.base")).endswith("scikit-learn")
-    assert while_opening("x", ModuleNotFoundError(name="covalent")).endswith("covalent-sdk")  # the other is the old one
+    assert while_opening("x", ModuleNotFoundError(name="sklearn.base")).endswith("deps_pip=['scikit-learn']")
+    # The distribution of the module's name is the old one.
+    assert while_opening("x", ModuleNotFoundError(name="covalent")).endswith("pip install covalent-sdk")
+
+
+def test_nothing_is_to_be_installed_into_a_layer_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / LAYER_MARK).touch()
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    where = f"while opening x in {sys.executable}"
+    assert while_opening("x", ModuleNotFoundError(name="yaml")) == (
+        f"{where}; that is a layer of packages: name pyyaml in deps_pip, too"
+    )
+    there = "where pytest may have another version than where you dispatched from"
+    advice = "name the version of pytest that you dispatched with in deps_pip"
+    assert while_opening("x", ImportError(name="pytest")) == f"{where}, {there}; {advice}"
 
 
 def test_a_part_that_is_missing_asks_for_another_version() -> None:

@@ -56,8 +56,11 @@ def while_opening(what: str, error: ImportError | TransportError) -> str:
         return f"{text}; {_install(package)}"
     if not _is_installed(package):
         return text
-    upgrade = f"{sys.executable} -m pip install --upgrade {_INSTALLED_BY.get(package, package)}"
-    return f"{text}, where {package} may have another version than where you dispatched from; run: {upgrade}"
+    name = _INSTALLED_BY.get(package, package)
+    mending = f"run: {sys.executable} -m pip install --upgrade {name}"
+    if _in_layer():
+        mending = f"name the version of {name} that you dispatched with in deps_pip"
+    return f"{text}, where {package} may have another version than where you dispatched from; {mending}"
 
 
 def describe(error: BaseException) -> str:
@@ -119,9 +122,16 @@ def _is_installed(package: str) -> bool:
 
 def _install(package: str) -> str:
     name = _INSTALLED_BY.get(package, package)
-    if any(Path(directory, LAYER_MARK).exists() for directory in site_directories()):
+    if _in_layer():
         return f"that is a layer of packages: name {name} in deps_pip, too"
-    return f"install it there: {sys.executable} -m pip install {name}"
+    there = f"install it there: {sys.executable} -m pip install {name}"
+    # The SDK is not a layer's to bring.
+    return there if package == "covalent" else f"{there}    or, for this task alone: deps_pip=[{name!r}]"
+
+
+def _in_layer() -> bool:
+    """Whether this interpreter is a layer's, into which nothing is to be installed by hand."""
+    return any(Path(directory, LAYER_MARK).exists() for directory in site_directories())
 
 
 def _traceback(error: BaseException) -> str:
