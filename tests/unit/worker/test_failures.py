@@ -12,8 +12,8 @@ import pytest
 
 import covalent as ct
 from covalent.errors import GraphError
-from covalent.worker.messages import ERROR_BYTES
 from covalent.worker.installed import LAYER_MARK
+from covalent.worker.messages import ERROR_BYTES
 from covalent.worker.runner.failures import NotedError, TaskFailedError, describe, while_opening
 
 
