@@ -236,13 +236,12 @@ def versions(*numbers: str) -> dict[str, str]:
     return dict(zip(PINNED, numbers, strict=True))
 
 
-OWN: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 USERS: Final = {
     "old": User(python=OLDEST.version, versions=versions("1.4.54", "3.0", "1.26.4"), science=_OLD),
     "middle": User(python=OLDEST.version, versions=versions("2.0.30", "3.2.1", "2.1.3"), science=_MIDDLE),
     "new": User(python=NEWEST.version, versions=versions("2.0.36", "3.4.2", "2.2.1"), science=_NEW),
 }
-#: The base of those electrons that have packages of their own.
+#: The base of those electrons that have packages of their own. Its Python is the oldest, which numpy 1 has wheels for.
 BASE: Final = {"sqlalchemy": "2.0.41", "networkx": "3.3"}
 
 
@@ -272,7 +271,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     by_uv(sys.executable, root / "server", "--constraint", root / "locked.txt", sdk, server)
     for name, user in USERS.items():
         by_uv(pythons[user.python], root / name, sdk, *user.requirements())
-    by_uv(sys.executable, root / "layered", sdk, *(f"{name}=={version}" for name, version in BASE.items()))
+    by_uv(pythons[OLDEST.version], root / "layered", sdk, *(f"{name}=={version}" for name, version in BASE.items()))
     return {name: root / name for name in ("server", *USERS, "layered")}
 
 
@@ -362,9 +361,9 @@ def test_values_flow_through_electrons_whose_packages_conflict(outcome: Outcome)
     assert base["pandas"] is False
 
     places = [part["here"] for part in told.value]
-    assert [place["python"] for place in places] == [OWN] * 4
+    assert [place["python"] for place in places] == [OLDEST.version] * 4
     assert len({place["prefix"] for place in places}) == 4
-    assert places[3] == {"python": OWN, "prefix": str(outcome.homes["layered"]), **BASE}
+    assert places[3] == {"python": OLDEST.version, "prefix": str(outcome.homes["layered"]), **BASE}
     assert old["here"]["pandas"].startswith("2.2.")
     assert old["here"]["numpy"].startswith("1.26.")
     assert new["here"]["pandas"].startswith("2.3.")
