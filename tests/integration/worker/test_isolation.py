@@ -286,3 +286,32 @@ def test_a_directory_of_its_own_is_kept_when_something_is_in_it(fake: FakeServer
     assert fake.value(empty) == str(tmp_path / "w" / "d-1" / "node_1")
     fake.outcome(failed)
     assert sorted(path.name for path in (tmp_path / "w" / "d-1").iterdir()) == ["node_0", "node_2"]
+    assert failed.completion is not None
+    assert failed.completion.workdir == str(tmp_path / "w" / "d-1" / "node_2")
+    assert full.completion is not None
+    assert full.completion.workdir is None
+
+
+@pytest.mark.parametrize(
+    ("named", "keep", "stays"), [(True, None, True), (True, False, False), (False, None, False), (False, True, True)]
+)
+@pytest.mark.usefixtures("worker")
+def test_a_directory_stays_where_the_user_named_the_place_or_says_so(
+    fake: FakeServer, tmp_path: Path, named: bool, keep: bool | None, stays: bool
+) -> None:
+    executor = {"workdir": str(tmp_path / "w") if named else None, "create_unique_workdir": True, "keep_workdir": keep}
+
+    def write() -> str:
+        import os
+
+        os.makedirs("inner")  # noqa: PTH103
+        os.symlink("/", "all")  # noqa: PTH211
+        return os.getcwd()  # noqa: PTH109
+
+    directory = Path(fake.value(fake.submit(write, executor=executor)))
+    assert directory.exists() is stays
+    assert Path("/").exists()
+    failed = fake.submit(lambda: 1 / 0, executor=executor)
+    fake.outcome(failed)
+    assert failed.completion is not None
+    assert Path(str(failed.completion.workdir)).is_dir()

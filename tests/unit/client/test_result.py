@@ -127,7 +127,7 @@ def test_a_node_tells_everything_and_its_streams_come_when_asked_for(server: Fak
     assert node["output"].get_deserialized() == "out"
     assert set(node) == {
         *("node_id", "node_name", "start_time", "end_time", "status"),
-        *("output", "error", "environment", "sublattice_result", "stdout", "stderr"),
+        *("output", "error", "environment", "workdir", "sublattice_result", "stdout", "stderr"),
     }
     assert dict(node)["stdout"] == node.get("stdout")
     assert len(server.requests) == asked + 3

@@ -44,7 +44,14 @@ def test_what_tasks_kept_is_removed_when_nobody_wrote_to_it_for_a_month(tmp_path
         os.utime(path, (now - directory_days * _DAY,) * 2)
     (home.checkpoints("bob") / "empty").mkdir()
     os.utime(home.checkpoints("bob") / "empty", (now - 31 * _DAY,) * 2)
-    home.forget_checkpoints(now)
+    for days in (31, 29):
+        path = home.work / "d-1" / f"node_{days}"
+        path.mkdir(parents=True)
+        os.utime(path, (now - days * _DAY,) * 2)
+    (home.work / "file").touch()
+    home.forget_old(now)
+    assert [path.name for path in home.work.glob("*/node_*")] == ["node_29"]
+    assert (home.work / "file").exists()
     assert sorted(path.name for path in tmp_path.glob("owners/*/checkpoints/*")) == ["made", "new", "written"]
 
 

@@ -57,8 +57,8 @@ def intake(tmp_path: Path, seen: Seen) -> Intake:
     )
 
 
-def held(**fields: Any) -> Held:
-    key = LeaseKey(node=1, attempt=1, token="token")  # noqa: S106 - made up
+def held(*, attempt: int = 1, **fields: Any) -> Held:
+    key = LeaseKey(node=1, attempt=attempt, token="token")  # noqa: S106 - made up
     made = {"function": FUNCTION, "owner": "ada", "name": "task", "dispatch_id": "d", "node_id": 0, **fields}
     return Held(lease=Lease(key=key, **made))
 
@@ -114,3 +114,10 @@ def test_what_this_version_does_not_know_is_refused_by_name(intake: Intake, seen
     assert reason == (
         "this worker cannot run the task: it needs levitation; upgrade covalent-sdk in the worker's environment"
     )
+
+
+def test_a_later_attempt_does_not_find_what_the_one_before_it_has_left(intake: Intake, seen: Seen) -> None:
+    executor = {"workdir": "/w", "create_unique_workdir": True}
+    for attempt in (1, 2):
+        intake.take(held(attempt=attempt, executor_data=executor), {FUNCTION: b"x"})
+    assert [job.task.directory for job in seen.jobs] == ["/w/d/node_0", "/w/d/node_0.2"]

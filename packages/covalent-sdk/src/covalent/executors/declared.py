@@ -32,6 +32,8 @@ class DeclaredExecutor:
     workdir: Text | None = None
     #: Whether every task gets ``<workdir>/<dispatch>/node_<id>`` for itself.
     create_unique_workdir: bool | None = None
+    #: Whether such a directory stays when its task was well; None means: where ``workdir`` says what is above it.
+    keep_workdir: bool | None = None
     #: Seconds that one attempt at a task may take, where neither its electron nor its lattice says ``timeout``.
     time_limit: float | None = None
     #: How many failed attempts are followed by another, where neither the electron nor the lattice says ``retries``.

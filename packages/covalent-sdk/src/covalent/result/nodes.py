@@ -26,7 +26,8 @@ class NodeResult(Mapping[str, Any]):
     The keys: ``node_id``, ``node_name``, ``start_time``, ``end_time`` (in UTC, None before), ``status``, ``output`` (a
     TransportableObject, None unless COMPLETED), ``error`` (the traceback, None unless FAILED), ``environment`` (of the
     layer of packages that ``deps_pip`` gave it: ``key``, ``resolved`` (each package with its version), ``warning``,
-    ``seconds`` that it took to build; None where there was none), ``sublattice_result``
+    ``seconds`` that it took to build; None where there was none), ``workdir`` (the directory of its own that a failed
+    task has left on its worker's machine, None where there is none), ``sublattice_result``
     (the :class:`Result` of a sublattice's own dispatch, None for other nodes and before there is one), and ``stdout``
     and ``stderr``, what the task printed. The last three are fetched when they are asked for.
     """
@@ -51,6 +52,7 @@ class NodeResult(Mapping[str, Any]):
             "output": output,
             "error": record.error,
             "environment": None if record.environment is None else to_json(record.environment),
+            "workdir": record.workdir,
         }
         self._standing = standing(record.status, ended=ended)
         if record.preparing_since is not None:
@@ -89,6 +91,7 @@ class NodeResult(Mapping[str, Any]):
             "ended": self["end_time"],
             "output": None if output is None else output.object_string,
             "environment": ", ".join(self["environment"]["resolved"]) if self["environment"] else None,
+            "directory": self["workdir"],
             "error": self["error"],
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 
@@ -26,6 +27,7 @@ def replied(runner: Runner, job: Job, reply: Reply, blobs: Sequence[Buffer]) -> 
         started_at=reply.started_at,
         ended_at=reply.ended_at,
         environment=job.held.environment,
+        workdir=_left(job) if reply.error is not None else None,
     )
     printed = _printed(runner, job.held, {"stdout": reply.stdout, "stderr": reply.stderr})
     return outbox.entry(completion, printed, assets=dict(zip(reply.inline, blobs, strict=True)), files=reply.files)
@@ -41,6 +43,7 @@ def cut_short(runner: Runner, job: Job, outcome: Outcome, message: str) -> Entry
         started_at=now - (time.monotonic() - position.since),
         ended_at=now,
         environment=job.held.environment,
+        workdir=_left(job),
     )
     starts = {"stdout": position.stdout, "stderr": position.stderr}
     printed = _printed(runner, job.held, {name: (start, runner.streams[name].size()) for name, start in starts.items()})
@@ -67,6 +70,12 @@ def outlasted(seconds: float) -> str:
         f"the task ran longer than its timeout of {seconds:g} seconds and was stopped; "
         "give its electron a longer timeout, or less to do in one task"
     )
+
+
+def _left(job: Job) -> str | None:
+    """The task's own directory, if it has come to have one."""
+    directory = job.task.directory
+    return directory if directory is not None and os.path.isdir(directory) else None  # noqa: PTH112  takes any text
 
 
 def _printed(runner: Runner, held: Held, spans: Mapping[str, tuple[int, int]]) -> list[tuple[str, int, bytes]]:

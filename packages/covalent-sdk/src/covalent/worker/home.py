@@ -5,7 +5,8 @@
     <directory>/owners/<owner>/assets-<boot>/<digest>   cached assets, never shared between owners
     <directory>/owners/<owner>/projects/<digest>/       users' modules, unpacked
     <directory>/owners/<owner>/checkpoints/<dispatch>-<node>/    what a task keeps for its next attempt
-    <directory>/work                                    where tasks run that have no directory of their own
+    <directory>/work/                                   where tasks run that have no directory of their own
+    <directory>/work/<dispatch>/node_<number>/          the own ones of others
     <directory>/workers/<worker>/lock                   locked while the worker lives
     <directory>/workers/<worker>/serves                 which server, and which of its pools, its results are from
     <directory>/workers/<worker>/spool/                 results that are not acknowledged
@@ -23,8 +24,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-#: A task's checkpoints are removed when none was written for so long.
-_CHECKPOINT_SECONDS: Final = 30 * 86400.0
+#: A task's checkpoints, and its own directory, are removed when nothing was written there for so long.
+_KEPT_SECONDS: Final = 30 * 86400.0
 
 
 class Home:
@@ -61,12 +62,14 @@ class Home:
         """Where the tasks of one owner keep what a next attempt can use."""
         return self._of_owner(owner, "checkpoints")
 
-    def forget_checkpoints(self, now: float) -> None:
-        """Remove what tasks have kept for attempts that were never made here."""
-        for path in (self.root / "owners").glob("*/checkpoints/*"):
+    def forget_old(self, now: float) -> None:
+        """Remove what tasks have kept for attempts that were never made here, and what failed ones have left."""
+        for path in (*self.root.glob("owners/*/checkpoints/*"), *self.work.glob("*/node_*")):
             with suppress(OSError):  # its task removes it just now
-                if now - max(item.stat().st_mtime for item in (path, *path.iterdir())) > _CHECKPOINT_SECONDS:
+                if now - max(item.lstat().st_mtime for item in (path, *path.iterdir())) > _KEPT_SECONDS:
                     shutil.rmtree(path, ignore_errors=True)
+                    if path.parent.parent == self.work:
+                        path.parent.rmdir()
 
     def _of_owner(self, owner: str, kind: str) -> Path:
         key = f"{owner}/{kind}"

@@ -174,7 +174,6 @@ class Intake:
         key, bind = self._binding(lease, project)
         if held.layer is not None:
             key = replace(key, python=held.layer.python)
-        unique = lease.executor_data.get("create_unique_workdir")
         task = Task(
             sequence=0,
             function=lease.function,
@@ -188,7 +187,8 @@ class Intake:
             outputs=lease.outputs,
             inline=tuple(blobs),
             files=files,
-            directory=f"{bind.directory}/{lease.dispatch_id}/node_{lease.node_id}" if unique else None,
+            directory=_own_directory(lease, bind.directory),
+            keeps_directory=_keeps_directory(lease.executor_data),
             store_files=lease.executor_data.get("store_files") is not False,
             dispatch_id=lease.dispatch_id,
             node_id=lease.node_id,
@@ -241,6 +241,20 @@ def _text(data: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise WorkerError(f"its executor's `{name}` is to be a string, not {value!r:.100}")
     return value
+
+
+def _own_directory(lease: Lease, above: str) -> str | None:
+    """The directory that a task has to itself; a later attempt does not find what one before it has left."""
+    if not lease.executor_data.get("create_unique_workdir"):
+        return None
+    again = f".{lease.key.attempt}" if lease.key.attempt > 1 else ""
+    return f"{above}/{lease.dispatch_id}/node_{lease.node_id}{again}"
+
+
+def _keeps_directory(data: Mapping[str, Any]) -> bool:
+    """Whether a task's own directory stays when it was well: below one that the user has named, unless he says no."""
+    keeps = data.get("keep_workdir")
+    return bool(data.get("workdir")) if keeps is None else bool(keeps)
 
 
 def _expanded(workdir: str) -> str:

@@ -69,6 +69,8 @@ class Task:
     files: dict[str, str] = field(default_factory=dict)
     #: The task's own directory.
     directory: str | None = None
+    #: Whether that stays when the task is well; one that is left empty goes anyhow.
+    keeps_directory: bool = True
     #: Whether files that it returns are stored.
     store_files: bool = True
     #: What the task may know of its own run.

@@ -286,7 +286,7 @@ class Workload:
         def done(_: object) -> None:
             self._later(_TIDYING_SECONDS, self._tidy)
 
-        self._tidying.send(lambda: self._home.forget_checkpoints(time.time()), done, done)
+        self._tidying.send(lambda: self._home.forget_old(time.time()), done, done)
 
     def drain(self) -> None:
         """Finish what has begun, give back the rest."""

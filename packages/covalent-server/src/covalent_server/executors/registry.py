@@ -45,13 +45,14 @@ def place_of(metadata: Metadata, path: str, host: str) -> str:
 
 
 def _check_directories(data: Mapping[str, Any], path: str) -> None:
-    workdir, unique = data.get("workdir"), data.get("create_unique_workdir", False)
+    workdir = data.get("workdir")
     if workdir is not None and not (
         isinstance(workdir, str) and PurePath(workdir).is_absolute() and "\0" not in workdir
     ):
         raise ExecutorRefusedError("the working directory has to be an absolute path", f"{path}.workdir")
-    if not isinstance(unique, bool):
-        raise ExecutorRefusedError("expected true or false", f"{path}.create_unique_workdir")
+    for name in ("create_unique_workdir", "keep_workdir"):
+        if not isinstance(data.get(name), bool | None):
+            raise ExecutorRefusedError("expected true or false", f"{path}.{name}")
 
 
 def startable(executor: str, place: str) -> bool:

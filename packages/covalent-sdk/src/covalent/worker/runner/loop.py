@@ -100,7 +100,7 @@ class Runner:
         ended_at, elapsed = time.time(), time.monotonic() - position.since
         self._spoiled = self._surroundings.leave()
         if end.error is None:
-            _tidy_up(task.directory, here.checkpoints)
+            _tidy_up(task, here.checkpoints)
         else:
             self._outputs.tell(f"{end.error}\n")
         # Looked at just now by leave(), unless something was printed since.
@@ -143,11 +143,16 @@ class _End:
     error: str | None = None
 
 
-def _tidy_up(directory: str | None, checkpoints: str | None) -> None:
+def _tidy_up(task: Task, checkpoints: str | None) -> None:
     """Remove what a task that was well needs no longer."""
-    if directory is not None:
-        with suppress(OSError):  # it holds what the task wrote
-            Path(directory).rmdir()
+    if task.directory is not None:
+        if not task.keeps_directory:
+            import shutil  # noqa: PLC0415 - few tasks have a directory
+
+            shutil.rmtree(task.directory, ignore_errors=True)
+        for path in (Path(task.directory), Path(task.directory).parent):
+            with suppress(OSError):  # it holds what this task or another one wrote
+                path.rmdir()
     if checkpoints is not None and os.path.isdir(checkpoints):  # noqa: PTH112  a Path costs more than the look
         import shutil  # noqa: PLC0415 - few tasks keep anything
 
