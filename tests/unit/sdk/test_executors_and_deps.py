@@ -85,6 +85,7 @@ def everything() -> Options:
             "retry_delay": 0.5,
             "timeout": 9,
             "cache": True,
+            "env": {"WHERE": "here"},
         }
     )
 

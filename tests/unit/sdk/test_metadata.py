@@ -169,7 +169,7 @@ def test_limits_that_make_no_sense_are_refused_naming_the_executor() -> None:
         (ct.executor.LocalExecutor(time_limit="1h"), TypeError),  # type: ignore[arg-type] # what is shown
         (ct.executor.LocalExecutor(retries=-1), ValueError),
     ):
-        with pytest.raises(error, match="the time_limit or the retries of the executor 'local': "):
+        with pytest.raises(error, match="the time_limit, the retries or the env of the executor 'local': "):
             graph_of(ct.electron(len, executor=executor), [])
 
 
@@ -239,6 +239,7 @@ def test_metadata_are_seen_in_the_graph_and_in_the_stored_json() -> None:
         "retry_delay": 2.0,
         "timeout": 5.0,
         "cache": True,
+        "env": {},
     }
     assert plain["hooks"]["deps"] == {"bash": ["echo 1"], "pip": []}
     assert (len(plain["hooks"]["call_before"]), len(plain["hooks"]["call_after"])) == (1, 2)
@@ -377,3 +378,39 @@ def test_a_sublattice_is_stored_once_and_anew_when_what_it_closes_over_has_chang
     assert functions[0] == functions[1]
     assert functions[2] == functions[3]
     assert evaluated(workflow) == [0, 0, 1, 1]
+
+
+def test_variables_are_merged_one_by_one_from_the_executor_to_the_electron() -> None:
+    @ct.electron(executor=ct.executor.LocalExecutor(env={"A": "executor", "B": "executor", "C": "executor"}))
+    def plain() -> int:
+        return 1
+
+    @ct.electron(executor=plain.electron_object.executor, env={"C": "electron"})
+    def own() -> None: ...
+
+    workflow = ct.lattice(lambda: [plain() + 1, own()], env={"B": "lattice", "C": "lattice"})
+    workflow.build_graph()
+    nodes = {node.name: node.metadata.env for node in workflow.transport_graph.nodes}
+    assert nodes["own"] == {"A": "executor", "B": "lattice", "C": "electron"}
+    assert nodes["plain"] == {"A": "executor", "B": "lattice", "C": "lattice"}
+    assert nodes["add"] == {"B": "lattice", "C": "lattice"}
+
+
+@pytest.mark.parametrize(
+    ("env", "error", "words"),
+    [
+        ("A=1", TypeError, "env is a dict of environment variables such as"),
+        ({"A": 1}, TypeError, "names and values in env are text; write env={'A': '1'}"),
+        ({"1A": ""}, ValueError, "is no name of a variable"),
+        ({"PYTHONPATH": "/mine"}, ValueError, "env cannot set PYTHONPATH"),
+        ({"A": "\0"}, ValueError, "the value of A in env holds a NUL character"),
+    ],
+)
+def test_variables_that_cannot_be_set_are_told_where_they_are_written(
+    env: Any, error: type[Exception], words: str
+) -> None:
+    for decorator in (ct.electron, ct.lattice):
+        with pytest.raises(error, match=words):
+            decorator(env=env)(lambda: None)
+    with pytest.raises(error, match=words):
+        ct.lattice(lambda: ct.electron(len, executor=ct.executor.LocalExecutor(env=env))([])).build_graph()

@@ -160,6 +160,8 @@ def _required(node: Node) -> Iterator[str]:
             yield "pip-layers"
     if metadata.timeout is not None:
         yield "timeouts"
+    if metadata.env:
+        yield "variables"
     if node.kind in _FEATURES:
         yield _FEATURES[node.kind]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
-from covalent import deps, executors
+from covalent import deps, executors, variables
 from covalent.deps import Bash, Calls, DepsBash, DepsCall, DepsModule, DepsPip, Modules, Pip
 from covalent.errors import WireError
 from covalent.executors import Executor
@@ -30,6 +30,7 @@ class Keywords(TypedDict, total=False):
     retry_delay: float | None
     timeout: float | None
     cache: bool | None
+    env: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,8 @@ class Options:
     timeout: float | None = None
     #: Whether an equal task's output may stand in for its own.
     cache: bool | None = None
+    #: Environment variables.
+    env: Mapping[str, str] | None = None
 
     @classmethod
     def given(cls, keywords: Keywords) -> Self:
@@ -73,11 +76,14 @@ class Options:
             retry_delay=_seconds("retry_delay", keywords.get("retry_delay"), least=0.0),
             timeout=_seconds("timeout", keywords.get("timeout"), least=1e-3),
             cache=_flag("cache", keywords.get("cache")),
+            env=None if keywords.get("env") is None else variables.checked(keywords["env"]),
         )
 
     def filled(self, other: Options) -> Options:
-        """These options, with what they leave open taken from others, key by key."""
+        """These options, with what they leave open taken from others, key by key, variable by variable."""
         mine = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.env is not None and other.env is not None:
+            mine["env"] = {**other.env, **self.env}
         return Options(**{name: getattr(other, name) if value is None else value for name, value in mine.items()})
 
     def to_json(self) -> dict[str, Any]:
@@ -98,6 +104,7 @@ class Options:
             "retry_delay": self.retry_delay,
             "timeout": self.timeout,
             "cache": self.cache,
+            "env": self.env and dict(self.env),
         }
 
     @classmethod
@@ -114,6 +121,7 @@ class Options:
                 deps_module=_all(DepsModule, needed["module"]),
                 call_before=_all(DepsCall, hooks["call_before"]),
                 call_after=_all(DepsCall, hooks["call_after"]),
+                env=plain.get("env"),  # as above
                 **{name: plain[name] for name in ("retries", "retry_delay", "timeout", "cache")},
             )
         except (KeyError, TypeError) as error:

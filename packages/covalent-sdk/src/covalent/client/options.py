@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
+from covalent import variables
 from covalent.wire.manifest import Manifest
 
 #: The feature that a worker needs in order to set variables.
 _VARIABLES: Final = "variables"
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: Beginnings of variables that decide which code is loaded, or which server is spoken to.
-_REFUSED: Final = ("LD_", "PYTHON", "COVALENT_")
 #: What breaks a line or cannot be stored.
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONGEST_NAME: Final = 1024
@@ -52,7 +50,7 @@ class DispatchOptions:
         return cls(
             name=name,
             tags=_tags(tags),
-            env={} if env is None else _variables(env),
+            env={} if env is None else variables.checked(env),
             priority=_priority(priority),
             hold=disable_run,
         )
@@ -88,28 +86,6 @@ def _check_text(what: str, text: object, longest: int, meaning: str) -> None:
         raise TypeError(f"{what} is {meaning}, not {text!r}")
     if not text.strip() or len(text) > longest or _UNFIT.search(text):
         raise ValueError(f"{what} is one line of 1 to {longest} characters, not {text[:50]!r}")
-
-
-def _variables(env: object) -> dict[str, str]:
-    if not isinstance(env, Mapping):
-        raise TypeError(f"env is a dict of environment variables such as {{'OMP_NUM_THREADS': '1'}}, not {env!r}")
-    for name, value in env.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(f"names and values in env are text; write env={{{str(name)!r}: {str(value)!r}}}")
-        _check_variable(name, value)
-    return dict(env)
-
-
-def _check_variable(name: str, value: str) -> None:
-    if not _VARIABLE.fullmatch(name):
-        raise ValueError(f"{name!r} in env is no name of a variable: letters, digits and _, no digit first")
-    if name.startswith(_REFUSED):
-        raise ValueError(
-            f"env cannot set {name}: variables that begin with {', '.join(_REFUSED)} decide which code a worker loads "
-            "or which server it speaks to; choose code with ct.executor.LocalExecutor(python=...)"
-        )
-    if "\0" in value:
-        raise ValueError(f"the value of {name} in env holds a NUL character, which no variable can hold")
 
 
 def _priority(priority: object) -> int:

@@ -82,8 +82,8 @@ class Build:
         self._templates = Templates(self._assets, self._node)
         self._resolution = Resolution(self._assets, self.graph.modules, self._defaults.configured.executors)
         self._tasks: dict[tuple[int, int, int], _Known] = {}
-        #: The options of tasks that are no calls, by the packages that these need.
-        self._own: dict[DepsPip, Options] = {}
+        #: The options of tasks that are no calls, by the packages and the variables of these.
+        self._own: dict[tuple[DepsPip | None, tuple[tuple[str, str], ...]], Options] = {}
         #: The nodes that are calls of electrons, in the order of the calls.
         self._calls: list[int] = []
         #: Everything that is remembered by its id, so that no other object takes over the id.
@@ -179,8 +179,8 @@ class Build:
 
     def _own_metadata(self, place: Executor | str) -> Metadata:
         """Of a task that is no call of a user's function: it opens what such calls give, with the same packages."""
-        packages = None if executors.name_of(place) == CLIENT_EXECUTOR else self._defaults.packages
-        options = NO_OPTIONS if packages is None else self._own.setdefault(packages, Options(deps_pip=packages))
+        own = NO_OPTIONS if executors.name_of(place) == CLIENT_EXECUTOR else self._defaults.own
+        options = self._own.setdefault((own.deps_pip, tuple((own.env or {}).items())), own)
         return self._resolution.metadata(options, place)
 
     def _check_open(self) -> None:
@@ -232,13 +232,13 @@ class Build:
         filled = replace(defaults, options=Options(executor=task.options.executor).filled(defaults.options))
         nested = lattice.as_sublattice(filled)
         self.graph.modules.update(module.module_name for module in nested.options.deps_module or ())
-        inner = nested.options.deps_pip  # its function runs on real values, for which it may need its packages
-        packages = defaults.configured.options.deps_pip if inner is None else inner
+        # Its function runs on real values, for which it may need its packages.
+        inner = nested.options.filled(defaults.configured.options)
         return _Known(
             kind=Kind.SUBLATTICE,
             function=nested,
             place=task.options.executor or defaults.here,
-            **_accepted(task, task.options.filled(Options(deps_pip=packages))),
+            **_accepted(task, task.options.filled(Options(deps_pip=inner.deps_pip, env=inner.env))),
         )
 
 

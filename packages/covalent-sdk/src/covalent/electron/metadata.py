@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple, Self
 
 from covalent import executors
 from covalent.configured import Configured
-from covalent.deps import DepsPip
 from covalent.electron.assets import Assets
 from covalent.executors import Executor
 from covalent.options import Keywords, Options
@@ -47,10 +46,10 @@ class Defaults:
         return options.executor or self.options.executor or self.configured.options.executor or _LOCAL
 
     @property
-    def packages(self) -> DepsPip | None:
-        """What is laid over the environments of tasks that are no call of a user's function."""
-        found = self.options.deps_pip
-        return self.configured.options.deps_pip if found is None else found
+    def own(self) -> Options:
+        """Of tasks that are no call of a user's function: the packages and variables of those that are."""
+        found = self.options.filled(self.configured.options)
+        return Options(deps_pip=found.deps_pip, env=found.env)
 
     @property
     def workflow_place(self) -> Executor | str:
@@ -110,6 +109,7 @@ class Resolution:
             retry_delay=options.retry_delay,
             timeout=options.timeout,
             cache=options.cache,
+            env=dict(options.env or {}),
         )
         return _Made(said, metadata, frozenset(module.module_name for module in options.deps_module or ()))
 
@@ -117,8 +117,14 @@ class Resolution:
 def _limits(place: executors.Described) -> Options:
     limit = place.attributes.get("time_limit")
     endless = isinstance(limit, (int, float)) and limit <= 0  # as earlier Covalents wrote it
-    keywords: Keywords = {"timeout": None if endless else limit, "retries": place.attributes.get("retries")}
+    keywords: Keywords = {
+        "timeout": None if endless else limit,
+        "retries": place.attributes.get("retries"),
+        "env": place.attributes.get("env"),
+    }
     try:
         return Options.given(keywords)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"the time_limit or the retries of the executor {place.short_name!r}: {error}") from None
+        raise type(error)(
+            f"the time_limit, the retries or the env of the executor {place.short_name!r}: {error}"
+        ) from None

@@ -40,6 +40,8 @@ class DeclaredExecutor:
     retries: int | None = None
     #: Whether a ``ct.File`` or ``ct.Folder`` that a task returns is stored; False leaves it where it is.
     store_files: bool | None = None
+    #: Environment variables of tasks, below those that lattice and electron name.
+    env: Mapping[str, str] | None = None
     #: The conda environment to run tasks in, by name or directory.
     conda_env: Text | None = None
     log_stdout: Text | None = None

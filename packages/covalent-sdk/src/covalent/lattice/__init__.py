@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, Unpack, overload
 
 from covalent.deps import Bash, Calls, Modules, Pip
@@ -55,6 +55,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
     retry_delay: float | None = None,
     timeout: float | None = None,
     cache: bool | None = None,
+    env: Mapping[str, str] | None = None,
     **others: Any,
 ) -> Any:
     """Make a function a lattice; with or without arguments, as a decorator or called.
@@ -90,6 +91,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
             retry_delay=retry_delay,
             timeout=timeout,
             cache=cache,
+            env=env,
         )
 
     return decorate if func is None else decorate(func)

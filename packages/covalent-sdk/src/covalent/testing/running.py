@@ -126,6 +126,7 @@ class _Run:
         )
 
     def _attempted(self, node: Node) -> TransportableObject:
+        os.environ.update(node.metadata.env)
         around = node.metadata.hooks
         injected = hooks.before(around, node.name, self._opened)
         function = self._opened(node.function)

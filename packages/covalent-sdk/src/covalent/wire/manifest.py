@@ -71,6 +71,8 @@ class Metadata:
     timeout: float | None = None
     #: Whether the output of an equal task, its function and inputs the same, may stand in for its own.
     cache: bool | None = None
+    #: Environment variables of the task.
+    env: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,21 +144,21 @@ def _check_texts(manifest: Manifest) -> None:
         raise WireError(f"expected a whole number from {-MAX_PRIORITY} to {MAX_PRIORITY}", path="priority")
 
 
-def environment(inherited: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a dispatch's tasks, checked; those of its own win."""
+def environment(inherited: Mapping[str, str], own: Mapping[str, str], path: str = "env") -> dict[str, str]:
+    """The variables of a dispatch's tasks, or of one, checked; those of its own win."""
     variables = {**inherited, **own}
     for name, value in variables.items():
-        check_text(name, "env")
-        check_text(value, f"env.{name}", MAX_ENVIRONMENT)
+        check_text(name, path)
+        check_text(value, f"{path}.{name}", MAX_ENVIRONMENT)
         if not name or "=" in name or name.startswith(REFUSED_VARIABLES):
             raise WireError(
                 f"the variable {name!r} cannot be set for tasks: no {'*, '.join(REFUSED_VARIABLES)}*, "
                 "and no name that is empty or holds =",
-                path="env",
+                path=path,
             )
     if sum(len(name) + len(value) for name, value in variables.items()) > MAX_ENVIRONMENT:
         raise WireError(
-            f"longer than {MAX_ENVIRONMENT} characters altogether; hand large texts over as inputs", path="env"
+            f"longer than {MAX_ENVIRONMENT} characters altogether; hand large texts over as inputs", path=path
         )
     return variables
 
@@ -180,6 +180,8 @@ def _check_metadata(node: Node, path: str) -> None:
         for name, lines in (("bash", deps.bash), ("pip", deps.pip)):
             for index, line in enumerate(lines):
                 check_text(line, f"{path}.hooks.deps.{name}[{index}]", MAX_COMMAND)
+    if metadata.env:
+        environment({}, metadata.env, f"{path}.env")
 
 
 def _input_mentions(node: Node, path: str) -> Iterator[tuple[str, str]]:

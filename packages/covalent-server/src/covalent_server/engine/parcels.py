@@ -72,7 +72,7 @@ class Parcels:
             hooks=node.metadata.hooks,
             executor_data=node.metadata.executor_data,
             timeout=node.metadata.timeout,
-            env={} if item.env is None else msgspec.json.decode(item.env),
+            env=_variables(node, item.env),
             root_dispatch_id=item.root_dispatch_id,
             project=item.project,
             requires=item.requires,
@@ -104,6 +104,13 @@ class Parcels:
             self._at_hand_bytes += len(data)
             while self._at_hand_bytes > _AT_HAND_BYTES:
                 self._at_hand_bytes -= len(self._at_hand.popitem(last=False)[1])
+
+
+def _variables(node: Node, of_dispatch: str | None) -> dict[str, str]:
+    """The variables of a task: those that were given for the whole dispatch, which was last, win."""
+    if of_dispatch is None:
+        return node.metadata.env
+    return {**node.metadata.env, **msgspec.json.decode(of_dispatch)}
 
 
 def _remember(sent: OrderedDict[str, None], digest: str) -> None:

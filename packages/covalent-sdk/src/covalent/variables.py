@@ -1,0 +1,34 @@
+"""Environment variables that a user gives to tasks, checked where they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Beginnings of variables that decide which code is loaded, or which server is spoken to.
+_REFUSED: Final = ("LD_", "PYTHON", "COVALENT_")
+
+
+def checked(env: object) -> dict[str, str]:
+    """The variables that a user gave as ``env``; raises TypeError or ValueError that says what to write."""
+    if not isinstance(env, Mapping):
+        raise TypeError(f"env is a dict of environment variables such as {{'OMP_NUM_THREADS': '1'}}, not {env!r}")
+    for name, value in env.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"names and values in env are text; write env={{{str(name)!r}: {str(value)!r}}}")
+        _check(name, value)
+    return dict(env)
+
+
+def _check(name: str, value: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} in env is no name of a variable: letters, digits and _, no digit first")
+    if name.startswith(_REFUSED):
+        raise ValueError(
+            f"env cannot set {name}: variables that begin with {', '.join(_REFUSED)} decide which code a worker loads "
+            "or which server it speaks to; choose code with ct.executor.LocalExecutor(python=...)"
+        )
+    if "\0" in value:
+        raise ValueError(f"the value of {name} in env holds a NUL character, which no variable can hold")
