@@ -169,7 +169,7 @@ def test_limits_that_make_no_sense_are_refused_naming_the_executor() -> None:
         (ct.executor.LocalExecutor(time_limit="1h"), TypeError),  # type: ignore[arg-type] # what is shown
         (ct.executor.LocalExecutor(retries=-1), ValueError),
     ):
-        with pytest.raises(error, match="the time_limit, the retries or the env of the executor 'local': "):
+        with pytest.raises(error, match="an attribute of the executor 'local': "):
             graph_of(ct.electron(len, executor=executor), [])
 
 

@@ -15,6 +15,7 @@ from covalent.configured import Configured
 from covalent.electron.assets import Assets
 from covalent.executors import Executor
 from covalent.options import Keywords, Options
+from covalent.resources import Resources
 from covalent.wire.manifest import CLIENT_EXECUTOR, Deps, Hooks, Metadata
 
 #: Of tasks that are no call of a user's function.
@@ -123,8 +124,7 @@ def _limits(place: executors.Described) -> Options:
         "env": place.attributes.get("env"),
     }
     try:
+        Resources.given(place.attributes.get("resources"))
         return Options.given(keywords)
     except (TypeError, ValueError) as error:
-        raise type(error)(
-            f"the time_limit, the retries or the env of the executor {place.short_name!r}: {error}"
-        ) from None
+        raise type(error)(f"an attribute of the executor {place.short_name!r}: {error}") from None

@@ -40,6 +40,8 @@ class DeclaredExecutor:
     retries: int | None = None
     #: Whether a ``ct.File`` or ``ct.Folder`` that a task returns is stored; False leaves it where it is.
     store_files: bool | None = None
+    #: What a task takes of its machine: ``{"cpus": 2, "memory_gb": 8, "gpus": 1}``, or some of these.
+    resources: Mapping[str, float] | None = None
     #: Environment variables of tasks, below those that lattice and electron name.
     env: Mapping[str, str] | None = None
     #: The conda environment to run tasks in, by name or directory.

@@ -72,6 +72,14 @@ def outlasted(seconds: float) -> str:
     )
 
 
+def too_large(limit: int) -> str:
+    """What to tell of a task that was stopped for its memory, in bytes."""
+    return (
+        f"the task, with all that it had started, used more than its {limit / 1e9:g} GB of memory and was stopped; "
+        "give its executor more memory_gb in resources, or the task less to do at a time"
+    )
+
+
 def _left(job: Job) -> str | None:
     """The task's own directory, if it has come to have one."""
     directory = job.task.directory

@@ -6,7 +6,7 @@ And those of a single task, which may not change what runs it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from covalent.errors import WorkerError
@@ -18,6 +18,9 @@ _SECRET_WORDS: Final = ("TOKEN", "DATABASE_URL", "EXTRA_HEADERS")
 _INTERPRETERS_OWN: Final = ("PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
 #: What the dynamic linker, Python and we ourselves look at.
 _RESERVED: Final = ("LD_", "PYTHON", "COVALENT_")
+VISIBLE_GPUS: Final = "CUDA_VISIBLE_DEVICES"
+#: What libraries look at once, when they are loaded: a process that has loaded them does not see another value.
+_EARLY: Final = ("CUDA_", "HIP_", "ROCR_", "OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "BLIS_", "NUMEXPR_", "XLA_")
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -27,19 +30,34 @@ def with_server(environ: Mapping[str, str], url: str) -> dict[str, str]:
 
 
 def runner_environment(
-    environ: Mapping[str, str], *, marker: str, processors: int, programs: Sequence[str] = ()
+    environ: Mapping[str, str],
+    *,
+    marker: str,
+    processors: int,
+    programs: Sequence[str] = (),
+    gpus: Sequence[str] = (),
+    variables: Iterable[tuple[str, str]] = (),
 ) -> dict[str, str]:
     """Variables for a runner that may use ``processors`` of the machine's; thread counts that are set are kept.
 
-    ``programs`` are the directories of its environment in which programs lie: they are found first.
+    ``programs`` are the directories of its environment in which programs lie: they are found first. ``gpus`` are its
+    own, if it has any; ``variables`` are those of its tasks that come too late otherwise.
     """
     kept = without_secrets(environ)
     if programs:
         kept["PATH"] = os.pathsep.join([*programs, kept.get("PATH", os.defpath)])
     for name in _THREADS:
         kept.setdefault(name, str(max(1, processors)))
+    if gpus:
+        kept[VISIBLE_GPUS] = ",".join(gpus)
+    kept.update(variables)
     kept[RUNNER_VARIABLE] = marker
     return kept
+
+
+def early(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Those of a task's variables that must be there before its process starts."""
+    return tuple(sorted(item for item in variables.items() if item[0].startswith(_EARLY)))
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

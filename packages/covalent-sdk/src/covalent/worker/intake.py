@@ -10,17 +10,18 @@ from typing import Any, Final
 
 from covalent.errors import ServerError, ServerUnreachableError, WorkerError
 from covalent.http import Server
+from covalent.resources import Resources
 from covalent.wire import FEATURES, template
 from covalent.wire.work import Lease
 from covalent.worker.assets import Assets, fetch, unpack_project
 from covalent.worker.couriers import Courier
-from covalent.worker.environment import check_variables
+from covalent.worker.environment import check_variables, early
 from covalent.worker.home import Home
 from covalent.worker.layers import Layer
 from covalent.worker.ledger import Held
 from covalent.worker.messages import Bind, Task
 from covalent.worker.preparing import Need, Preparation
-from covalent.worker.process import Job, RunnerKey
+from covalent.worker.process import ANY, Job, RunnerKey
 from covalent.worker.settings import Patience
 
 Buffer = bytes | bytearray | memoryview
@@ -201,7 +202,9 @@ class Intake:
         """Which runner a task needs; the same objects again for the same needs."""
         data = lease.executor_data
         python, workdir = _text(data, "python"), _text(data, "workdir")
-        needs = (lease.owner, python, lease.project, workdir)
+        resources = _resources(data)
+        variables = early(lease.env)
+        needs = (lease.owner, python, lease.project, workdir, resources, variables)
         if needs not in self._bindings:
             if len(self._bindings) >= _KEPT_BINDINGS:
                 self._bindings.clear()
@@ -211,6 +214,8 @@ class Intake:
                 python=python or sys.executable,
                 project=lease.project,
                 directory=directory,
+                resources=resources,
+                variables=variables,
             )
             bind = Bind(
                 project=None if project is None else str(project),
@@ -255,6 +260,16 @@ def _keeps_directory(data: Mapping[str, Any]) -> bool:
     """Whether a task's own directory stays when it was well: below one that the user has named, unless he says no."""
     keeps = data.get("keep_workdir")
     return bool(data.get("workdir")) if keeps is None else bool(keeps)
+
+
+def _resources(data: Mapping[str, Any]) -> Resources:
+    given = data.get("resources")
+    if given is None:
+        return ANY
+    try:
+        return Resources.given(given)
+    except (TypeError, ValueError) as error:
+        raise WorkerError(f"its executor's {error}") from None
 
 
 def _expanded(workdir: str) -> str:

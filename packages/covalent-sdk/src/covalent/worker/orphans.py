@@ -36,13 +36,13 @@ class Orphans:
     def __init__(self) -> None:
         adopt()
         #: The janitor, and what whoever became this process had started before.
-        self._older = frozenset(_descendants(()))
+        self._older = frozenset(descendants(os.getpid()))
 
     def end(self, ours: Collection[int]) -> None:
         """Kill and reap all descendants of this process but ``ours``, living runners and builders, and older ones."""
         spared = {*ours, *self._older}
         deadline = time.monotonic() + _PATIENCE
-        while found := _descendants(spared):
+        while found := descendants(os.getpid(), spared):
             for pid in found:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
@@ -55,13 +55,13 @@ class Orphans:
                 return
 
 
-def _descendants(spared: Collection[int]) -> list[int]:
+def descendants(process: int, spared: Collection[int] = ()) -> list[int]:
     """Children, dead ones that wait to be reaped too, then theirs; none where there is no ``/proc``."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents().items():
         children.setdefault(parent, []).append(pid)
     found: list[int] = []
-    waiting = [os.getpid()]
+    waiting = [process]
     while waiting:
         own = [pid for pid in children.get(waiting.pop(), ()) if pid not in spared]
         found += own

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from covalent.errors import WireError
+from covalent.resources import Resources
 from covalent.worker import channel, environment
 from covalent.worker.home import Home
 from covalent.worker.layers.construction import program_directories
@@ -31,6 +32,10 @@ _ERROR_BYTES: Final = 4000
 _EXIT_SECONDS: Final = 0.5
 
 
+#: What a task takes that says nothing of it.
+ANY: Final = Resources()
+
+
 @dataclass(frozen=True, slots=True)
 class RunnerKey:
     """What a runner serves. Tasks that differ in any of this never meet in one process."""
@@ -39,6 +44,10 @@ class RunnerKey:
     python: str
     project: str | None
     directory: str
+    #: Of the machine.
+    resources: Resources = ANY
+    #: Variables that must be there before it starts.
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +62,8 @@ class Job:
     tiny: bool = False
     #: Its number in the runner that it was sent to.
     sequence: int = 0
+    #: Grows by one for every task that waits for a runner.
+    number: int = 0
     #: How many runners ended when it was their turn to begin it.
     lost: int = 0
     #: Which files its streams are in.
@@ -62,9 +73,22 @@ class Job:
 class Runner:
     """A runner process, the tasks it was sent, and its streams."""
 
-    def __init__(self, python: str, home: Home, environ: Mapping[str, str], processors: int) -> None:
+    def __init__(
+        self,
+        python: str,
+        home: Home,
+        environ: Mapping[str, str],
+        processors: int,
+        *,
+        gpus: tuple[str, ...] = (),
+        variables: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         """Raises OSError or ValueError when the interpreter cannot be started."""
         self.python = python
+        #: What it has from its start, and a runner that was started for nothing in particular does not.
+        self.gpus = gpus
+        self.processors = processors
+        self.variables = variables
         self.key: RunnerKey | None = None
         self.jobs: deque[Job] = deque()
         self.ready = False
@@ -72,6 +96,8 @@ class Runner:
         self.spoiled = ""
         #: When it last got its first task or finished one, by the monotonic clock.
         self.progress = 0.0
+        #: How many slots its tasks take.
+        self.weight = 1
         #: Whether it is being sent tasks ahead until it has enough.
         self.filling = False
         self.started_at = time.monotonic()
@@ -97,7 +123,12 @@ class Runner:
                 start_new_session=True,
                 cwd=home.work,
                 env=environment.runner_environment(
-                    environ, marker=self._marker, processors=processors, programs=program_directories(python)
+                    environ,
+                    marker=self._marker,
+                    processors=processors,
+                    programs=program_directories(python),
+                    gpus=gpus,
+                    variables=variables,
                 ),
             )
         except (OSError, ValueError):

@@ -7,6 +7,7 @@ A runner, bound or blank, gets no task that arrives after a change of what is in
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,16 +16,19 @@ from typing import Final
 from covalent.worker import installed
 from covalent.worker.building import Builders
 from covalent.worker.home import Home
+from covalent.worker.machine import Machine, exceeds
 from covalent.worker.mark import Position
 from covalent.worker.orphans import Orphans
 from covalent.worker.pace import AHEAD, Pace
-from covalent.worker.process import Job, Runner, RunnerKey, interpreter_error
+from covalent.worker.process import ANY, Job, Runner, RunnerKey, interpreter_error
 from covalent.worker.settings import Patience
 
 #: A message larger than this is not sent ahead: it would wait in memory for a runner to read it.
 _AHEAD_BYTES: Final = 64 * 1024
 #: Blank runners kept at most; a machine with many slots is not to be filled with idle interpreters.
 _RESERVE: Final = 4
+#: How often the memory of a task is looked at that has a limit, in seconds.
+_MEASURING_SECONDS: Final = 0.1
 
 
 class Slots:
@@ -33,10 +37,9 @@ class Slots:
     def __init__(  # noqa: PLR0913  each is a different thing, given by name
         self,
         *,
-        count: int,
+        machine: Machine,
         home: Home,
         environ: Mapping[str, str],
-        processors: int,
         pace: Pace,
         patience: Patience,
         started: Callable[[Runner], None],
@@ -45,11 +48,11 @@ class Slots:
         builders: Builders,
     ) -> None:
         """``started`` and ``stopped`` are told of every runner, ``unstartable`` of a task that none can be given."""
-        self.count = count
+        self.count = machine.slots
         self.runners: list[Runner] = []
         self._home = home
         self._environ = environ
-        self._processors = processors
+        self._machine = machine
         self._pace = pace
         self._patience = patience
         self._started = started
@@ -58,6 +61,8 @@ class Slots:
         self._builders = builders
         self._orphans = Orphans()
         self._waiting: dict[RunnerKey, deque[Job]] = {}
+        self._numbers = itertools.count(1)
+        self._measured_at = 0.0
         #: Whether tasks have arrived since the site directories were looked at.
         self._arrived = False
 
@@ -65,6 +70,7 @@ class Slots:
         """Tasks that wait for a runner; ``first`` for those that have waited before."""
         self._arrived = self._arrived or not first
         for job in reversed(list(jobs)) if first else jobs:
+            job.number = job.number or next(self._numbers)
             queue = self._waiting.setdefault(job.key, deque())
             (queue.appendleft if first else queue.append)(job)
 
@@ -78,8 +84,8 @@ class Slots:
         return bool(supplies) and min(supplies) > AHEAD // 2
 
     def busy(self) -> int:
-        """How many runners have a task."""
-        return sum(bool(runner.jobs) for runner in self.runners)
+        """How many slots are taken."""
+        return sum(runner.weight for runner in self.runners if runner.jobs)
 
     def take_waiting(self) -> list[Job]:
         """All tasks that wait; they are the caller's now."""
@@ -97,7 +103,9 @@ class Slots:
         if self._arrived:
             self._arrived = False
             self._part_with_outdated()
-        for key, queue in list(self._waiting.items()):
+        # Those that have waited longest come first: tasks that need several slots at once would never find them free.
+        for key, queue in sorted(self._waiting.items(), key=lambda item: item[1][0].number if item[1] else 0):
+            self._refuse_impossible(key, queue)
             while queue:
                 job = queue[0]
                 job.tiny = self._pace.is_tiny(job.held.lease.function)
@@ -110,23 +118,35 @@ class Slots:
                 if runner is None:
                     break
                 queue.popleft()
-                try:
-                    if runner.key is None:
-                        runner.bind(key, job.bind)
-                    runner.send(job, now)
-                except ValueError as error:
-                    self._unstartable(job, f"the task cannot be handed to the process that is to run it: {error}")
+                self._hand_over(job, runner, now)
             if not queue:
                 del self._waiting[key]
+            elif key.resources.cpus or key.resources.gpus:
+                break
         for runner in self.runners:
             runner.channel.flush()
+
+    def _hand_over(self, job: Job, runner: Runner, now: float) -> None:
+        try:
+            if runner.key is None:
+                runner.weight = self._machine.weight(job.key.resources)
+                runner.bind(job.key, job.bind)
+            runner.send(job, now)
+        except ValueError as error:
+            self._unstartable(job, f"the task cannot be handed to the process that is to run it: {error}")
+
+    def _refuse_impossible(self, key: RunnerKey, queue: deque[Job]) -> None:
+        """End tasks that ask for more than there is."""
+        refusal = "" if key.resources is ANY else self._machine.refusal(key.resources)
+        while refusal and queue:
+            self._unstartable(queue.popleft(), refusal)
 
     def keep_reserve(self) -> None:
         """Have blank runners: for some free slots at first, then one in reserve."""
         wanted = max(1, min(_RESERVE, self.count - len(self.runners)))
         blank = sum(runner.key is None for runner in self.runners)
         for _ in range(wanted - blank):
-            self._start(sys.executable)
+            self._start(sys.executable, self._machine.processors)
 
     def running(self, now: float, after: float, *, told: bool | None = None) -> Iterator[tuple[Runner, Job, Position]]:
         """The tasks that have begun and have run for ``after`` seconds, each with its position in the streams.
@@ -163,9 +183,23 @@ class Slots:
                     found.append((runner, runner.jobs[0]))
         return found
 
+    def too_large(self, now: float) -> list[tuple[Runner, Job]]:
+        """The tasks that have more memory than they may; looked at a few times a second, and only with a limit."""
+        limited = [runner for runner in self.runners if runner.jobs and runner.key and runner.key.resources.memory]
+        if not limited or now - self._measured_at < _MEASURING_SECONDS:
+            return []
+        self._measured_at = now
+        return [
+            (runner, runner.jobs[0])
+            for runner in limited
+            if runner.position().begun == runner.jobs[0].sequence
+            and exceeds(runner.pid, runner.jobs[0].key.resources.memory or 0)
+        ]
+
     def all_long(self, now: float) -> bool:
         """Whether every slot has been busy with the same task for a while."""
-        long = sum(bool(runner.jobs) and now - runner.progress > self._patience.hoarding for runner in self.runners)
+        limit = self._patience.hoarding
+        long = sum(runner.weight for runner in self.runners if runner.jobs and now - runner.progress > limit)
         return long >= self.count
 
     def retire(self, runner: Runner) -> int | None:
@@ -174,6 +208,7 @@ class Slots:
         Returns the status that it ended with, None when it was killed.
         """
         self.runners.remove(runner)
+        self._machine.give_back(runner.gpus)
         self._stopped(runner)
         status = runner.end()
         with self._builders.starting:
@@ -189,18 +224,25 @@ class Slots:
                     return runner
                 if self._takes_ahead(runner, job) and (ahead is None or len(runner.jobs) < len(ahead.jobs)):
                     ahead = runner
-        if self.busy() < self.count:
-            self._make_room()
-            return self._blank(key.python)
+        if self.busy() + self._machine.weight(key.resources) <= self.count and self._make_room(key.resources.gpus):
+            return self._blank(key)
         return ahead
 
-    def _make_room(self) -> None:
-        """End the bound runner that has been idle longest when there are as many as slots."""
-        bound = [runner for runner in self.runners if runner.key is not None]
-        if len(bound) >= self.count:
-            idle = min((runner for runner in bound if not runner.jobs), key=lambda runner: runner.progress)
-            self.retire(idle)
-            idle.remove()
+    def _make_room(self, gpus: int) -> bool:
+        """End bound runners that are idle, the idlest first, for a process and its GPUs; whether there is room now."""
+        idle = [runner for runner in self.runners if runner.key is not None and not runner.jobs]
+        idle.sort(key=lambda runner: runner.progress)
+        bound = sum(runner.key is not None for runner in self.runners)
+        if bound >= self.count:
+            self._part_with(idle.pop(0))
+        for runner in [runner for runner in idle if runner.gpus]:
+            if self._machine.free_gpus < gpus:
+                self._part_with(runner)
+        return self._machine.free_gpus >= gpus
+
+    def _part_with(self, runner: Runner) -> None:
+        self.retire(runner)
+        runner.remove()
 
     def _part_with_outdated(self) -> None:
         """No more tasks for runners whose packages were changed since they started; the idle ones end."""
@@ -212,15 +254,33 @@ class Slots:
             runner.spoiled = "packages were installed, upgraded or removed"
             self.add(runner.take_back(), first=True)
             if not runner.jobs:
-                self.retire(runner)
-                runner.remove()
+                self._part_with(runner)
 
-    def _blank(self, python: str) -> Runner:
-        blank = [runner for runner in self.runners if runner.key is None and runner.python == python]
-        return next((runner for runner in blank if runner.ready), blank[0] if blank else None) or self._start(python)
+    def _blank(self, key: RunnerKey) -> Runner:
+        """A runner that is bound to nothing yet, and was started with what must be there from the start."""
+        processors = key.resources.cpus or self._machine.processors
+        gpus = self._machine.take(key.resources.gpus)
+        try:
+            blank = [
+                runner
+                for runner in self.runners
+                if runner.key is None and not gpus
+                and (runner.python, runner.processors, runner.variables) == (key.python, processors, key.variables)
+            ]  # fmt: skip
+            ready = next((runner for runner in blank if runner.ready), blank[0] if blank else None)
+            return ready or self._start(key.python, processors, gpus, key.variables)
+        except (OSError, ValueError):
+            self._machine.give_back(gpus)
+            raise
 
-    def _start(self, python: str) -> Runner:
-        runner = Runner(python, self._home, self._environ, self._processors)
+    def _start(
+        self,
+        python: str,
+        processors: int,
+        gpus: tuple[str, ...] = (),
+        variables: tuple[tuple[str, str], ...] = (),
+    ) -> Runner:
+        runner = Runner(python, self._home, self._environ, processors, gpus=gpus, variables=variables)
         self.runners.append(runner)
         self._started(runner)
         return runner

@@ -19,6 +19,7 @@ from covalent.worker.exchange import Answer, Printed
 from covalent.worker.home import Home
 from covalent.worker.intake import Intake
 from covalent.worker.ledger import Held, Ledger
+from covalent.worker.machine import Machine, gpus
 from covalent.worker.messages import Reply
 from covalent.worker.outbox import Outbox
 from covalent.worker.pace import LARGEST_BATCH, Pace
@@ -85,10 +86,9 @@ class Workload:
         builders = Builders(settings.layers, environ, home.registry)
         self._preparation = Preparation(builders, mailbox)
         self.slots = Slots(
-            count=settings.slots,
+            machine=Machine(settings.slots, max(1, len(os.sched_getaffinity(0)) // settings.slots), gpus(environ)),
             home=home,
             environ=environ,
-            processors=max(1, len(os.sched_getaffinity(0)) // settings.slots),
             pace=self._pace,
             patience=settings.patience,
             started=loop.watch,
@@ -216,7 +216,9 @@ class Workload:
         for runner in self.slots.overdue(now):
             self.ended(runner)
         for runner, job in self.slots.outlasted(now):
-            self._stop_task(runner, job.held)
+            self._stop_task(runner, job.held, Outcome.TIMED_OUT, endings.outlasted(job.held.lease.timeout or 0.0))
+        for runner, job in self.slots.too_large(now):
+            self._stop_task(runner, job.held, Outcome.DIED, endings.too_large(job.key.resources.memory or 0))
         self.slots.add(list(self.slots.stuck(now)), first=True)
         if self.slots.waiting() and self.slots.all_long(now):
             self._give_back([job.held for job in self.slots.take_waiting()])
@@ -350,7 +352,7 @@ class Workload:
             if any(job.held is held for job in runner.jobs):
                 self._stop_task(runner, held)
 
-    def _stop_task(self, runner: Runner, held: Held) -> None:
+    def _stop_task(self, runner: Runner, held: Held, outcome: Outcome = Outcome.DIED, message: str = "") -> None:
         """Kill a runner for the sake of one task; those sent behind it go to another one."""
         self.slots.add([job for job in runner.take_back() if job.held is not held], first=True)
         # Of those that are left only the last one runs; the replies of the others are on their way.
@@ -359,6 +361,5 @@ class Workload:
             for job, reply, blobs in runner.receive():
                 self._finished(runner, job, reply, blobs)
             for job in runner.jobs:  # none whose lease was dropped: it has been forgotten
-                message = endings.outlasted(job.held.lease.timeout or 0.0)
-                self._end(job.held, endings.cut_short(runner, job, Outcome.TIMED_OUT, message))
+                self._end(job.held, endings.cut_short(runner, job, outcome, message))
             runner.remove()
