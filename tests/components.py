@@ -77,7 +77,8 @@ SSH: Final = tuple(
     Program(name=name, package=package, skipped="tests/integration/files/test_rsync.py, tests/acceptance/test_files.py")
     for name, package in (("rsync", "rsync"), ("ssh", "openssh-client"), ("sshd", "openssh-server"))
 )
-COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH)
+CC: Final = Program(name="cc", package="gcc libc6-dev", skipped="tests/integration/test_c_leptons.py")
+COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH, CC)
 
 
 def required() -> bool:

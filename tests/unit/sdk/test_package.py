@@ -73,12 +73,6 @@ def test_every_public_name_is_there_and_in_what_editors_read() -> None:
         ct.nothing  # type: ignore[attr-defined] # noqa: B018 - what is shown
 
 
-@pytest.mark.parametrize("name", ["Lepton", "leptons"])
-def test_names_that_are_still_to_come_say_so(name: str) -> None:
-    with pytest.raises(AttributeError, match=rf"ct\.{name} is not in this version yet; until then: \w+"):
-        getattr(ct, name)
-
-
 def test_dir_shows_what_is_public_and_nothing_else() -> None:
     names = vars(ct)["__all__"]
     assert [name for name in dir(ct) if not name.startswith("__")] == names

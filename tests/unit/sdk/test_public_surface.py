@@ -28,6 +28,7 @@ MEMBERS: dict[str, tuple[str, ...]] = {
         "workflow_function", "metadata", "executor", "build_graph", "transport_graph", "draw", "serialize_to_json",
         "deserialize_from_json", "dispatch", "dispatch_sync", "__call__",
     ),
+    "Lepton": ("executor", "metadata", "map", "__call__"),
     "Result": (
         "dispatch_id", "root_dispatch_id", "status", "result", "encoded_result", "object_string", "json", "error",
         "inputs", "start_time", "end_time", "lattice", "get_node_result", "get_all_node_results",

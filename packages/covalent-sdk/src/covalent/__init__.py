@@ -19,6 +19,7 @@ _PUBLIC = {
     "File": ("covalent.fs", "File"),
     "Folder": ("covalent.fs", "Folder"),
     "Lattice": ("covalent.lattice", "Lattice"),
+    "Lepton": ("covalent.leptons", "Lepton"),
     "Result": ("covalent.result", "Result"),
     "Status": ("covalent.status", "Status"),
     "TransportGraph": ("covalent.graph", "TransportGraph"),
@@ -42,6 +43,7 @@ _PUBLIC = {
     "get_result": ("covalent.client.waiting", "get_result"),
     "is_covalent_running": ("covalent.server_command", "is_covalent_running"),
     "lattice": ("covalent.lattice", "lattice"),
+    "leptons": ("covalent.leptons", ""),
     "preflight": ("covalent.client.preflighting", "preflight"),
     "redispatch": ("covalent.client.redispatching", "redispatch"),
     "reload_config": ("covalent.config", "reload_config"),
@@ -53,11 +55,6 @@ _PUBLIC = {
     "wait": ("covalent.electron", "wait"),
 }
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605 - the table above is the one list of names
-#: Names of earlier Covalents that this version does not have yet, and what to do until then.
-_LATER = {
-    "leptons": "start the program from an electron, with subprocess",
-    "Lepton": "start the program from an electron, with subprocess",
-}
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -69,8 +66,6 @@ class _Package(ModuleType):
             import importlib.metadata  # noqa: PLC0415 - slow, and rarely asked for
 
             return importlib.metadata.version("covalent-sdk")
-        if name in _LATER:
-            raise AttributeError(f"ct.{name} is not in this version yet; until then: {_LATER[name]}")
         if name not in _PUBLIC:
             raise AttributeError(f"module 'covalent' has no attribute {name!r}")
         import importlib  # noqa: PLC0415 - not needed by who only imports a module of ours

@@ -3,6 +3,7 @@ from covalent import errors as errors
 from covalent import executor as executor
 from covalent import fs as fs
 from covalent import fs_strategies as fs_strategies
+from covalent import leptons as leptons
 from covalent import testing as testing
 from covalent import triggers as triggers
 from covalent.client.asynchronous import acancel as acancel
@@ -31,6 +32,7 @@ from covalent.fs import Folder as Folder
 from covalent.graph import TransportGraph as TransportGraph
 from covalent.lattice import Lattice as Lattice
 from covalent.lattice import lattice as lattice
+from covalent.leptons import Lepton as Lepton
 from covalent.result import Result as Result
 from covalent.server_command import covalent_start as covalent_start
 from covalent.server_command import covalent_stop as covalent_stop

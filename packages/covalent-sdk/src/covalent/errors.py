@@ -15,6 +15,7 @@
     │   ├── BoundElectronError         an operation that needs a value used on a value-to-be
     │   └── ArgumentsError             a call with arguments that the function does not take
     ├── ReplayError                    a workflow function that is run again takes another way
+    ├── LeptonError                    a command or a C function that cannot be run, or has failed
     ├── ProjectError                   the user's own modules cannot be shipped
     ├── PreflightError                 a workflow that cannot run where its tasks are to run
     ├── ServerError                    the server answered with an error
@@ -108,6 +109,10 @@ class ArgumentsError(GraphError, TypeError, ValueError):
 
 class ReplayError(CovalentError):
     """A workflow function that is run again took another way than when its graph was built."""
+
+
+class LeptonError(CovalentError):
+    """A command or a C function cannot be run, or has failed."""
 
 
 class ProjectError(CovalentError):

@@ -1,0 +1,134 @@
+"""Leptons by themselves: what commands are given and give, and every slip in declaring one."""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import covalent as ct
+from covalent.errors import LeptonError
+
+
+def test_positional_arguments_are_the_commands_and_keywords_fill_places_quoted(tmp_path: Path) -> None:
+    command = 'out="$1|$2|"{third}; other=${out%%|*}; braces=$(echo "a b" | awk \'{print $2}\')'
+    lepton = ct.Lepton("bash", command=command, named_outputs=["out", "other", "braces"])
+    hostile = "$(touch hacked); 'quoted' \"twice\" `x`"
+    assert lepton(hostile, tmp_path, third=hostile) == (f"{hostile}|{tmp_path}|{hostile}", hostile, "b")
+
+
+@pytest.mark.parametrize(
+    ("command", "outputs", "value"),
+    [
+        ("a=1; b=2.5; c=1e3; d=word; e='007x'", ["a", "b", "c", "d", "e"], (1, 2.5, 1000.0, "word", "007x")),
+        ("a=1", {"a": str}, "1"),
+        ("a=1", {"a": float}, 1.0),
+        ("a=true", {"a": bool}, True),
+        ("a=", "a", ""),
+        ("a=$'two\\nlines'", "a", "two\nlines"),
+        ("printf 'a=9\\n'; a=3", "a", 3),
+        ("true", None, None),
+    ],
+)
+def test_named_outputs_are_read_as_they_look_or_as_it_is_said(command: str, outputs: Any, value: Any) -> None:
+    assert ct.Lepton("bash", command=command, named_outputs=outputs)() == value
+
+
+def test_large_outputs_are_read_whole() -> None:
+    assert (
+        len(ct.Lepton("shell", command="a=$(head -c 1000000 /dev/zero | tr '\\0' x)", named_outputs=["a"])()) == 10**6
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "outputs", "words"),
+    [
+        ("exit 3", ["a"], "the command of bash ended with exit status 3; what it printed is in"),
+        ("kill -9 $$", None, "was ended by signal 9"),
+        ("false", ["a"], "ended with exit status 1"),
+        ("b=1", ["a"], "is to give the shell variable a, which is not set at its end"),
+        ("exit 0", ["a"], "the shell variable a, which was not reached: the command left by exit at its end"),
+        ("a=many", {"a": int}, "the shell variable a of bash is to be read as int, which 'many' is not"),
+        ("a=2", {"a": bool}, "is to be read as bool, which '2' is not"),
+    ],
+)
+def test_a_command_that_fails_says_how(command: str, outputs: Any, words: str) -> None:
+    with pytest.raises(LeptonError, match=words):
+        ct.Lepton("bash", command=command, named_outputs=outputs)()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"language": "fortran"}, "a Lepton's language is 'bash', 'C' or 'python', not 'fortran'"),
+        ({"language": "bash"}, "a Lepton of bash needs its command"),
+        ({"language": "bash", "command": "x", "library_name": "y"}, "is a command: it takes no library_name"),
+        ({"language": "C", "command": "x"}, "a Lepton of C is a function: it takes no command"),
+        ({"language": "C", "library_name": "x"}, "a Lepton of C needs library_name and function_name"),
+        ({"language": "python", "argtypes": [("c_int", 0)], "library_name": "math", "function_name": "sqrt"},
+         "a Lepton of python is a function of Python: it takes no argtypes"),
+        ({"language": "bash", "command": "x", "named_outputs": ["a b"]}, "names of shell variables .* not 'a b'"),
+        ({"language": "bash", "command": "x", "named_outputs": {"a": list}}, "is read as int, float, str or bool"),
+        ({"language": "C", "library_name": "x", "function_name": "f", "argtypes": [ctypes.c_int]}, "are pairs such as"),
+        ({"language": "C", "library_name": "x", "function_name": "f", "argtypes": [("int", 0)]}, "no simple type of"),
+        ({"language": "C", "library_name": "x", "function_name": "f", "argtypes": [(ctypes.c_int, 7)]},
+         "is Lepton.INPUT, OUTPUT or INPUT_OUTPUT, not 7"),
+        ({"language": "C", "library_name": "x", "function_name": "f", "argtypes": [(ctypes.c_int, ct.Lepton.OUTPUT)]},
+         r"is an output, so it is a pointer: POINTER\(c_int\)"),
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself_is_refused_when_it_is_declared(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        ct.Lepton(**given)
+
+
+def test_what_a_command_cannot_be_given_is_told() -> None:
+    lepton = ct.Lepton("bash", command="echo {word}", display_name="echo")
+    with pytest.raises(TypeError, match=r"a command takes texts, numbers and paths, but echo was given \[1\]"):
+        lepton([1])
+    with pytest.raises(TypeError, match=r"the command of echo has no \{words\} that could be filled"):
+        lepton(words="x")
+    with pytest.raises(TypeError, match="the function of task returns the text of a command, not 3"):
+        ct.leptons.bash(display_name="task")(lambda: 3)()  # type: ignore[arg-type, return-value] # what is shown
+    with pytest.raises(TypeError, match="takes a function that returns a command"):
+        ct.leptons.bash("echo")  # type: ignore[call-overload] # as above
+
+
+def test_a_function_writes_the_command_with_and_without_arguments() -> None:
+    @ct.leptons.bash
+    def silent(word: str) -> str:
+        return f"test {word} = x"
+
+    @ct.leptons.bash(named_outputs=["n"], display_name="count", retries=1)
+    def counted(n: int) -> str:
+        """Count."""
+        return f"n=$(({n} + 1))"
+
+    assert silent("x") is None
+    assert counted(1) == 2
+    assert counted.__doc__ == "Count."
+    workflow = ct.lattice(lambda: [silent("x"), counted(1)])
+    workflow.build_graph()
+    names = [(node.name, node.metadata.retries) for node in workflow.transport_graph.nodes]
+    assert names == [("silent", None), ("count", 1), ("collect", None)]
+
+
+def test_a_lepton_is_an_electron_and_can_be_copied() -> None:
+    lepton = ct.Lepton("bash", command="n=$(( $1 * 2 ))", named_outputs=["n"], display_name="double", timeout=5)
+    other = copy.deepcopy(lepton)
+    other.executor = "local"
+    assert (lepton.executor, other(4)) == (None, 8)
+    assert ct.TransportableObject(lepton.function).get_deserialized()(2) == 4
+    workflow = ct.lattice(lambda n: lepton(lepton(n)) + 1)
+    workflow.build_graph(1)
+    assert [node.name for node in workflow.transport_graph.nodes] == ["double", "double", "add"]
+    assert ct.testing.run(workflow)(3) == 13
+
+
+def test_functions_of_python_go_by_name() -> None:
+    assert ct.Lepton("python", library_name="math", function_name="hypot")(3, 4) == 5.0
+    with pytest.raises(ct.errors.TransportError, match="is not there"):
+        ct.Lepton("python", library_name="math", function_name="no_such")
