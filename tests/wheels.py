@@ -28,6 +28,28 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 """
 
 
+#: Builds a wheel of ``<name>.py``, and writes a file into the project, as those do that note a version there.
+_PROJECT: Final = """
+import sys, zipfile
+from pathlib import Path
+sys.dont_write_bytecode = True
+
+def get_requires_for_build_wheel(config_settings=None):
+    return []
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    Path("noted.py").write_text("version = '1.0'\\n")
+    info = "{name}-1.0.dist-info"
+    made = Path(wheel_directory, "{name}-1.0-py3-none-any.whl")
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.write("{name}.py")
+        archive.writestr(info + "/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n")
+        archive.writestr(info + "/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr(info + "/RECORD", "")
+    return made.name
+"""
+
+
 def wheel(
     directory: Path, name: str, version: str, *, files: Mapping[str, str] | None = None, requires: Sequence[str] = ()
 ) -> Path:
@@ -44,6 +66,16 @@ def wheel(
         for path, text in contents.items():
             archive.writestr(path, text)
     return made
+
+
+def project(directory: Path, name: str) -> Path:
+    """A project of one module, which is empty, in a directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    system = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    (directory / "pyproject.toml").write_text(f'[project]\nname = "{name}"\nversion = "1.0"\n{system}')
+    (directory / "backend.py").write_text(_PROJECT.replace("{name}", name))
+    (directory / f"{name}.py").touch()
+    return directory
 
 
 def slow(directory: Path, name: str, version: str, *, began: Path, wait: Path) -> Path:

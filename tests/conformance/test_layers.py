@@ -17,7 +17,7 @@ import pytest
 from covalent.worker.layers import Layer, LayerError, Layers
 from covalent.worker.layers.construction import program_directories
 from covalent.worker.layers.installers import Installer, Pip, Uv
-from tests.wheels import wheel
+from tests.wheels import project, wheel
 
 BASE: Final = Path(sys.executable).resolve()
 PYTHON: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -64,6 +64,11 @@ def _venv(directory: Path) -> Path:
     return directory / "bin" / "python"
 
 
+def _venv_over_others(directory: Path) -> Path:
+    _run(BASE, "-m", "venv", "--without-pip", "--system-site-packages", directory)
+    return directory / "bin" / "python"
+
+
 def _venv_with_pip(directory: Path) -> Path:
     _run(BASE, "-m", "venv", directory)
     return directory / "bin" / "python"
@@ -83,6 +88,7 @@ PARENTS: Final[Mapping[str, Callable[[Path], Path]]] = {
     "plain": _plain,
     "conda-like": _conda_like,
     "venv": _venv,
+    "venv over others": _venv_over_others,
     "venv with pip": _venv_with_pip,
     "uv": _made_by_uv,
     "virtualenv": _made_by_virtualenv,
@@ -255,6 +261,18 @@ def test_what_is_installed_into_the_parent_makes_another_layer(tmp_path: Path) -
     after = layers.build(parent.python, requirements)
     assert after.key != before.key
     assert _tell(after, "base_library.__version__") == "1.0"
+
+
+@pytest.mark.parametrize("line", ["{}", "cellar @ file://{}"])
+def test_a_directory_is_installed_anew_when_a_file_of_it_changes(layers: Layers, tmp_path: Path, line: str) -> None:
+    python = str(_venv(tmp_path / "environment"))
+    place = project(tmp_path / "cellar", "cellar")
+    told = []
+    for wine in ("red", "white", "sparkling"):
+        (place / "cellar.py").write_text(f"WINE = {wine!r}\n")
+        layer = layers.build(python, ("--no-index", line.format(place)))
+        told.append(_run(layer.python, "-P", "-c", "import cellar; print(cellar.WINE)").strip())
+    assert told == ["red", "white", "sparkling"]
 
 
 def test_a_layer_can_lie_over_a_layer(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from covalent.worker.building import Builders
 from covalent.worker.installed import stamps
 from covalent.worker.layers import Layer, LayerError, Layers
-from tests.wheels import wheel
+from tests.wheels import project, wheel
 
 
 class Parent:
@@ -122,6 +123,28 @@ def test_a_layer_is_found_until_the_environment_below_it_changes(
     parent.put("fruit", "1.5")
     assert layers.find(parent.python, asked) is None
     assert layers.build(parent.python, asked).key != layer.key
+
+
+def test_what_is_written_beside_an_editable_project_changes_nothing(
+    parent: Parent, layers: Layers, tmp_path: Path
+) -> None:
+    (tmp_path / "source").mkdir()
+    (parent.site / "__editable__.mine-1.0.pth").write_text(f"{tmp_path / 'source'}\n")
+    asked = parent.asks("fruit==2.0")
+    layer = layers.build(parent.python, asked)
+    (tmp_path / "source" / "results.csv").touch()
+    assert layers.find(parent.python, asked) == layer
+
+
+def test_a_build_that_writes_into_its_project_is_done_when_it_is_done(parent: Parent, tmp_path: Path) -> None:
+    (tmp_path / "registry").mkdir()
+    builders = Builders(tmp_path / "layers", os.environ, tmp_path / "registry")
+    asked = ("--no-index", str(project(tmp_path / "cellar", "cellar")))
+    assert builders.build(parent.python, asked).resolved == ("cellar==1.0",)
+    assert len(list((tmp_path / "layers").glob("*/layer.json"))) == 1
+    # With what the first build has written it is another project, but the second one writes the same again.
+    layer = builders.build(parent.python, asked)
+    assert builders.find(parent.python, asked) == layer == builders.build(parent.python, asked)
 
 
 def test_a_layer_that_is_wanted_twice_at_once_is_built_once(parent: Parent, tmp_path: Path) -> None:

@@ -106,6 +106,23 @@ def test_a_layer_that_no_worker_uses_can_be_removed(
     assert used.build(sys.executable, asked(tmp_path, "bread")).resolved == ("bread==1.0",)
 
 
+def test_what_a_killed_build_has_left_is_removed_unless_it_is_being_built(
+    directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    began, wait = tmp_path / "began", tmp_path / "wait"
+    slow(tmp_path / "shelf", "bread", "1.0", began=began, wait=wait)
+    command = [sys.executable, "-c", BUILD, str(directory), *asked(tmp_path, "bread")]
+    with subprocess.Popen(command, start_new_session=True) as one:
+        eventually(began.exists)
+        assert "interrupted" not in told(capsys, "prune", "--all")
+        _end_group(one.pid)
+    (left,) = directory.glob("*/*/pyvenv.cfg")
+    assert "would remove what interrupted builds have left" in told(capsys, "prune", "--all", "--dry-run")
+    assert left.exists()
+    assert "\nremoved what interrupted builds have left" in told(capsys, "prune")
+    assert not left.parent.exists()
+
+
 def test_a_key_that_names_no_layer_or_several_is_told(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not directory.exists()
     assert main(["env", "show", "abc"]) == 1

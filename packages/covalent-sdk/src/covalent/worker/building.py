@@ -69,9 +69,9 @@ class Builders:
             with suppress(FileNotFoundError):
                 registered.unlink()
             del self._living[process.pid]
-        _check(answer, words, process.returncode)
-        # Found, it is this process's to use: whoever removes layers lets it be.
-        found = self._layers.find(python, requirements)
+        # In use by this process: whoever removes layers lets it be. It is not looked for again by what it was built
+        # for, since a build may write into the directory that it builds.
+        found = self._layers.use(_key(answer, words, process.returncode))
         return self.build(python, requirements) if found is None else found
 
     def stop(self) -> None:
@@ -80,17 +80,18 @@ class Builders:
             processes.kill_tree(pid, marker)
 
 
-def _check(answer: bytes, words: bytes, status: int) -> None:
-    """Raise LayerError unless a builder has said that it is done."""
+def _key(answer: bytes, words: bytes, status: int) -> str:
+    """The key of the layer that a builder has built; raises LayerError when it has not."""
     if not answer:
         last = words.decode("utf-8", "replace").strip()
         raise LayerError(
             f"the process that built it ended with status {status} before it was done"
             + (f"; its last words were:\n{last}" if last else "")
         )
-    error = json.loads(answer)["error"]
-    if error is not None:
-        raise LayerError(error)
+    told: dict[str, str] = json.loads(answer)
+    if "error" in told:
+        raise LayerError(told["error"])
+    return told["key"]
 
 
 def main() -> None:
@@ -101,9 +102,8 @@ def main() -> None:
     os.dup2(2, 1)
     layers = Layers(Path(asked["directory"]), os.environ)
     try:
-        layers.build(asked["python"], tuple(asked["requirements"]))
-        error = None
+        told = {"key": layers.build(asked["python"], tuple(asked["requirements"])).key}
     except WorkerError as refused:
-        error = str(refused)
+        told = {"error": str(refused)}
     with answer:
-        json.dump({"error": error}, answer)
+        json.dump(told, answer)

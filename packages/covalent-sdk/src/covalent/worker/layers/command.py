@@ -86,12 +86,16 @@ def _prune(layers: Layers, given: argparse.Namespace) -> list[str]:
         limit = time.time() if given.all else time.time() - given.older_than * _DAY
         chosen = [kept for kept in _latest_first(layers) if kept.used_at <= limit]
     removed = [kept for kept in chosen if not kept.in_use and (given.dry_run or layers.remove(kept.layer.key))]
+    left = 0 if given.keys else layers.clear(dry_run=given.dry_run)
     if given.as_json:
         return [json.dumps([_plain(kept) for kept in removed], indent=1)]
     used = len(chosen) - len(removed)
     size = _size(sum(kept.size for kept in removed))
     lines = [_line(kept) for kept in removed]
-    lines.append(f"{'would remove' if given.dry_run else 'removed'} {len(removed)} of them, {size}")
+    did = "would remove" if given.dry_run else "removed"
+    lines.append(f"{did} {len(removed)} of them, {size}")
+    if left:
+        lines.append(f"{did} what interrupted builds have left, {_size(left)}")
     return lines + ([f"{used} in use by a worker: left alone"] if used else [])
 
 

@@ -4,6 +4,8 @@ pip runs in the layer's interpreter, whose path shows it the parent's packages: 
 another version is needed it leaves theirs alone, since they lie outside of its environment. uv looks into the layer's
 own site directory and nowhere else. For it each of the parent's packages has a *stand-in* there while it works: the
 metadata without the package. What it puts in a stand-in's place is what the layer needs; the others are removed again.
+uv also keeps what it has built of a directory until the directory's ``pyproject.toml`` changes. A layer is built anew
+when any file there has changed, so uv is told to look again.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
+from covalent.worker.layers.key import local
 from covalent.worker.layers.parent import Parent, distributions
 from covalent.worker.layers.record import LayerError
 
@@ -67,6 +70,8 @@ class Uv:
     def install(self, room: Room, requirements: Path, constraints: Path) -> None:
         """As :class:`Installer` says."""
         command = [self.program, "pip", "install", "--python", str(room.python), "--quiet", "--no-progress"]
+        if any(path.is_dir() for path, _ in local(requirements.read_text(encoding="utf-8").splitlines())):
+            command.append("--refresh")
         _put_stand_ins(room)
         try:
             _run(

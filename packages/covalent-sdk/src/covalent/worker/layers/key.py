@@ -5,6 +5,7 @@ A layer is used as it was built for as long as its key holds: ``pandas`` without
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from typing import Final
 from covalent.worker.layers.parent import Parent, normalised
 
 #: Raised when layers are built differently.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 #: Of the installers' own variables, those that say what is taken from where.
 _SETTINGS: Final = re.compile(
     r"(PIP|UV)_.*(INDEX|FIND_LINKS|CONSTRAINT|OVERRIDE|PRE|RESOLUTION|EXCLUDE_NEWER|BINARY|CONFIG_FILE)"
@@ -24,6 +25,8 @@ _SETTINGS: Final = re.compile(
 _NAME: Final = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:[\[(<>=!~;@\s]|$)")
 #: What decides how a project is installed that is used where it lies.
 _PROJECT_FILES: Final = ("pyproject.toml", "setup.cfg", "setup.py")
+#: Files of a project that are no larger are told by what is in them: those that a build writes anew are the same then.
+_READ: Final = 1 << 20
 _PASSED_OVER: Final = frozenset({".git", ".hg", ".venv", "__pycache__", "build", "dist", "node_modules"})
 
 
@@ -33,7 +36,7 @@ def key_of(requirements: Iterable[str], parent: Parent, environ: Mapping[str, st
     told = {
         "format": _FORMAT,
         "requirements": lines,
-        "local": [list(_state(path, editable=editable)) for path, editable in _local(lines)],
+        "local": [list(_state(path, editable=editable)) for path, editable in local(lines)],
         "parent": [parent.python, parent.prefix, parent.digest, *parent.build],
         "settings": sorted((name, value) for name, value in environ.items() if _SETTINGS.match(name)),
         "files": [_stamp(path) for path in _settings_files(environ)],
@@ -47,7 +50,7 @@ def named(requirements: Iterable[str]) -> frozenset[str]:
     return frozenset(normalised(match[1]) for match in found if match)
 
 
-def _local(lines: Iterable[str]) -> Iterator[tuple[Path, bool]]:
+def local(lines: Iterable[str]) -> Iterator[tuple[Path, bool]]:
     """Files and projects on this machine that are installed, and whether such a project is used where it lies."""
     for line in lines:
         editable = line.startswith("--editable ")
@@ -57,16 +60,30 @@ def _local(lines: Iterable[str]) -> Iterator[tuple[Path, bool]]:
             yield Path(re.sub(r"\[[^\]/]*\]$", "", place)), editable
 
 
-def _state(path: Path, *, editable: bool) -> Iterator[tuple[str, int, int]]:
-    """The files at a path with their sizes and times: what would have to be installed anew when it changes."""
+def _state(path: Path, *, editable: bool) -> Iterator[tuple[str, int, int | str]]:
+    """The files at a path and what is in them: what would have to be installed anew when it changes."""
     if not path.is_dir():
         yield _stamp(path)
     elif editable:
-        yield from (_stamp(path / name) for name in _PROJECT_FILES)
+        yield from (_content(path / name) for name in _PROJECT_FILES)
     else:
         for directory, names, files in os.walk(path):
             names[:] = sorted(name for name in names if name not in _PASSED_OVER and not name.endswith(".egg-info"))
-            yield from (_stamp(Path(directory, name)) for name in sorted(files))
+            yield from (_content(Path(directory, name)) for name in sorted(files))
+
+
+def _content(path: Path) -> tuple[str, int, int | str]:
+    name, size, modified = _stamp(path)
+    return name, size, _digest(name, size, modified) if 0 <= size <= _READ else modified
+
+
+@functools.lru_cache(maxsize=16384)
+def _digest(path: str, _size: int, modified: int) -> int | str:
+    """Of a file's content, which is read again when its size or time is another."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return modified
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:

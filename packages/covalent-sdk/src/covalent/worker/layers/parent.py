@@ -1,7 +1,8 @@
 """The interpreter that a layer lies over: what it is and which packages it has.
 
 Asking it means starting it. So the answer is kept, in memory and in a file, until something is installed into one of
-the directories on its path or removed from there.
+its directories of packages or removed from there. A project that is used where it lies is on its path, too, but what is
+written there is none of its packages.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -28,6 +30,7 @@ json.dump({
     "build": [sys.version, sys.implementation.cache_tag, sysconfig.get_platform()],
     "prefix": sys.prefix,
     "site": [directory for directory in dict.fromkeys(directories) if os.path.isdir(directory)],
+    "packages": list(dict.fromkeys(directories)),
     "path": [entry for entry in sys.path if entry and os.path.isdir(entry)],
 }, sys.stdout)
 """
@@ -46,7 +49,7 @@ class Parent:
     site: tuple[str, ...]
     #: Its whole path.
     path: tuple[str, ...]
-    #: When each directory on its path was modified, as in :func:`covalent.worker.installed.stamps`.
+    #: When each of its directories of packages was modified, as in :func:`covalent.worker.installed.stamps`.
     stamps: Mapping[str, int]
     #: The versions of its packages by their normalised names.
     versions: Mapping[str, str]
@@ -72,7 +75,7 @@ class Parent:
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             raise LayerError(f"no packages can be laid over {python}, which does not start: {error}") from None
         # Before the packages are looked at: what is installed meanwhile is noticed the next time.
-        stamps = installed.stamps(told["path"])
+        stamps = installed.stamps(_package_directories(told["packages"], told["path"]))
         found = {normalised(item.name): item for item in reversed(list(distributions(told["path"])))}
         return cls(
             python=python,
@@ -92,7 +95,7 @@ class Parent:
 
     def write(self, path: Path) -> None:
         """Keep it in a file, which appears whole or not at all."""
-        partial = path.with_name(f".{path.name}.{id(self)}")
+        partial = path.with_name(f".{path.name}.{os.getpid()}.{id(self)}")
         partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
         partial.replace(path)
 
@@ -141,6 +144,16 @@ def distributions(path: list[str] | tuple[str, ...]) -> Iterator[metadata.Distri
     for item in metadata.distributions(path=list(path)):
         if "Name" in (item.metadata or ()):
             yield item
+
+
+def _package_directories(site: list[str], path: list[str]) -> list[str]:
+    """The site directories, also those that are not there yet, and what else on the path has packages installed."""
+    others = [
+        entry
+        for entry in path
+        if entry.endswith(("site-packages", "dist-packages")) or next(Path(entry).glob("*.dist-info"), None)
+    ]
+    return list(dict.fromkeys([*site, *others]))
 
 
 @functools.lru_cache(maxsize=4096)

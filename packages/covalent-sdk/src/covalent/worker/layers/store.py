@@ -72,7 +72,7 @@ class Layers:
     def find(self, python: str, requirements: tuple[str, ...]) -> Layer | None:
         """The layer if it is there and nobody has to be asked for that; no process is started."""
         parent = self._parents.find(python)
-        return None if parent is None else self._use(key_of(requirements, parent, self._environ))
+        return None if parent is None else self.use(key_of(requirements, parent, self._environ))
 
     def build(self, python: str, requirements: tuple[str, ...]) -> Layer:
         """The layer, which is built if it is not there; raises LayerError with the installer's own words."""
@@ -97,8 +97,25 @@ class Layers:
                 except (LayerError, OSError):
                     shutil.rmtree(target, ignore_errors=True)
                     raise
-        found = self._use(key)
+        found = self.use(key)
         return self._found_or_built(python, requirements) if found is None else found  # pruned in between
+
+    def clear(self, *, dry_run: bool) -> int:
+        """Remove what interrupted builds have left that nobody has begun again; how many bytes that is."""
+        size = 0
+        for path in sorted(self._directory.glob("*/building")):
+            lock = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if lock is None:
+                continue
+            try:
+                if not path.with_name("layer.json").exists():
+                    for left in filter(Path.is_dir, path.parent.iterdir()):
+                        size += _size(left)
+                        if not dry_run:
+                            shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(lock)
+        return size
 
     def kept(self) -> Iterator[Kept]:
         """All layers that are there."""
@@ -131,7 +148,8 @@ class Layers:
                 os.close(lock)
         return True
 
-    def _use(self, key: str) -> Layer | None:
+    def use(self, key: str) -> Layer | None:
+        """The layer of a key, if it is there; nobody removes it while this process lives."""
         with self._lock:
             found = self._used.get(key)
             if found is not None and not Path(found[0].python).exists():  # somebody has removed it by hand
