@@ -66,7 +66,7 @@ def shelve(project: Project) -> Path:
     wheel(shelf, "fruit", "1.0")
     wheel(shelf, "fruit", "2.0")
     wheel(shelf, "basket", "1.0", requires=["fruit<2"], files={"basket.py": "from fruit import __version__ as FRUIT\n"})
-    project.write("requirements.txt", "--no-index\n-f shelf\nfruit>=2  # the newer one\n")
+    project.write("requirements.txt", "--no-index\n-f shelf\nfruit>=2,<3  # the newer one\n")
     return shelf
 
 
