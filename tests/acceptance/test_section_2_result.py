@@ -117,7 +117,7 @@ def test_a_node_tells_all_that_became_of_it(told: dict[str, Any]) -> None:
     node = told["node"]
     assert list(node) == [
         *("node_id", "node_name", "start_time", "end_time", "status", "output", "error", "environment"),
-        *("sublattice_result", "stdout", "stderr"),
+        *("workdir", "sublattice_result", "stdout", "stderr"),
     ]
     assert [node[key] for key in ("node_id", "node_name", "status", "error")] == ["0", "grow", "COMPLETED", "None"]
     assert [node[key] for key in ("stdout", "stderr", "sublattice_result")] == ["growing 3\n", "too warm\n", "None"]
