@@ -21,6 +21,24 @@ def test_positional_arguments_are_the_commands_and_keywords_fill_places_quoted(t
 
 
 @pytest.mark.parametrize(
+    "value", ["{b}", ";touch hacked;", "$(touch hacked)", "`touch hacked`", "'; touch hacked; '", '"']
+)
+def test_nothing_in_a_value_is_run_whatever_else_is_filled(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lepton = ct.Lepton("bash", command="x={a}{b}; y={a}", named_outputs={"x": str, "y": str})
+    assert lepton(a=value, b=";touch hacked;") == (f"{value};touch hacked;", value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ['echo "a {word}"', "echo 'a {word}'", 'echo "$(cat {word})"'])
+def test_a_place_in_quotes_is_refused(command: str) -> None:
+    with pytest.raises(ValueError, match=r"\{word\} stands in quotes, which it does not need"):
+        ct.Lepton("bash", command=command)(word="$(touch hacked)")
+
+
+@pytest.mark.parametrize(
     ("command", "outputs", "value"),
     [
         ("a=1; b=2.5; c=1e3; d=word; e='007x'", ["a", "b", "c", "d", "e"], (1, 2.5, 1000.0, "word", "007x")),
@@ -83,6 +101,11 @@ def test_a_command_that_fails_says_how(command: str, outputs: Any, words: str) -
 def test_what_contradicts_itself_is_refused_when_it_is_declared(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         ct.Lepton(**given)
+
+
+def test_keywords_that_it_does_not_take_are_told() -> None:
+    with pytest.raises(TypeError, match=r"ct\.Lepton\(\) got an unexpected keyword argument 'retrys'"):
+        ct.Lepton("bash", command="true", retrys=2)  # type: ignore[call-arg] # what is shown
 
 
 def test_what_a_command_cannot_be_given_is_told() -> None:

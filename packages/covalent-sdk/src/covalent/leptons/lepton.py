@@ -32,7 +32,7 @@ class Lepton(Electron[..., Any]):
     ``language`` is ``"bash"`` (or ``"shell"``) for a ``command``, ``"C"`` for ``function_name`` of the shared library
     ``library_name`` with ``argtypes``, ``"python"`` for ``function_name`` of the module ``library_name``.
 
-    A command's positional arguments are ``$1``, ``$2`` …; a keyword fills ``{keyword}`` in it, quoted.
+    A command's positional arguments are ``$1``, ``$2`` …; a keyword fills ``{keyword}`` in it.
     ``named_outputs`` are shell variables whose values it gives when it has ended: names, or names with ``int``,
     ``float``, ``str`` or ``bool``; without a type what is written as a number is one.
 
@@ -62,6 +62,9 @@ class Lepton(Electron[..., Any]):
         display_name: str = "",
         **options: Unpack[Keywords],
     ) -> None:
+        unknown = sorted(options.keys() - Keywords.__annotations__.keys())
+        if unknown:
+            raise TypeError(f"ct.Lepton() got an unexpected keyword argument {unknown[0]!r}")
         self.language = language
         self.library_name = os.fspath(library_name)
         self.function_name = function_name

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,6 +17,8 @@ from covalent.errors import LeptonError
 
 #: What a variable may be read as.
 Types = Mapping[str, type | None]
+#: How the shell variables are called that hold keywords' values, before the keyword.
+_VARIABLE: Final = "covalent_keyword_"
 _TRUTH: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
@@ -34,7 +35,8 @@ class Shell:
         """Run it; raises LeptonError when it ends with a status other than 0."""
         if FILES not in self.command:
             kwargs.pop(FILES, None)  # transfers hand their paths to whatever takes keywords
-        return run(filled(self.command, kwargs, self.name), [text(item, self.name) for item in args], self)
+        command, variables = filled(self.command, kwargs, self.name)
+        return run(command, [text(item, self.name) for item in args], self, variables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +52,41 @@ class Written:
         command = self.function(*args, **kwargs)
         if not isinstance(command, str):
             raise TypeError(f"the function of {self.name} returns the text of a command, not {command!r}")
-        return run(command, [], self)
+        return run(command, [], self, {})
 
 
-def filled(command: str, given: Mapping[str, Any], name: str) -> str:
-    """A command with each keyword in the places where ``{keyword}`` stands; other braces stay as they are."""
-    for keyword, value in given.items():
-        place = re.compile(rf"(?<!\$)\{{{re.escape(keyword)}\}}")
-        quoted = shlex.quote(text(value, name))
-        command, count = place.subn(lambda _, quoted=quoted: quoted, command)  # type: ignore[misc]
-        if not count:
+def filled(command: str, given: Mapping[str, Any], name: str) -> tuple[str, dict[str, str]]:
+    """A command with a shell variable in each place ``{keyword}``, and what the variables hold; other braces stay.
+
+    The values are never part of the command, so nothing in them is run.
+    """
+    places = re.compile("|".join(rf"(?<!\$)\{{{re.escape(keyword)}\}}" for keyword in given) or "(?!)")
+    found = {place[0][1:-1] for place in places.finditer(command)}
+    for keyword in given:
+        if keyword not in found:
             raise TypeError(f"the command of {name} has no {{{keyword}}} that could be filled; it is: {command}")
-    return command
+    for place in places.finditer(command):
+        if _is_open(command[: place.start()]):
+            raise ValueError(
+                f"in the command of {name}, {place[0]} stands in quotes, which it does not need: its value is one word "
+                f"already; write {place[0]} outside of them"
+            )
+    variables = {f"{_VARIABLE}{keyword}": text(value, name) for keyword, value in given.items()}
+    return places.sub(lambda place: f'"${{{_VARIABLE}{place[0][1:-1]}}}"', command), variables
+
+
+def _is_open(before: str) -> bool:
+    """Whether a quote is open behind some text of a command."""
+    quote = ""
+    escaped = False
+    for character in before:
+        if escaped:
+            escaped = False
+        elif character == "\\" and quote != "'":
+            escaped = True
+        elif character in "'\"" and quote in ("", character):
+            quote = "" if quote else character
+    return bool(quote)
 
 
 def text(value: Any, name: str) -> str:
@@ -73,8 +98,8 @@ def text(value: Any, name: str) -> str:
     )
 
 
-def run(command: str, arguments: list[str], shell: Shell | Written) -> Any:
-    """Run a command with arguments; the values of its outputs."""
+def run(command: str, arguments: list[str], shell: Shell | Written, variables: Mapping[str, str]) -> Any:
+    """Run a command with arguments and variables; the values of its outputs."""
     import shutil  # noqa: PLC0415 - few tasks are commands
     import subprocess  # noqa: PLC0415 - as above
 
@@ -85,6 +110,7 @@ def run(command: str, arguments: list[str], shell: Shell | Written) -> Any:
             status = subprocess.run(
                 [shutil.which("bash") or "/bin/bash", "-c", f"{command}\n{told}", shell.name, *arguments],
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, **variables},
                 pass_fds=[outputs],
                 check=False,
             ).returncode
