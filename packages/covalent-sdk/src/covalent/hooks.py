@@ -85,5 +85,10 @@ def _run(command: str, name: str) -> None:
     except (OSError, ValueError) as error:
         raise CommandError(f"{what} cannot be run by {shell}: {error}") from error
     if status:
-        ended = f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
-        raise CommandError(f"{what} {ended}; what it printed is in the task's stdout and stderr")
+        raise CommandError(f"{what} {ending(status)}")
+
+
+def ending(status: int) -> str:
+    """What to tell of a command that ended with a status other than 0, negative for a signal."""
+    ended = f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
+    return f"{ended}; what it printed is in the task's stdout and stderr"

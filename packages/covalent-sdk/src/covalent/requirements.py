@@ -17,6 +17,8 @@ _EXTRAS: Final = rf"(?:\s*\[\s*(?:{_NAME}(?:\s*,\s*{_NAME})*)?\s*\])?"
 _CLAUSE: Final = r"(?:===|~=|==|!=|<=|>=|<|>)\s*[A-Za-z0-9_.*+!-]+"
 _CLAUSES: Final = rf"{_CLAUSE}(?:\s*,\s*{_CLAUSE})*\s*,?"
 _REQUIREMENT: Final = re.compile(rf"(?P<name>{_NAME}){_EXTRAS}\s*(?:\(\s*{_CLAUSES}\s*\)|{_CLAUSES})?\s*(?:;\s*\S.*)?")
+#: What may follow a name in a requirement: extras, versions, an address, a marker.
+_NAMED: Final = re.compile(rf"\s*(?P<name>{_NAME})\s*(?:$|[\[(<>=!~;@#\s])")
 _NAMED_PLACE: Final = re.compile(rf"{_NAME}{_EXTRAS}\s*@\s*[a-z+]+:\S+(?:\s+;.*)?")
 _PLACE: Final = re.compile(r"(?:[a-z]+\+)?[a-z]{3,}:\S+(?:\s+;.*)?")
 _PATH: Final = re.compile(r"(?P<path>.*?)(?P<rest>(?:\[[^\]/]*\])?(?:\s+;.*)?)")
@@ -42,6 +44,17 @@ _SHELL: Final = re.compile(
     r"(?:\S*python\S*\s+-m\s+)?(?:pip3?|uv|conda|mamba|poetry)\s+(?:pip\s+)?(?:install|add)\b(.*)"
 )
 _SWAPPED: Final = re.compile(rf"({_NAME}){_EXTRAS}\s*(=|=>|=<|≥|≤)\s*([A-Za-z0-9_.*+!-]+)")
+
+
+def normalised(name: str) -> str:
+    """A package's name as indexes, and everybody who compares it, know it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def name_of(line: str) -> str | None:
+    """The package that a line asks for, normalised; None when the line does not begin with its name."""
+    found = _NAMED.match(line)
+    return normalised(found["name"]) if found else None
 
 
 def parsed(lines: Iterable[str], where: str, directory: Path) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from covalent.wire.manifest import REFUSED_VARIABLES
+
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: Beginnings of variables that decide which code is loaded, or which server is spoken to.
-_REFUSED: Final = ("LD_", "PYTHON", "COVALENT_")
 
 
 def checked(env: object) -> dict[str, str]:
@@ -25,10 +25,10 @@ def checked(env: object) -> dict[str, str]:
 def _check(name: str, value: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} in env is no name of a variable: letters, digits and _, no digit first")
-    if name.startswith(_REFUSED):
+    if name.startswith(REFUSED_VARIABLES):
         raise ValueError(
-            f"env cannot set {name}: variables that begin with {', '.join(_REFUSED)} decide which code a worker loads "
-            "or which server it speaks to; choose code with ct.executor.LocalExecutor(python=...)"
+            f"env cannot set {name}: variables that begin with {', '.join(REFUSED_VARIABLES)} decide which code a "
+            "worker loads or which server it speaks to; choose code with ct.executor.LocalExecutor(python=...)"
         )
     if "\0" in value:
         raise ValueError(f"the value of {name} in env holds a NUL character, which no variable can hold")

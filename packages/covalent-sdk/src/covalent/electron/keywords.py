@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
+from covalent.deps import FILES
 from covalent.executors import Executor
 from covalent.options import Keywords
 
@@ -16,8 +17,6 @@ _FORMER: Final[Mapping[str, str]] = {
 }
 #: Keywords of ``ct.lattice`` alone.
 _LATTICES: Final = ("workflow_executor", "postprocess")
-#: A keyword of ``ct.electron`` alone.
-_FILES: Final = "files"
 
 
 def chosen_executor(
@@ -30,7 +29,7 @@ def chosen_executor(
     for name, value in others.items():
         if name in _FORMER:
             warnings.warn(f"{decorator}({name}=...) {_FORMER[name]}", DeprecationWarning, stacklevel=3)
-        elif name == _FILES:
+        elif name == FILES:
             if value:
                 raise TypeError(f"{decorator}() takes no files: give them to the electrons that read or write them")
         else:

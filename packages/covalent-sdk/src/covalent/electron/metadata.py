@@ -6,6 +6,7 @@ anything; below them are the configured defaults.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, Self
@@ -23,9 +24,9 @@ NO_OPTIONS: Final = Options()
 _LOCAL: Final = executors.LocalExecutor.short_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Defaults:
-    """What a lattice gives to its tasks."""
+    """What a lattice gives to its tasks; without slots, so that what each operator asks for is worked out once."""
 
     #: For electrons, where they say nothing themselves.
     options: Options = NO_OPTIONS
@@ -46,7 +47,7 @@ class Defaults:
         """Where a task of these options runs."""
         return options.executor or self.options.executor or self.configured.options.executor or _LOCAL
 
-    @property
+    @functools.cached_property
     def own(self) -> Options:
         """Of tasks that are no call of a user's function: the packages and variables of those that are."""
         found = self.options.filled(self.configured.options)

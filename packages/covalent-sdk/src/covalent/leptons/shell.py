@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from covalent.deps import FILES
 from covalent.errors import LeptonError
+from covalent.hooks import ending
 
 #: What a variable may be read as.
 Types = Mapping[str, type | None]
@@ -61,11 +62,12 @@ def filled(command: str, given: Mapping[str, Any], name: str) -> tuple[str, dict
     The values are never part of the command, so nothing in them is run.
     """
     places = re.compile("|".join(rf"(?<!\$)\{{{re.escape(keyword)}\}}" for keyword in given) or "(?!)")
-    found = {place[0][1:-1] for place in places.finditer(command)}
-    for keyword in given:
-        if keyword not in found:
-            raise TypeError(f"the command of {name} has no {{{keyword}}} that could be filled; it is: {command}")
-    for place in places.finditer(command):
+    found = list(places.finditer(command))
+    filling = {place[0][1:-1] for place in found}
+    missing = [keyword for keyword in given if keyword not in filling]
+    if missing:
+        raise TypeError(f"the command of {name} has no {{{missing[0]}}} that could be filled; it is: {command}")
+    for place in found:
         if _is_open(command[: place.start()]):
             raise ValueError(
                 f"in the command of {name}, {place[0]} stands in quotes, which it does not need: its value is one word "
@@ -103,29 +105,22 @@ def run(command: str, arguments: list[str], shell: Shell | Written, variables: M
     import shutil  # noqa: PLC0415 - few tasks are commands
     import subprocess  # noqa: PLC0415 - as above
 
-    outputs = os.memfd_create("outputs")
-    try:
-        told = _telling(shell.outputs, outputs)
+    with os.fdopen(os.memfd_create("outputs"), "rb") as outputs:
+        told = _telling(shell.outputs, outputs.fileno())
         try:
             status = subprocess.run(
                 [shutil.which("bash") or "/bin/bash", "-c", f"{command}\n{told}", shell.name, *arguments],
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **variables},
-                pass_fds=[outputs],
+                pass_fds=[outputs.fileno()],
                 check=False,
             ).returncode
         except (OSError, ValueError) as error:
             raise LeptonError(f"the command of {shell.name} cannot be run by bash: {error}") from error
         if status:
-            ended = f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
-            raise LeptonError(
-                f"the command of {shell.name} {ended}; what it printed is in the task's stdout and stderr"
-            )
-        os.lseek(outputs, 0, os.SEEK_SET)
-        with os.fdopen(os.dup(outputs), "rb") as file:
-            found = file.read().decode("utf-8", "surrogateescape").split("\0")[:-1]
-    finally:
-        os.close(outputs)
+            raise LeptonError(f"the command of {shell.name} {ending(status)}")
+        outputs.seek(0)
+        found = outputs.read().decode("utf-8", "surrogateescape").split("\0")[:-1]
     return _values(shell, found)
 
 
@@ -168,7 +163,4 @@ def _as_it_looks(value: str) -> int | float | str:
     """A number where it is written as one, else the text."""
     if re.fullmatch(r"[+-]?\d+", value):
         return int(value)
-    try:
-        return float(value) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", value) else value
-    except ValueError:
-        return value
+    return float(value) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", value) else value

@@ -109,6 +109,7 @@ def optional_imports(source: bytes, package: str) -> frozenset[str]:
     return frozenset(name for part in tries for node in ast.walk(part) for name in _imported(node, package))
 
 
+@functools.lru_cache(maxsize=1)  # what a module imports is asked in three ways, one after the other
 def _parsed(source: bytes) -> ast.Module | None:
     try:
         with warnings.catch_warnings():

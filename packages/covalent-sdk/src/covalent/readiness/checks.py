@@ -24,8 +24,9 @@ from covalent.readiness import interpreters
 from covalent.readiness.interpreters import Interpreter, SilentError, UnusableError
 from covalent.readiness.needs import Finder, Need, Weight
 from covalent.readiness.report import Finding, Place, Report, Shipped
-from covalent.readiness.requirements import Brought, brought, normalised
-from covalent.readiness.usual import missing_here
+from covalent.readiness.requirements import Brought, brought
+from covalent.readiness.usual import Likeness, likeness_of, missing_here
+from covalent.requirements import normalised
 from covalent.transportable import TransportableObject
 from covalent.wire.links import constants
 from covalent.wire.manifest import CLIENT_EXECUTOR, Deps, Node
@@ -133,14 +134,9 @@ class _Look:
         )
 
     def _groups(self) -> Iterable[_Group]:
-        groups: dict[tuple[str, int, int], _Group] = {}
+        groups: dict[Likeness, _Group] = {}
         for node in self._package.manifest.graph.nodes:
-            metadata = node.metadata
-            # Tasks whose metadata are equal share them.
-            key = (node.function, id(metadata.executor_data), id(metadata.hooks))
-            group = groups.get(key)
-            if group is None:
-                group = groups[key] = _Group(node=node)
+            group = groups.setdefault(likeness_of(node), _Group(node=node))
             group.names[node.name] = None
             group.nodes.append(node)
         return groups.values()

@@ -30,9 +30,8 @@ class Finding:
     there: str | None = None
 
     def __str__(self) -> str:
-        named = ", ".join(self.tasks[:_MOST_NAMES])
-        more = f" and {len(self.tasks) - _MOST_NAMES} more" if len(self.tasks) > _MOST_NAMES else ""
-        return f"{named}{more}: {self.what}\n    {self.remedy}" if named else f"{self.what}\n    {self.remedy}"
+        told = f"{self.what}\n    {self.remedy}"
+        return f"{_few(self.tasks)}: {told}" if self.tasks else told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
-#: A name, then what may follow it in a requirement: extras, versions, an address, a marker.
-_REQUIREMENT: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[(<>=!~;@#\s])")
+from covalent.requirements import name_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,17 +15,6 @@ class Brought:
     names: frozenset[str]
     #: Whether there may be more: something is not installed here, or is named by a file or an address.
     open: bool
-
-
-def normalised(name: str) -> str:
-    """A distribution's name as indexes know it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def name_of(line: str) -> str | None:
-    """The distribution that a line asks for, None when the line does not begin with its name."""
-    found = _REQUIREMENT.match(line)
-    return normalised(found[1]) if found else None
 
 
 def brought(lines: Iterable[str]) -> Brought:

@@ -13,28 +13,32 @@ from covalent.executors.local import LocalExecutor, own_interpreter
 from covalent.hydration import Package
 from covalent.project.finding import code_imports
 from covalent.transportable import TransportableObject
-from covalent.wire.manifest import Metadata
+from covalent.wire.manifest import Metadata, Node
 
 #: What a function may import anywhere.
 GIVEN: Final = frozenset({"__main__", "None", "builtins", "cloudpickle", "covalent"})
+Likeness = tuple[str, int, int]
 
 
 def is_usual(package: Package) -> bool:
     """Whether all is as it is for most workflows."""
     own = own_interpreter()
-    seen: set[tuple[str, int, int]] = set()
+    seen: set[Likeness] = set()
     functions: set[str] = set()
     for node in package.manifest.graph.nodes:
-        metadata = node.metadata
-        # Tasks whose metadata are equal share them.
-        key = (node.function, id(metadata.executor_data), id(metadata.hooks))
-        if key in seen:
+        metadata, likeness = node.metadata, likeness_of(node)
+        if likeness in seen:
             continue
-        seen.add(key)
+        seen.add(likeness)
         if not _is_here(metadata, own):
             return False
         functions |= {node.function, *metadata.hooks.call_before, *metadata.hooks.call_after}
     return not missing_here(package.assets[digest] for digest in functions if digest in package.assets)
+
+
+def likeness_of(node: Node) -> Likeness:
+    """The same for tasks that differ in their arguments alone: those whose metadata are equal share them."""
+    return node.function, id(node.metadata.executor_data), id(node.metadata.hooks)
 
 
 def _is_here(metadata: Metadata, own: str) -> bool:

@@ -31,6 +31,9 @@ class Kind(StrEnum):
 #: The codec of the asset that a sublattice's task gives: its one part is the JSON of a manifest.
 MANIFEST_CODEC: Final = "manifest"
 
+#: How variables begin that no task may set: they decide which code is loaded, or which server is spoken to.
+REFUSED_VARIABLES: Final = ("LD_", "PYTHON", "COVALENT_")
+
 #: The executor of a node that nobody leases: the client works it out when all else is done.
 CLIENT_EXECUTOR: Final = "client"
 

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from covalent.errors import WorkerError
+from covalent.wire.manifest import REFUSED_VARIABLES
 
 #: Marks a runner and, by inheritance, everything that its tasks start.
 RUNNER_VARIABLE: Final = "COVALENT_RUNNER"
 _SECRET_WORDS: Final = ("TOKEN", "DATABASE_URL", "EXTRA_HEADERS")
 #: These belong to the interpreter that the worker itself runs in.
 _INTERPRETERS_OWN: Final = ("PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
-#: What the dynamic linker, Python and we ourselves look at.
-_RESERVED: Final = ("LD_", "PYTHON", "COVALENT_")
 VISIBLE_GPUS: Final = "CUDA_VISIBLE_DEVICES"
 #: What libraries look at once, when they are loaded: a process that has loaded them does not see another value.
 _EARLY: Final = ("CUDA_", "HIP_", "ROCR_", "OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "BLIS_", "NUMEXPR_", "XLA_")
@@ -68,10 +67,10 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 def check_variables(variables: Mapping[str, str]) -> None:
     """Raise WorkerError unless a task may have these variables."""
     for name, value in variables.items():
-        if name.startswith(_RESERVED):
+        if name.startswith(REFUSED_VARIABLES):
             raise WorkerError(
                 f"the environment variable {name!r} of its env is refused: names that begin with "
-                f"{', '.join(_RESERVED[:-1])} or {_RESERVED[-1]} steer what runs the task; leave it out"
+                f"{', '.join(REFUSED_VARIABLES[:-1])} or {REFUSED_VARIABLES[-1]} steer what runs the task; leave it out"
             )
         if not name or "=" in name or "\0" in name + value:
             raise WorkerError(

@@ -98,8 +98,7 @@ class Intake:
 
     def _refuse(self, held: Held, error: Exception) -> None:
         self._waiting.pop(held.lease.key.token, None)
-        reason = str(error) if isinstance(error, WorkerError) else f"{type(error).__name__}: {error}"
-        self._impossible(held, f"this worker cannot run the task: {reason}")
+        self._impossible(held, f"this worker cannot run the task: {_reason(error)}")
 
     def _advance(self, held: Held, needed: Iterable[str], pause: float) -> None:
         lease = held.lease
@@ -137,8 +136,7 @@ class Intake:
 
         def failed(error: Exception) -> None:
             if self._waiting.pop(held.lease.key.token, None) is not None:
-                reason = str(error) if isinstance(error, WorkerError) else f"{type(error).__name__}: {error}"
-                self._impossible(held, f"the packages of deps_pip cannot be installed: {reason}")
+                self._impossible(held, f"the packages of deps_pip cannot be installed: {_reason(error)}")
 
         self._preparation.want(need, held.lease.key, done, failed)
 
@@ -225,6 +223,11 @@ class Intake:
             )
             self._bindings[needs] = (key, bind)
         return self._bindings[needs]
+
+
+def _reason(error: Exception) -> str:
+    """What to tell of an error; one that is not ours says of which kind it is."""
+    return str(error) if isinstance(error, WorkerError) else f"{type(error).__name__}: {error}"
 
 
 def _check_features(lease: Lease) -> None:

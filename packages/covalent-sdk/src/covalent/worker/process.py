@@ -201,6 +201,11 @@ class Runner:
         """Which task was begun last, and where its streams begin."""
         return self._mark.read()
 
+    def current(self) -> Position | None:
+        """Where the task that runs began, None while none of those that it was sent has begun."""
+        position = self.position()
+        return position if self.jobs and position.begun == self.jobs[0].sequence else None
+
     def startup_error(self) -> str:
         """Why a runner never became ready: what it printed last."""
         if self._mismatch:

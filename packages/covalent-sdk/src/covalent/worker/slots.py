@@ -157,8 +157,8 @@ class Slots:
             if runner.jobs and runner.ready and now - runner.progress >= after:
                 if told is not None and runner.jobs[0].held.started_told is not told:
                     continue
-                position = runner.position()
-                if position.begun == runner.jobs[0].sequence:
+                position = runner.current()
+                if position is not None:
                     yield runner, runner.jobs[0], position
 
     def overdue(self, now: float) -> list[Runner]:
@@ -178,22 +178,22 @@ class Slots:
         for runner in self.runners:
             limit = runner.jobs[0].held.lease.timeout if runner.jobs else None
             if limit is not None:
-                position = runner.position()
-                if position.begun == runner.jobs[0].sequence and now - position.since >= limit:
+                position = runner.current()
+                if position is not None and now - position.since >= limit:
                     found.append((runner, runner.jobs[0]))
         return found
 
     def too_large(self, now: float) -> list[tuple[Runner, Job]]:
         """The tasks that have more memory than they may; looked at a few times a second, and only with a limit."""
-        limited = [runner for runner in self.runners if runner.jobs and runner.key and runner.key.resources.memory]
+        first = [(runner, runner.jobs[0]) for runner in self.runners if runner.jobs]
+        limited = [(runner, job, limit) for runner, job in first if (limit := job.key.resources.memory) is not None]
         if not limited or now - self._measured_at < _MEASURING_SECONDS:
             return []
         self._measured_at = now
         return [
-            (runner, runner.jobs[0])
-            for runner in limited
-            if runner.position().begun == runner.jobs[0].sequence
-            and exceeds(runner.pid, runner.jobs[0].key.resources.memory or 0)
+            (runner, job)
+            for runner, job, limit in limited
+            if runner.current() is not None and exceeds(runner.pid, limit)
         ]
 
     def all_long(self, now: float) -> bool:

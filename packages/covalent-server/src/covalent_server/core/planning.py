@@ -15,7 +15,7 @@ from covalent.errors import WireError
 from covalent.status import Status
 from covalent.wire import template
 from covalent.wire.links import pairs
-from covalent.wire.manifest import CLIENT_EXECUTOR, Graph, Link, Manifest, Node
+from covalent.wire.manifest import CLIENT_EXECUTOR, REFUSED_VARIABLES, Graph, Link, Manifest, Node
 from covalent_server.core.states import NodeState
 
 MAX_NAME: Final = 1024
@@ -25,8 +25,6 @@ MAX_TAG: Final = 200
 MAX_ENVIRONMENT: Final = 64 * 1024
 MAX_COMMAND: Final = 64 * 1024
 MAX_PRIORITY: Final = 1_000_000
-#: Variables that decide which code is loaded, or whose server is spoken to.
-REFUSED_VARIABLES: Final = ("LD_", "PYTHON", "COVALENT_")
 _PARAM_TYPES: Final = frozenset({"arg", "kwarg", "wait"})
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
+from covalent.requirements import name_of, normalised
 from covalent.worker.installed import LAYER_MARK
 from covalent.worker.layers.installers import Installer, InstallError, Room
-from covalent.worker.layers.key import named
-from covalent.worker.layers.parent import Parent, distributions, normalised
+from covalent.worker.layers.parent import Parent, distributions
 from covalent.worker.layers.record import Layer, LayerError
 
 #: What talks to the worker and opens what it is sent: always the parent's.
@@ -89,7 +89,7 @@ def _install(room: Room, requirements: tuple[str, ...], installer: Installer, di
     """Install; what is shadowed that nobody has named, in words."""
     wanted = directory / "requirements.txt"
     wanted.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-    versions, asked = room.parent.versions, named(requirements)
+    versions, asked = room.parent.versions, set(map(name_of, requirements))
     ours = {name: versions[name] for name in _OURS if name in versions}
     fitting = ours | {name: version for name, version in versions.items() if name not in asked}
     try:
@@ -110,7 +110,7 @@ def _constraints(directory: Path, versions: Mapping[str, str]) -> Path:
     return path
 
 
-def _shadowed(room: Room, asked: Iterable[str]) -> str:
+def _shadowed(room: Room, asked: Collection[str | None]) -> str:
     there = room.parent.versions
     shadows = sorted(
         f"{item.name} {item.version} instead of {there[normalised(item.name)]}"

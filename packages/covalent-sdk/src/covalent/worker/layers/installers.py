@@ -74,11 +74,7 @@ class Uv:
             command.append("--refresh")
         _put_stand_ins(room)
         try:
-            _run(
-                [*command, "-r", str(requirements), "-c", str(constraints)],
-                room,
-                {name: value for name, value in self.environ.items() if name != "VIRTUAL_ENV"},
-            )
+            _run([*command, "-r", str(requirements), "-c", str(constraints)], room, self.environ)
         finally:
             _remove_stand_ins(room.site)
 
@@ -122,12 +118,11 @@ def available(environ: Mapping[str, str]) -> Installer:
 
 def _run(command: Sequence[str], room: Room, environ: Mapping[str, str]) -> None:
     """Run an installer in the layer's directory, where no settings of a project's are."""
-    kept = {name: value for name, value in environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     try:
         done = subprocess.run(
             command,
             cwd=room.site,
-            env=kept,
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from covalent.worker.layers.parent import Parent, normalised
+from covalent.worker.layers.parent import Parent
 
 #: Raised when layers are built differently.
 _FORMAT: Final = 2
@@ -22,7 +22,6 @@ _FORMAT: Final = 2
 _SETTINGS: Final = re.compile(
     r"(PIP|UV)_.*(INDEX|FIND_LINKS|CONSTRAINT|OVERRIDE|PRE|RESOLUTION|EXCLUDE_NEWER|BINARY|CONFIG_FILE)"
 )
-_NAME: Final = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:[\[(<>=!~;@\s]|$)")
 #: What decides how a project is installed that is used where it lies.
 _PROJECT_FILES: Final = ("pyproject.toml", "setup.cfg", "setup.py")
 #: Files of a project that are no larger are told by what is in them: those that a build writes anew are the same then.
@@ -42,12 +41,6 @@ def key_of(requirements: Iterable[str], parent: Parent, environ: Mapping[str, st
         "files": [_stamp(path) for path in _settings_files(environ)],
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def named(requirements: Iterable[str]) -> frozenset[str]:
-    """The packages that lines of a requirements file name, normalised; those of paths and addresses are not told."""
-    found = (_NAME.match(line) for line in requirements if not line.startswith(("-", "/", ".")))
-    return frozenset(normalised(match[1]) for match in found if match)
 
 
 def local(lines: Iterable[str]) -> Iterator[tuple[Path, bool]]:

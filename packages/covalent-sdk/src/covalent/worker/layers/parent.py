@@ -7,11 +7,9 @@ written there is none of its packages.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
-import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final, Self
 
+from covalent.requirements import normalised
 from covalent.worker import installed
 from covalent.worker.layers.record import LayerError
 
@@ -62,7 +61,7 @@ class Parent:
         try:
             answer = subprocess.run(
                 [python, "-P", "-c", _QUESTION],
-                env={name: value for name, value in environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")},
+                env=environ,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -154,12 +153,6 @@ def _package_directories(site: list[str], path: list[str]) -> list[str]:
         if entry.endswith(("site-packages", "dist-packages")) or next(Path(entry).glob("*.dist-info"), None)
     ]
     return list(dict.fromkeys([*site, *others]))
-
-
-@functools.lru_cache(maxsize=4096)
-def normalised(name: str) -> str:
-    """A package's name as it is compared."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _digest(found: Mapping[str, metadata.Distribution]) -> str:

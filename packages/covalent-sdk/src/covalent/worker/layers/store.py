@@ -33,6 +33,8 @@ from covalent.worker.layers.parent import Parents
 from covalent.worker.layers.record import Layer, LayerError
 
 _USING: Final = "using"
+#: They would show an interpreter, or an installer, another environment than its own.
+_ANOTHERS: Final = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"})
 #: A layer's last use is noted this often, in seconds.
 _USED_SECONDS: Final = 3600.0
 
@@ -61,9 +63,9 @@ class Layers:
     ) -> None:
         """``environ`` steers the installer: where packages are taken from, say."""
         self._directory = directory
-        self._environ = environ
+        self._environ = {name: value for name, value in environ.items() if name not in _ANOTHERS}
         self._installer = installer
-        self._parents = Parents(directory / "parents", environ)
+        self._parents = Parents(directory / "parents", self._environ)
         #: Those that this process uses: the shared lock is held for as long as it lives.
         self._used: dict[str, tuple[Layer, int]] = {}
         self._noted: dict[str, float] = {}
@@ -87,9 +89,8 @@ class Layers:
         place = self._directory / key
         with self._building(key):
             if _ready(place) is None:
-                for left in place.iterdir():
-                    if left.is_dir():
-                        shutil.rmtree(left, ignore_errors=True)
+                for left in _trees(place):
+                    shutil.rmtree(left, ignore_errors=True)
                 target = place / secrets.token_hex(8)
                 try:
                     layer = construction.built(key, requirements, parent, target, self._installer(self._environ))
@@ -104,17 +105,11 @@ class Layers:
         """Remove what interrupted builds have left that nobody has begun again; how many bytes that is."""
         size = 0
         for path in sorted(self._directory.glob("*/building")):
-            lock = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if lock is None:
-                continue
-            try:
-                if not path.with_name("layer.json").exists():
-                    for left in filter(Path.is_dir, path.parent.iterdir()):
-                        size += _size(left)
-                        if not dry_run:
-                            shutil.rmtree(left, ignore_errors=True)
-            finally:
-                os.close(lock)
+            with _alone(path) as alone:
+                for left in _trees(path.parent) if alone and not path.with_name("layer.json").exists() else ():
+                    size += _size(left)
+                    if not dry_run:
+                        shutil.rmtree(left, ignore_errors=True)
         return size
 
     def kept(self) -> Iterator[Kept]:
@@ -122,31 +117,24 @@ class Layers:
         for path in sorted(self._directory.glob("*/layer.json")):
             layer = Layer.read(path)
             if layer is not None:
-                lock = _locked(path.with_name(_USING), fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if lock is not None:
-                    os.close(lock)
+                with _alone(path.with_name(_USING)) as alone:
+                    in_use = not alone
                 yield Kept(
                     layer=layer,
                     size=_size(path.parent),
                     used_at=max(_modified(path.with_name("used")), layer.built_at),
-                    in_use=lock is None,
+                    in_use=in_use,
                 )
 
     def remove(self, key: str) -> bool:
         """Remove a layer unless somebody uses it; whether it was removed."""
         place = self._directory / key
-        with self._building(key):
-            lock = _locked(place / _USING, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if lock is None:
-                return False
-            try:
+        with self._building(key), _alone(place / _USING) as alone:
+            if alone:
                 (place / "layer.json").unlink(missing_ok=True)  # first: what is half removed is not there
-                for path in place.iterdir():
-                    if path.is_dir():
-                        shutil.rmtree(path, ignore_errors=True)
-            finally:
-                os.close(lock)
-        return True
+                for left in _trees(place):
+                    shutil.rmtree(left, ignore_errors=True)
+        return alone
 
     def use(self, key: str) -> Layer | None:
         """The layer of a key, if it is there; nobody removes it while this process lives."""
@@ -159,11 +147,11 @@ class Layers:
                 place = self._directory / key
                 if _ready(place) is None:
                     return None
-                lock = _locked(place / _USING, fcntl.LOCK_SH)
+                lock = _opened(place / _USING)
+                fcntl.flock(lock, fcntl.LOCK_SH)
                 layer = _ready(place)
-                if layer is None or lock is None:
-                    if lock is not None:
-                        os.close(lock)
+                if layer is None:
+                    os.close(lock)
                     return None
                 found = self._used[key] = (layer, lock)
             now = time.monotonic()
@@ -177,12 +165,12 @@ class Layers:
         """While nobody else builds or removes it."""
         place = self._directory / key
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _locked(place / "building", fcntl.LOCK_EX)
+        lock = _opened(place / "building")
         try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
-            if lock is not None:
-                os.close(lock)
+            os.close(lock)
 
 
 def _ready(place: Path) -> Layer | None:
@@ -190,15 +178,28 @@ def _ready(place: Path) -> Layer | None:
     return layer if layer is not None and Path(layer.python).exists() else None
 
 
-def _locked(path: Path, how: int) -> int | None:
-    """The descriptor of a locked file, None when another has it and nobody is to wait."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Lock a file if nobody else has it locked, which is not waited for; whether that is so."""
+    lock = _opened(path)
     try:
-        fcntl.flock(descriptor, how)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except BlockingIOError:
+            alone = False
+        yield alone
+    finally:
+        os.close(lock)
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _trees(place: Path) -> list[Path]:
+    """The environments in a layer's directory: what it was built as, and what builds have left."""
+    return [path for path in place.iterdir() if path.is_dir()]
 
 
 def _modified(path: Path) -> float:
