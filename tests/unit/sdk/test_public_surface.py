@@ -34,6 +34,7 @@ MEMBERS: dict[str, tuple[str, ...]] = {
         "inputs", "start_time", "end_time", "lattice", "get_node_result", "get_all_node_results",
         "get_all_node_outputs", "post_process", "raise_for_status", "save", "load",
     ),
+    "Secret": ("get", "to_dict", "from_dict"),
     "TransportGraph": ("serialize_to_json", "deserialize_from_json", "get_node_value"),
     "TransportableObject": (
         "get_deserialized", "to_dict", "from_dict", "serialize", "deserialize", "serialize_to_json",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from covalent.context import RUNNER_VARIABLE
 from covalent.errors import WorkerError
-from covalent.worker.environment import RUNNER_VARIABLE, check_variables, runner_environment, with_server
+from covalent.worker.environment import check_variables, runner_environment, with_server
 
 
 def test_secrets_and_what_steers_another_interpreter_are_left_out() -> None:

@@ -179,7 +179,7 @@ def test_a_lease_that_was_dropped_is_told_nothing_and_what_nobody_waits_for_is_n
     assert {name for name, _ in told.layers} == {"1", "2", "3", "5"}
     assert needs[4] not in environments.builds
     # What was begun was built to its end: the next task finds it.
-    assert preparation.find(needs[0]) == layer(needs[0])
+    until(mailbox, lambda: preparation.find(needs[0]) == layer(needs[0]))
 
 
 def test_the_server_is_told_once_of_each_that_waits(

@@ -21,6 +21,7 @@ _PUBLIC = {
     "Lattice": ("covalent.lattice", "Lattice"),
     "Lepton": ("covalent.leptons", "Lepton"),
     "Result": ("covalent.result", "Result"),
+    "Secret": ("covalent.secret", "Secret"),
     "Status": ("covalent.status", "Status"),
     "TransportGraph": ("covalent.graph", "TransportGraph"),
     "TransportableObject": ("covalent.transportable", "TransportableObject"),

@@ -34,6 +34,7 @@ from covalent.lattice import Lattice as Lattice
 from covalent.lattice import lattice as lattice
 from covalent.leptons import Lepton as Lepton
 from covalent.result import Result as Result
+from covalent.secret import Secret as Secret
 from covalent.server_command import covalent_start as covalent_start
 from covalent.server_command import covalent_stop as covalent_stop
 from covalent.server_command import is_covalent_running as is_covalent_running

@@ -8,9 +8,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from covalent.errors import ProjectError
+
+#: The variable that marks a runner and, by inheritance, everything that its tasks start.
+RUNNER_VARIABLE: Final = "COVALENT_RUNNER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@
     │   ├── BoundElectronError         an operation that needs a value used on a value-to-be
     │   └── ArgumentsError             a call with arguments that the function does not take
     ├── ReplayError                    a workflow function that is run again takes another way
+    ├── SecretError                    a secret that cannot be had, or would be stored
     ├── LeptonError                    a command or a C function that cannot be run, or has failed
     ├── ProjectError                   the user's own modules cannot be shipped
     ├── PreflightError                 a workflow that cannot run where its tasks are to run
@@ -109,6 +110,10 @@ class ArgumentsError(GraphError, TypeError, ValueError):
 
 class ReplayError(CovalentError):
     """A workflow function that is run again took another way than when its graph was built."""
+
+
+class SecretError(CovalentError):
+    """A secret cannot be had where it is asked for, or would be stored where others can read it."""
 
 
 class LeptonError(CovalentError):

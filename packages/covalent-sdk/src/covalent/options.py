@@ -11,6 +11,7 @@ from covalent import deps, executors, variables
 from covalent.deps import Bash, Calls, DepsBash, DepsCall, DepsModule, DepsPip, Modules, Pip
 from covalent.errors import WireError
 from covalent.executors import Executor
+from covalent.secret import Secret
 
 if TYPE_CHECKING:
     from covalent.fs.transfers import Files, FileTransfer
@@ -30,7 +31,7 @@ class Keywords(TypedDict, total=False):
     retry_delay: float | None
     timeout: float | None
     cache: bool | None
-    env: Mapping[str, str] | None
+    env: Mapping[str, str | Secret] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class Options:
     #: Whether an equal task's output may stand in for its own.
     cache: bool | None = None
     #: Environment variables.
-    env: Mapping[str, str] | None = None
+    env: Mapping[str, str | Secret] | None = None
 
     @classmethod
     def given(cls, keywords: Keywords) -> Self:
@@ -104,7 +105,7 @@ class Options:
             "retry_delay": self.retry_delay,
             "timeout": self.timeout,
             "cache": self.cache,
-            "env": self.env and dict(self.env),
+            "env": self.env and variables.plain(self.env),
         }
 
     @classmethod
@@ -121,7 +122,7 @@ class Options:
                 deps_module=_all(DepsModule, needed["module"]),
                 call_before=_all(DepsCall, hooks["call_before"]),
                 call_after=_all(DepsCall, hooks["call_after"]),
-                env=plain.get("env"),  # as above
+                env=(env := plain.get("env")) and variables.checked(env),  # as above
                 **{name: plain[name] for name in ("retries", "retry_delay", "timeout", "cache")},
             )
         except (KeyError, TypeError) as error:

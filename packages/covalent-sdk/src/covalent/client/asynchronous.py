@@ -23,6 +23,7 @@ from covalent.client.waiting import get_result
 from covalent.http import Interruption
 from covalent.lattice import Lattice
 from covalent.result import Result
+from covalent.secret import Secret
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,7 +36,7 @@ def adispatch(
     disable_run: bool = False,
     name: str | None = None,
     tags: Sequence[str] = (),
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | Secret] | None = None,
     priority: int = 0,
     preflight: bool = True,
 ) -> Callable[P, Coroutine[Any, Any, str]]:

@@ -15,6 +15,7 @@ from covalent.context import check_dispatching
 from covalent.errors import CovalentError
 from covalent.lattice import Lattice
 from covalent.result import Result, ServerSource
+from covalent.secret import Secret
 from covalent.workflows import build
 
 P = ParamSpec("P")
@@ -27,7 +28,7 @@ def dispatch(
     disable_run: bool = False,
     name: str | None = None,
     tags: Sequence[str] = (),
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | Secret] | None = None,
     priority: int = 0,
     preflight: bool = True,
 ) -> Callable[P, str]:
@@ -82,7 +83,7 @@ def dispatch_sync(
     *,
     name: str | None = None,
     tags: Sequence[str] = (),
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | Secret] | None = None,
     priority: int = 0,
     preflight: bool = True,
 ) -> Callable[P, Result]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 from covalent import variables
-from covalent.wire.manifest import Manifest
+from covalent.secret import Secret
+from covalent.wire.manifest import Manifest, required_by
 
-#: The feature that a worker needs in order to set variables.
-_VARIABLES: Final = "variables"
 #: What breaks a line or cannot be stored.
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONGEST_NAME: Final = 1024
@@ -27,7 +26,7 @@ class DispatchOptions:
     name: str | None = None
     tags: tuple[str, ...] = ()
     #: Environment variables of all its tasks.
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str | Secret] = field(default_factory=dict)
     priority: int = 0
     #: Whether it is registered and not started.
     hold: bool = False
@@ -38,7 +37,7 @@ class DispatchOptions:
         *,
         name: str | None,
         tags: Sequence[str],
-        env: Mapping[str, str] | None,
+        env: Mapping[str, str | Secret] | None,
         priority: int,
         disable_run: bool,
     ) -> Self:
@@ -57,13 +56,13 @@ class DispatchOptions:
 
     def applied(self, manifest: Manifest) -> Manifest:
         """A manifest that says all this."""
-        needed = {_VARIABLES} if self.env else set()
+        env = variables.plain(self.env)
         return replace(
             manifest,
-            requires=tuple(sorted({*manifest.requires, *needed})),
+            requires=tuple(sorted({*manifest.requires, *required_by(env)})),
             name=self.name,
             tags=self.tags,
-            env=self.env,
+            env=env,
             priority=self.priority,
             hold=self.hold,
         )

@@ -23,6 +23,7 @@ from covalent.errors import BoundElectronError
 from covalent.executors import Executor
 from covalent.options import Keywords, Options
 from covalent.references import FUNCTION_ATTRIBUTE, function_of, name_of
+from covalent.secret import Secret
 
 if TYPE_CHECKING:
     from covalent.fs.transfers import Files
@@ -168,7 +169,7 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     retry_delay: float | None = None,
     timeout: float | None = None,
     cache: bool | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | Secret] | None = None,
     **others: Any,
 ) -> Any:
     """Make a function an electron; with or without arguments, as a decorator or called. A lattice becomes a sublattice.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypedDict
 
 from covalent import executors
-from covalent.deps import FILES, DepsPip
+from covalent.deps import FILES
 from covalent.electron.assets import Assets
 from covalent.electron.bound import BoundElectron, Step
 from covalent.electron.files import check_sublattice, compiled
@@ -83,7 +83,7 @@ class Build:
         self._resolution = Resolution(self._assets, self.graph.modules, self._defaults.configured.executors)
         self._tasks: dict[tuple[int, int, int], _Known] = {}
         #: The options of tasks that are no calls, by the packages and the variables of these.
-        self._own: dict[tuple[DepsPip | None, tuple[tuple[str, str], ...]], Options] = {}
+        self._own: dict[tuple[object, ...], Options] = {}
         #: The nodes that are calls of electrons, in the order of the calls.
         self._calls: list[int] = []
         #: Everything that is remembered by its id, so that no other object takes over the id.
@@ -180,7 +180,7 @@ class Build:
     def _own_metadata(self, place: Executor | str) -> Metadata:
         """Of a task that is no call of a user's function: it opens what such calls give, with the same packages."""
         own = NO_OPTIONS if executors.name_of(place) == CLIENT_EXECUTOR else self._defaults.own
-        options = self._own.setdefault((own.deps_pip, tuple((own.env or {}).items())), own)
+        options = self._own.setdefault((own.deps_pip, *(own.env or {}).items()), own)
         return self._resolution.metadata(options, place)
 
     def _check_open(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, Self
 
-from covalent import executors
+from covalent import executors, variables
 from covalent.configured import Configured
 from covalent.electron.assets import Assets
 from covalent.executors import Executor
@@ -111,7 +111,7 @@ class Resolution:
             retry_delay=options.retry_delay,
             timeout=options.timeout,
             cache=options.cache,
-            env=dict(options.env or {}),
+            env=variables.plain(options.env or {}),
         )
         return _Made(said, metadata, frozenset(module.module_name for module in options.deps_module or ()))
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from covalent.electron.bound import BoundElectron
 from covalent.electron.metadata import Defaults
 from covalent.options import Options
+from covalent.secret import withheld
 
 
 class Task(Protocol):
@@ -73,7 +74,8 @@ def recording(recorder: Recorder) -> Iterator[None]:
     token = _active.set(recorder)
     _underway[recorder] = frozenset(threading.enumerate())
     try:
-        yield
+        with withheld(recorder.name):
+            yield
     finally:
         del _underway[recorder]
         _active.reset(token)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from covalent.errors import WireError
+from covalent.secret import Secret
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 #: Names under which earlier executors kept credentials: they stay on the user's machine.
@@ -43,7 +44,7 @@ class DeclaredExecutor:
     #: What a task takes of its machine: ``{"cpus": 2, "memory_gb": 8, "gpus": 1}``, or some of these.
     resources: Mapping[str, float] | None = None
     #: Environment variables of tasks, below those that lattice and electron name.
-    env: Mapping[str, str] | None = None
+    env: Mapping[str, str | Secret] | None = None
     #: The conda environment to run tasks in, by name or directory.
     conda_env: Text | None = None
     log_stdout: Text | None = None
@@ -108,6 +109,8 @@ def plain(value: Any, what: str) -> Any:
         return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, Secret):
+        return value.to_dict()
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: plain(item, what) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

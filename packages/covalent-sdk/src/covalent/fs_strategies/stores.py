@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from covalent.errors import FileTransferError
 from covalent.fs_strategies.strategy import End, FileTransferStrategy
+from covalent.secret import Secret, revealed
 
 _LOCAL: Final = "file"
 #: Words in the names of options by which stores are opened.
@@ -25,7 +26,8 @@ _SECRET: Final = ("secret", "password", "passphrase", "account_key", "connection
 class Fsspec(FileTransferStrategy):
     """Copies from and to any place that fsspec opens; the options are those of its file system.
 
-    Credentials are found by the file system itself, in the variables and files of the machine that the task runs on.
+    Credentials are found by the file system itself, in the variables and files of the machine that the task runs on, or
+    are a ``ct.Secret`` among the options.
     """
 
     #: What addresses of this strategy begin with; empty for all that fsspec knows.
@@ -37,7 +39,7 @@ class Fsspec(FileTransferStrategy):
             if isinstance(value, str) and value and any(word in name for word in _SECRET):
                 warnings.warn(
                     f"{type(self).__name__}({name}=...) is stored with the workflow, and who can read the server's "
-                    "data can read it; leave it out, and set it in the environment of the worker",
+                    f"data can read it; write {name}=ct.Secret(NAME), or set it in the environment of the worker",
                     UserWarning,
                     stacklevel=2 if type(self) is Fsspec else 3,
                 )
@@ -79,7 +81,7 @@ class Fsspec(FileTransferStrategy):
     @contextlib.contextmanager
     def _opened(self, end: End) -> Iterator[tuple[Any, str]]:
         """The file system of an address and the path in it, while something is done there."""
-        given = {name: value for name, value in self.options.items() if value is not None}
+        given = {name: revealed(value) for name, value in self.options.items() if value is not None}
         with _set(self.variables()):
             try:
                 import fsspec  # noqa: PLC0415 - an extra, and slow to load
@@ -151,7 +153,7 @@ class Blob(Fsspec):
     def __init__(
         self,
         client_id: str | None = None,
-        client_secret: str | None = None,
+        client_secret: str | Secret | None = None,
         tenant_id: str | None = None,
         *,
         account_name: str | None = None,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from covalent.errors import FileTransferError
 from covalent.fs_strategies.strategy import End, FileTransferStrategy
+from covalent.secret import revealed
 
 #: How much is in memory at a time, in bytes.
 _CHUNK_BYTES: Final = 1 << 20
@@ -38,8 +39,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 class HTTP(FileTransferStrategy):
     """Fetches ``http://`` and ``https://`` addresses with GET, and stores at them with PUT.
 
-    ``headers`` are sent along, but not to another server that the first one redirects to; ``timeout`` is how many
-    seconds the server may be silent.
+    ``headers`` are sent along, but not to another server that the first one redirects to; the value of one may be a
+    ``ct.Secret``. ``timeout`` is how many seconds the server may be silent.
     """
 
     def __init__(self, headers: Mapping[str, Any] | None = None, timeout: float = 60.0) -> None:
@@ -81,7 +82,7 @@ class HTTP(FileTransferStrategy):
             str(end.filepath), headers=dict(headers or {}), **request
         )
         for name, value in self.headers.items():
-            asked.add_unredirected_header(name, value)
+            asked.add_unredirected_header(name, revealed(value))
         try:
             return urllib.request.build_opener(_Redirects).open(asked, timeout=self.timeout)
         except urllib.error.HTTPError as error:

@@ -10,6 +10,7 @@ from covalent.electron import chosen_executor
 from covalent.executors import Executor
 from covalent.lattice.workflow import Lattice, Postprocess
 from covalent.options import Keywords
+from covalent.secret import Secret
 from covalent.triggers.declared import Trigger
 
 __all__ = ["Lattice", "Postprocess", "lattice"]
@@ -55,7 +56,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
     retry_delay: float | None = None,
     timeout: float | None = None,
     cache: bool | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | Secret] | None = None,
     **others: Any,
 ) -> Any:
     """Make a function a lattice; with or without arguments, as a decorator or called.

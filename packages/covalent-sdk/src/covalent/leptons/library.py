@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from covalent.errors import LeptonError
+from covalent.secret import revealed
 
 INPUT: Final = 0
 OUTPUT: Final = 1
@@ -106,7 +107,8 @@ class Function:
 
 
 def _text(value: Any) -> Any:
-    """C knows bytes."""
+    """C knows bytes, and nothing of secrets."""
+    value = revealed(value)
     return os.fsencode(value) if isinstance(value, (str, os.PathLike)) else value
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from covalent.deps import FILES
 from covalent.errors import LeptonError
 from covalent.hooks import ending
+from covalent.secret import Secret, revealed
 
 #: What a variable may be read as.
 Types = Mapping[str, type | None]
@@ -36,6 +37,12 @@ class Shell:
         """Run it; raises LeptonError when it ends with a status other than 0."""
         if FILES not in self.command:
             kwargs.pop(FILES, None)  # transfers hand their paths to whatever takes keywords
+        shown = next((item for item in args if isinstance(item, Secret)), None)
+        if shown is not None:
+            raise TypeError(
+                f"{shown!r} would be an argument of the command of {self.name}, which everybody on the machine can "
+                "see; give it by a keyword, as key=ct.Secret(...), for {key} in the command"
+            )
         command, variables = filled(self.command, kwargs, self.name)
         return run(command, [text(item, self.name) for item in args], self, variables)
 
@@ -92,7 +99,8 @@ def _is_open(before: str) -> bool:
 
 
 def text(value: Any, name: str) -> str:
-    """A value as a command has it."""
+    """A value as a command has it, that of a secret looked up."""
+    value = revealed(value)
     if isinstance(value, (str, int, float, os.PathLike)):
         return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
     raise TypeError(

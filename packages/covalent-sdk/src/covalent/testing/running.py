@@ -18,7 +18,7 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from covalent import context, hooks, requirements
+from covalent import context, hooks, requirements, secret
 from covalent.client.dispatching import check_lattice
 from covalent.context import Context
 from covalent.electron import unserialisable
@@ -126,7 +126,7 @@ class _Run:
         )
 
     def _attempted(self, node: Node) -> TransportableObject:
-        os.environ.update(node.metadata.env)
+        os.environ.update(secret.variables(node.metadata.env))
         around = node.metadata.hooks
         injected = hooks.before(around, node.name, self._opened)
         function = self._opened(node.function)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from covalent.errors import CloudpickleMismatchError, CovalentError, PythonMismatchError, TransportError
 from covalent.references import importable, reference, resolve
+from covalent.secret import check_absent, masked
 from covalent.transportable import preview
 from covalent.wire.codec import loads
 from covalent.wire.container import Buffer, Header
@@ -49,7 +50,7 @@ class Origins(NamedTuple):
 
 
 def encode(obj: Any, *, copy_buffers: bool) -> tuple[Header, list[Buffer], Origins]:
-    """Header and parts of an object, and what they lean on."""
+    """Header and parts of an object, and what they lean on; SecretError when they would hold a secret's value."""
     if isinstance(obj, _NAMED):
         name = reference(obj)
         if name is not None:
@@ -58,10 +59,12 @@ def encode(obj: Any, *, copy_buffers: bool) -> tuple[Header, list[Buffer], Origi
     text = preview.exact_json(obj)
     if text is not None:
         payload = text.encode()
+        check_absent([payload])
         return _header(obj, "json", json=text, sizes=(len(payload),)), [payload], Origins()
     pickled = _pickled(obj)
     buffers: list[Buffer] = [bytes(raw) if copy_buffers else raw for raw in pickled.buffers]
     parts = [pickled.payload, *buffers]
+    check_absent(parts)
     header = _header(
         obj,
         "pickle",
@@ -86,7 +89,7 @@ def _header(obj: Any, codec: str, **known: Any) -> Header:
         type_name=preview.type_name(obj),
         attrs=attrs,
         # What JSON says exactly is small, and made of nothing foreign.
-        object_string=preview.text(obj) if codec != "json" else preview.sanitised(str(obj)),
+        object_string=masked(preview.text(obj)) if codec != "json" else preview.sanitised(str(obj)),
         **known,
     )
 

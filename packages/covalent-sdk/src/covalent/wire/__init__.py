@@ -25,6 +25,8 @@ FEATURES: Final[frozenset[str]] = frozenset(
         "timeouts",
         #: ``Manifest.env``.
         "variables",
+        #: The names of secrets in place of variables' texts.
+        "secret-variables",
         #: Nodes of the kind ``sublattice``.
         "sublattices",
         #: Nodes of the kind ``replay``.

@@ -105,8 +105,7 @@ def _decoder(hint: Any) -> Decoder:
     if hint is Any:
         return lambda plain, _: plain
     if origin in (typing.Union, types.UnionType):
-        inner = _decoder(next(item for item in arguments if item is not types.NoneType))
-        return lambda plain, path: None if plain is None else inner(plain, path)
+        return _union_decoder(arguments)
     if origin is tuple:
         return _tuple_decoder(arguments)
     if origin is dict:
@@ -116,6 +115,19 @@ def _decoder(hint: Any) -> Decoder:
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _enum_decoder(hint)
     return _scalar_decoder(hint)
+
+
+def _union_decoder(arguments: tuple[Any, ...]) -> Decoder:
+    """One of several: None, an object, and what is no object."""
+    optional = types.NoneType in arguments
+    kinds = {typing.get_origin(item) is dict: _decoder(item) for item in arguments if item is not types.NoneType}
+
+    def decode(plain: Any, path: str) -> Any:
+        if plain is None and optional:
+            return None
+        return kinds.get(isinstance(plain, dict), next(iter(kinds.values())))(plain, path)
+
+    return decode
 
 
 def _tuple_decoder(arguments: tuple[Any, ...]) -> Decoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -33,6 +34,9 @@ MANIFEST_CODEC: Final = "manifest"
 
 #: How variables begin that no task may set: they decide which code is loaded, or which server is spoken to.
 REFUSED_VARIABLES: Final = ("LD_", "PYTHON", "COVALENT_")
+
+#: The value of an environment variable: a text, or ``{"secret": NAME}`` for what is looked up where the task runs.
+Variable = str | dict[str, str]
 
 #: The executor of a node that nobody leases: the client works it out when all else is done.
 CLIENT_EXECUTOR: Final = "client"
@@ -75,7 +79,7 @@ class Metadata:
     #: Whether the output of an equal task, its function and inputs the same, may stand in for its own.
     cache: bool | None = None
     #: Environment variables of the task.
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, Variable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +178,7 @@ class Manifest:
     #: Words to find the dispatch by.
     tags: tuple[str, ...] = ()
     #: Environment variables of all its tasks.
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, Variable] = field(default_factory=dict)
     #: Of tasks that wait for the same workers, those of the higher priority come first.
     priority: int = 0
     #: True registers the dispatch without starting it.
@@ -215,3 +219,11 @@ class Conclusion:
     """The return value that a client put together, by its digest."""
 
     result: str
+
+
+def required_by(env: Mapping[str, Variable]) -> Iterator[str]:
+    """The features that a worker needs for environment variables."""
+    if env:
+        yield "variables"
+    if not all(isinstance(value, str) for value in env.values()):
+        yield "secret-variables"

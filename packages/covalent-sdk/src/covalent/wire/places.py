@@ -38,6 +38,12 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
     return _directory(environ, "COVALENT_CACHE_DIR", "XDG_CACHE_HOME", ".cache", "Library/Caches", "LOCALAPPDATA")
 
 
+def secrets_dir(environ: Mapping[str, str]) -> Path:
+    """Where the files of secrets are: ``COVALENT_SECRETS_DIR``, or ``secrets`` beside the settings."""
+    given = environ.get("COVALENT_SECRETS_DIR")
+    return Path(given) if given else config_dir(environ) / "secrets"
+
+
 def layers_dir(environ: Mapping[str, str]) -> Path:
     """Where the layers of packages are that tasks run in: one place for all workers of an account."""
     return cache_dir(environ) / "layers"

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from covalent.wire import PROTOCOL
-from covalent.wire.manifest import Hooks, Kind
+from covalent.wire.manifest import Hooks, Kind, Variable
 
 
 class Outcome(StrEnum):
@@ -65,7 +65,7 @@ class Lease:
     #: Seconds that the attempt may take, None for any number.
     timeout: float | None = None
     #: Environment variables of the task.
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, Variable] = field(default_factory=dict)
     #: The dispatch at the root of a sublattice's.
     root_dispatch_id: str = ""
     project: str | None = None

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from covalent.context import RUNNER_VARIABLE
 from covalent.errors import WorkerError
 from covalent.worker import environment, processes
 from covalent.worker.layers import Layer, LayerError, Layers
@@ -57,7 +58,7 @@ class Builders:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                env={**self._environ, environment.RUNNER_VARIABLE: marker},
+                env={**self._environ, RUNNER_VARIABLE: marker},
             )
             self._living[process.pid] = marker
         registered = self._registry / str(process.pid)

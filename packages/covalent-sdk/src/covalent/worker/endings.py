@@ -92,6 +92,7 @@ def _printed(runner: Runner, held: Held, spans: Mapping[str, tuple[int, int]]) -
     for name, (start, end) in spans.items():
         if end > start:
             sent = held.sent.get(name, 0)
-            pieces = streams.pieces(runner.streams[name], start, end, sent, most=STREAM_MESSAGE_BYTES)
+            masks = runner.disclosures.masks()
+            pieces = streams.pieces(runner.streams[name], start, end, sent, most=STREAM_MESSAGE_BYTES, masks=masks)
             found += [(name, offset, data) for offset, data in pieces]
     return found

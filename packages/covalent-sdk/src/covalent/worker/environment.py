@@ -9,11 +9,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from covalent.context import RUNNER_VARIABLE
 from covalent.errors import WorkerError
-from covalent.wire.manifest import REFUSED_VARIABLES
+from covalent.wire.manifest import REFUSED_VARIABLES, Variable
 
-#: Marks a runner and, by inheritance, everything that its tasks start.
-RUNNER_VARIABLE: Final = "COVALENT_RUNNER"
 _SECRET_WORDS: Final = ("TOKEN", "DATABASE_URL", "EXTRA_HEADERS")
 #: These belong to the interpreter that the worker itself runs in.
 _INTERPRETERS_OWN: Final = ("PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
@@ -54,9 +53,10 @@ def runner_environment(
     return kept
 
 
-def early(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Those of a task's variables that must be there before its process starts."""
-    return tuple(sorted(item for item in variables.items() if item[0].startswith(_EARLY)))
+def early(variables: Mapping[str, Variable]) -> tuple[tuple[str, str], ...]:
+    """Those of a task's variables that must be there before its process starts, none of which is a secret."""
+    texts = ((name, value) for name, value in variables.items() if isinstance(value, str))
+    return tuple(sorted(item for item in texts if item[0].startswith(_EARLY)))
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
@@ -64,7 +64,7 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not _is_secret(name) and name not in _INTERPRETERS_OWN}
 
 
-def check_variables(variables: Mapping[str, str]) -> None:
+def check_variables(variables: Mapping[str, Variable]) -> None:
     """Raise WorkerError unless a task may have these variables."""
     for name, value in variables.items():
         if name.startswith(REFUSED_VARIABLES):
@@ -72,7 +72,7 @@ def check_variables(variables: Mapping[str, str]) -> None:
                 f"the environment variable {name!r} of its env is refused: names that begin with "
                 f"{', '.join(REFUSED_VARIABLES[:-1])} or {REFUSED_VARIABLES[-1]} steer what runs the task; leave it out"
             )
-        if not name or "=" in name or "\0" in name + value:
+        if not name or "=" in name or "\0" in name or "\0" in value:
             raise WorkerError(
                 f"the environment variable {name!r} of its env cannot be set: a name has at least one letter and no "
                 "'=', and neither name nor value may hold a NUL"

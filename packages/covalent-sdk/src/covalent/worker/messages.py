@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from covalent.wire.manifest import Hooks, Kind
+from covalent.wire.manifest import Hooks, Kind, Variable
 from covalent.wire.work import Outcome
 
 #: Raised when supervisors and runners of different versions cannot talk at all.
@@ -43,6 +43,8 @@ class Bind:
     cache: str
     #: Where tasks keep what a next attempt can use, each in a directory of its own.
     checkpoints: str
+    #: The descriptor that the values of secrets are written to, so that they are hidden in what the tasks print.
+    secrets: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class Task:
     node_id: int | None = None
     attempt: int | None = None
     #: Environment variables, besides those of the runner.
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, Variable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

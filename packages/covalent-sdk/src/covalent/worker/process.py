@@ -19,6 +19,7 @@ from typing import Final
 from covalent.errors import WireError
 from covalent.resources import Resources
 from covalent.worker import channel, environment
+from covalent.worker.disclosures import Disclosures
 from covalent.worker.home import Home
 from covalent.worker.layers.construction import program_directories
 from covalent.worker.ledger import Held
@@ -109,7 +110,9 @@ class Runner:
         self._directory = home.runners / self._marker
         for path in (self._directory, home.work, home.registry):  # a task may have removed what is not its own
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.streams = {name: StreamFile(self._directory / name) for name in STREAMS}
+        self.streams = {name: StreamFile(self._directory, name) for name in STREAMS}
+        #: The secrets that its tasks have looked up.
+        self.disclosures = Disclosures()
         mark = self._directory / "mark"
         self._mark = Mark(mark)
         ours, theirs = socket.socketpair()
@@ -119,7 +122,7 @@ class Runner:
                 stdin=subprocess.DEVNULL,
                 stdout=self.streams["stdout"].descriptor,
                 stderr=self.streams["stderr"].descriptor,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), self.disclosures.descriptor],
                 start_new_session=True,
                 cwd=home.work,
                 env=environment.runner_environment(
@@ -147,7 +150,7 @@ class Runner:
     def bind(self, key: RunnerKey, bind: Bind) -> None:
         """Serve this and nothing else from now on."""
         self.key = key
-        self.channel.send(channel.encode(bind))
+        self.channel.send(channel.encode(replace(bind, secrets=self.disclosures.descriptor)))
 
     def send(self, job: Job, now: float) -> None:
         """Hand over a task; it is run when those before it are done. Raises ValueError when it cannot be written."""
@@ -241,6 +244,7 @@ class Runner:
         self._remove_files()
 
     def _remove_files(self) -> None:
+        self.disclosures.close()
         for stream in self.streams.values():
             stream.close()
         shutil.rmtree(self._directory, ignore_errors=True)

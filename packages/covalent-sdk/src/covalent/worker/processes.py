@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from covalent.worker.environment import RUNNER_VARIABLE
+from covalent.context import RUNNER_VARIABLE
 from covalent.worker.messages import EXIT_CUT_OFF
 
 #: A process may be forking while it is looked for; what is new is found in the next round.

@@ -1,13 +1,16 @@
-"""What tasks print: files that runners append to, cut into tasks by the offsets at which each began and ended."""
+"""What tasks print: files that runners append to, cut into tasks by the offsets at which each began and ended.
+
+The files have no names, so that whatever was printed is gone with the processes that have them open.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from covalent.masks import Masks
 from covalent.worker.settings import STREAM_LIMIT
 
 STREAMS: Final = ("stdout", "stderr")
@@ -17,9 +20,10 @@ _LARGE: Final = 1 << 20
 class StreamFile:
     """One stream of one runner; the runner writes (always at its end), the supervisor reads."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    def __init__(self, directory: Path, name: str) -> None:
+        path = directory / name
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        path.unlink()
 
     def size(self) -> int:
         """How much is in the file now."""
@@ -43,23 +47,40 @@ class StreamFile:
             os.ftruncate(self.descriptor, 0)
 
     def close(self) -> None:
-        """Remove the file."""
+        """Let go of the file, which is gone with that."""
         os.close(self.descriptor)
-        with suppress(FileNotFoundError):
-            self._path.unlink()
 
 
 def pieces(
-    file: StreamFile, start: int, end: int, sent: int, *, most: int, limit: int = STREAM_LIMIT
+    file: StreamFile,
+    start: int,
+    end: int,
+    sent: int,
+    *,
+    most: int,
+    masks: Masks,
+    running: bool = False,
+    limit: int = STREAM_LIMIT,
 ) -> Iterator[tuple[int, bytes]]:
     """What a task printed from its byte ``sent`` on, as (offset, bytes) of at most ``most`` bytes each.
 
-    The task's output lies between ``start`` and ``end``. Beyond ``limit`` bytes stands a note instead.
+    The task's output lies between ``start`` and ``end``. Beyond ``limit`` bytes stands a note instead. What ``masks``
+    know, looked up after ``end`` was, is hidden; while the task is ``running``, what may become such a value by what is
+    printed next is held back.
     """
+    margin = max(0, masks.longest - 1)
     length = min(end - start, limit)
+    if running and margin and length == end - start:
+        length -= masks.begun(file.read(max(start, end - margin), end))
     offset = sent
     while offset < length:
-        data = file.read(start + offset, start + min(length, offset + most))
+        first, last = start + offset, start + min(length, offset + most)
+        # A value that lies across the ends of the piece is found in what is around it.
+        around = max(start, first - margin)
+        data = masks.hidden(file.read(around, min(end, last + margin)))[: last - around]
+        if last == start + (limit if running else length):
+            data = masks.hidden_end(data)
+        data = data[first - around :]
         if not data:
             return
         yield offset, data

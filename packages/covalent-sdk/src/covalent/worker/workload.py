@@ -201,7 +201,9 @@ class Workload:
                 file = runner.streams[name]
                 if len(runner.jobs) == 1:
                     file.bound(start)
-                for offset, data in streams.pieces(file, start, file.size(), job.held.sent.get(name, 0), most=room):
+                size, sent = file.size(), job.held.sent.get(name, 0)
+                masks = runner.disclosures.masks()
+                for offset, data in streams.pieces(file, start, size, sent, most=room, masks=masks, running=True):
                     chunks.append(StreamChunk(key=job.held.lease.key, stream=name, offset=offset, blob=len(blobs)))
                     blobs.append(data)
                     room -= len(data)

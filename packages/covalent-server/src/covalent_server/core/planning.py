@@ -15,7 +15,7 @@ from covalent.errors import WireError
 from covalent.status import Status
 from covalent.wire import template
 from covalent.wire.links import pairs
-from covalent.wire.manifest import CLIENT_EXECUTOR, REFUSED_VARIABLES, Graph, Link, Manifest, Node
+from covalent.wire.manifest import CLIENT_EXECUTOR, REFUSED_VARIABLES, Graph, Link, Manifest, Node, Variable
 from covalent_server.core.states import NodeState
 
 MAX_NAME: Final = 1024
@@ -142,19 +142,23 @@ def _check_texts(manifest: Manifest) -> None:
         raise WireError(f"expected a whole number from {-MAX_PRIORITY} to {MAX_PRIORITY}", path="priority")
 
 
-def environment(inherited: Mapping[str, str], own: Mapping[str, str], path: str = "env") -> dict[str, str]:
+def environment(
+    inherited: Mapping[str, Variable], own: Mapping[str, Variable], path: str = "env"
+) -> dict[str, Variable]:
     """The variables of a dispatch's tasks, or of one, checked; those of its own win."""
     variables = {**inherited, **own}
     for name, value in variables.items():
         check_text(name, path)
-        check_text(value, f"{path}.{name}", MAX_ENVIRONMENT)
+        if not isinstance(value, str) and value.keys() != {"secret"}:
+            raise WireError("expected a text, or an object that names a secret", path=f"{path}.{name}")
+        check_text(value if isinstance(value, str) else value["secret"], f"{path}.{name}", MAX_ENVIRONMENT)
         if not name or "=" in name or name.startswith(REFUSED_VARIABLES):
             raise WireError(
                 f"the variable {name!r} cannot be set for tasks: no {'*, '.join(REFUSED_VARIABLES)}*, "
                 "and no name that is empty or holds =",
                 path=path,
             )
-    if sum(len(name) + len(value) for name, value in variables.items()) > MAX_ENVIRONMENT:
+    if sum(len(name) + len(str(value)) for name, value in variables.items()) > MAX_ENVIRONMENT:
         raise WireError(
             f"longer than {MAX_ENVIRONMENT} characters altogether; hand large texts over as inputs", path=path
         )

@@ -12,7 +12,7 @@ import msgspec
 
 from covalent.wire import INLINE_MESSAGE_BYTES, template
 from covalent.wire.links import sources
-from covalent.wire.manifest import Node
+from covalent.wire.manifest import Node, Variable
 from covalent.wire.work import Lease
 from covalent_server.db import assets
 from covalent_server.db import work as rows
@@ -106,7 +106,7 @@ class Parcels:
                 self._at_hand_bytes -= len(self._at_hand.popitem(last=False)[1])
 
 
-def _variables(node: Node, of_dispatch: str | None) -> dict[str, str]:
+def _variables(node: Node, of_dispatch: str | None) -> dict[str, Variable]:
     """The variables of a task: those that were given for the whole dispatch, which was last, win."""
     if of_dispatch is None:
         return node.metadata.env

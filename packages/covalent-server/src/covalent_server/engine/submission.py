@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from covalent.errors import FeatureError, WireError
 from covalent.wire import FEATURES, PROTOCOL, SERVER_FEATURES
-from covalent.wire.manifest import Kind, Manifest, Node
+from covalent.wire.manifest import Kind, Manifest, Node, Variable, required_by
 from covalent_server.core.decisions import Policy
 from covalent_server.core.errors import ProtocolError
 from covalent_server.core.planning import Plan, environment, plan, rank
@@ -23,7 +23,6 @@ from covalent_server.engine.shared import now
 from covalent_server.executors.registry import place_of
 
 MAX_TRIGGERS: Final = 100
-_VARIABLES: Final = "variables"
 #: What the engine's own idempotency keys begin with: users' are ASCII.
 NO_USERS_KEY: Final = "\N{SECTION SIGN}"
 #: How deep JSON may be nested. A template takes up to three levels for each of its own.
@@ -45,7 +44,7 @@ class Submission:
     body_digest: str = ""
     #: Of a sublattice: the key and the attempt of its node, and the variables and the rank that it inherits.
     parent: tuple[int, int] | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, Variable] = field(default_factory=dict)
     rank: int = 0
     #: The firing of a trigger that it comes of.
     turn: Turn | None = None
@@ -99,10 +98,9 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
     )
 
 
-def _required_of_workers(manifest: Manifest, env: Mapping[str, str]) -> tuple[str, ...]:
-    """The features that a worker must have; that of variables also where they are inherited."""
-    inherited = {_VARIABLES} if env else set()
-    return tuple(sorted({*manifest.requires, *inherited} - SERVER_FEATURES))
+def _required_of_workers(manifest: Manifest, env: Mapping[str, Variable]) -> tuple[str, ...]:
+    """The features that a worker must have; those of variables also where they are inherited."""
+    return tuple(sorted({*manifest.requires, *required_by(env)} - SERVER_FEATURES))
 
 
 def _check_sublattice(manifest: Manifest, planned: Plan) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from covalent.wire import places
 from covalent_server.settings import WORKER_UMASK
 
 #: What a worker must not inherit from the server: its secrets, and what would bend the worker's imports.
@@ -127,8 +128,9 @@ def _drop_old_logs(directory: Path) -> None:
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The server's environment without its secrets."""
-    return {name: value for name, value in environ.items() if name in _LET_THROUGH or not name.startswith(_WITHHELD)}
+    """The server's environment without what is the server's own; tasks' secrets are where they are for the account."""
+    kept = {name: value for name, value in environ.items() if name in _LET_THROUGH or not name.startswith(_WITHHELD)}
+    return {**kept, "COVALENT_SECRETS_DIR": str(places.secrets_dir(environ))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

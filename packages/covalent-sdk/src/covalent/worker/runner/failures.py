@@ -14,6 +14,7 @@ from typing import Final
 
 from covalent.errors import CovalentError, TransportError
 from covalent.hooks import HookError
+from covalent.secret import masked
 from covalent.worker.installed import LAYER_MARK, site_directories
 from covalent.worker.messages import sendable
 
@@ -66,7 +67,7 @@ def while_opening(what: str, error: ImportError | TransportError) -> str:
 def describe(error: BaseException) -> str:
     """The text for the node's ``error`` and its stderr."""
     try:
-        return sendable(_told(error))
+        return sendable(masked(_told(error)))
     except Exception as other:  # noqa: BLE001  an error whose own text cannot be made is still told
         return sendable(f"{type(error).__qualname__} (its text cannot be shown: {type(other).__qualname__})")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import fcntl
+import functools
 import gc
 import os
 import socket
@@ -15,12 +16,13 @@ from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
 
-from covalent import context
+from covalent import context, secret
 from covalent.context import Context
 from covalent.transportable import payload
 from covalent.wire.manifest import Kind
 from covalent.wire.work import Outcome
 from covalent.worker import channel, installed
+from covalent.worker.disclosures import disclose
 from covalent.worker.mark import Mark, Position
 from covalent.worker.messages import EXIT_CUT_OFF, Bind, Ready, Reply, Task
 from covalent.worker.runner import execution, failures, survival, writing
@@ -72,6 +74,9 @@ class Runner:
         if bound.project is not None:
             _hold(bound.project)
             sys.path.insert(0, bound.project)
+        if bound.secrets is not None:
+            fcntl.fcntl(bound.secrets, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+            secret.tell(functools.partial(disclose, bound.secrets))
         self._mark = mark
         self._temporary = temporary
         self._cache = Path(bound.cache)
@@ -98,7 +103,7 @@ class Runner:
         )
         end = self._attempt(task, blobs, here)
         ended_at, elapsed = time.time(), time.monotonic() - position.since
-        self._spoiled = self._surroundings.leave()
+        self._spoiled = secret.masked(self._surroundings.leave())
         if end.error is None:
             _tidy_up(task, here.checkpoints)
         else:

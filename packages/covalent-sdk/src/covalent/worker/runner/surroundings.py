@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from covalent import secret
+from covalent.wire.manifest import Variable
 from covalent.worker.runner import survival
 from covalent.worker.runner.failures import TaskFailedError
 from covalent.worker.runner.outputs import Outputs
@@ -55,10 +57,10 @@ class Surroundings:
         self._limits = _limits()
         self._handlers = _handlers()
 
-    def enter(self, directory: str | None, variables: Mapping[str, str]) -> None:
+    def enter(self, directory: str | None, variables: Mapping[str, Variable]) -> None:
         """Set the task's variables, go to its directory or the runner's; TaskFailedError when that cannot be."""
         if variables:
-            os.environ.update(variables)
+            os.environ.update(secret.variables(variables))
         if not self._is_here():
             _go_to(self._directory)
             self._here = os.getcwd()  # noqa: PTH109

@@ -10,7 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from covalent.errors import FileTransferError
+from covalent.errors import FileTransferError, SecretError
+from covalent.secret import check_absent
 from covalent.transportable import TransportableObject
 from covalent.wire import INLINE_ASSET_BYTES, INLINE_MESSAGE_BYTES, container
 from covalent.wire.codec import dumps
@@ -46,8 +47,8 @@ def value(given: Any, directory: Path) -> Written:
     """A value; raises TaskFailedError, naming the reason, when it cannot be written."""
     try:
         output = TransportableObject(given, copy_buffers=False)
-    except FileTransferError:
-        raise  # it says itself what is to be done
+    except (FileTransferError, SecretError):
+        raise  # they say themselves what is to be done
     except Exception as error:
         kind = f"{type(given).__module__}.{type(given).__qualname__}"
         cause = error.__cause__ or error
@@ -70,7 +71,9 @@ def sublattice(package: Package, directory: Path) -> Written:
     header = container.Header(
         codec=MANIFEST_CODEC, type_name="manifest", object_string=f"{len(graph.nodes)} tasks of {graph.graph.name}"
     )
-    output = TransportableObject.packed(header, [dumps(package.manifest)])
+    manifest = dumps(package.manifest)
+    check_absent([manifest])
+    output = TransportableObject.packed(header, [manifest])
     inline: dict[str, bytes] = {}
     files: dict[str, str] = {}
     room = INLINE_MESSAGE_BYTES

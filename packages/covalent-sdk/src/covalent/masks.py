@@ -1,0 +1,87 @@
+"""Hiding known values in what is shown: each letter of them becomes a star, so that all else stays where it was.
+
+A value is found as it stands, and as Python, JSON and addresses write it: with escapes. One that was changed otherwise
+(encoded in base64, cut into pieces, turned round) is another text, and is not found.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+Buffer = bytes | bytearray | memoryview
+
+#: The shortest value that can be told from other text, in characters.
+SHORTEST: Final = 8
+#: The end of a text that was cut is hidden where at least so many bytes of it begin a value.
+_TELLING: Final = 4
+_STAR: Final = b"*"
+_CUT: Final = "…"
+
+
+class Masks:
+    """What is not to be shown, and how it is hidden."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        #: In the order of their lengths: of two that begin at one place the longer one is found.
+        self._forms = sorted({form for value in values for form in _forms(value)}, key=len, reverse=True)
+        # Looks ahead and takes nothing: values that overlap are all found.
+        self._pattern = re.compile(b"(?=(" + b"|".join(map(re.escape, self._forms)) + b"))")
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
+    @property
+    def longest(self) -> int:
+        """The bytes of the longest form of a value, 0 when there is none."""
+        return len(self._forms[0]) if self._forms else 0
+
+    def find(self, data: Buffer) -> bool:
+        """Whether a value stands anywhere in it."""
+        return bool(self._forms) and self._pattern.search(data) is not None
+
+    def hidden(self, data: bytes) -> bytes:
+        """The same bytes, every value in them hidden."""
+        if not self.find(data):
+            return data
+        shown = bytearray(data)
+        for found in self._pattern.finditer(data):
+            start, end = found.span(1)
+            shown[start:end] = _STAR * (end - start)
+        return bytes(shown)
+
+    def begun(self, data: bytes) -> int:
+        """How many bytes at the end of it may be the beginning of a value."""
+        most = min(len(data), max(0, self.longest - 1))
+        for length in range(most, 0, -1):
+            if any(form.startswith(data[-length:]) for form in self._forms if len(form) > length):
+                return length
+        return 0
+
+    def hidden_end(self, data: bytes) -> bytes:
+        """The same bytes, and hidden what begins a value at their end, where they were cut."""
+        length = self.begun(data)
+        return data[:-length] + _STAR * length if length >= _TELLING else data
+
+    def text(self, text: str) -> str:
+        """A text with every value in it hidden; it may have been cut."""
+        if not self._forms:
+            return text
+        whole = text.removesuffix(_CUT)
+        data = self.hidden_end(self.hidden(whole.encode("utf-8", "surrogatepass")))
+        return data.decode("utf-8", "surrogatepass") + text[len(whole) :]
+
+
+def _forms(value: str) -> Iterator[bytes]:
+    """The ways in which a value is written; of several lines, each by itself too, as in a log."""
+    from urllib.parse import quote, quote_plus  # noqa: PLC0415 - few processes have anything to hide
+
+    lines = [line for line in value.splitlines() if len(line) >= SHORTEST]
+    for text in (value, *lines):
+        data = text.encode("utf-8", "surrogatepass")
+        yield data
+        yield repr(data)[2:-1].encode()
+        for written in (repr(text)[1:-1], json.dumps(text)[1:-1], quote(data), quote(data, safe=""), quote_plus(data)):
+            yield written.encode("utf-8", "surrogatepass")
