@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+
+from covalent import secret
+from covalent.masks import Masks
 
 
 @pytest.fixture
@@ -16,3 +20,15 @@ def watched_loop() -> Iterator[BlockBuster]:
     """
     with blockbuster_ctx("covalent_server") as watch:
         yield watch
+
+
+@pytest.fixture
+def secrets_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this process looks secrets up; it knows none yet, and forgets those of the test after it."""
+    for name, fresh in (("names", {}), ("masks", Masks()), ("tell", None)):
+        monkeypatch.setattr(secret._Process, name, fresh)
+    monkeypatch.delenv("COVALENT_RUNNER", raising=False)
+    directory = tmp_path / "secrets"
+    directory.mkdir(mode=0o700)
+    monkeypatch.setenv("COVALENT_SECRETS_DIR", str(directory))
+    return directory

@@ -96,3 +96,11 @@ def test_a_task_reads_what_was_fetched_and_what_it_writes_is_stored(site: Site) 
 
     ct.testing.run(workflow)()
     assert site.files["out"] == b"ABC"
+
+
+def test_a_header_may_be_a_secret(site: Site, tmp_path: Path, secrets_directory: Path) -> None:
+    site.files["a.csv"] = b"1,2"
+    (secrets_directory / "key").touch(mode=0o600)
+    (secrets_directory / "key").write_text("let me in")
+    HTTP(headers={"X-Key": ct.Secret("key")}).download(ct.fs.File(f"{site.url}/a.csv"), ct.fs.File(tmp_path / "a"))
+    assert site.headers["X-Key"] == "let me in"

@@ -129,6 +129,8 @@ def test_a_workflow_is_registered_without_being_started(server: FakeServer, work
         ({"tags": ["a", 3]}, TypeError, "a tag is a text such as 'nightly', not 3"),
         ({"tags": [""]}, ValueError, "a tag is one line of 1 to 200 characters"),
         ({"tags": ["a"] * 101}, ValueError, "at most 100 tags, not 101"),
+        ({"env": {"A": {"secrets": "key"}}}, TypeError, "names and values in env are text"),
+        ({"env": {"A": {"secret": "../key"}}}, ValueError, "takes the name of a secret"),
         ({"env": ["A=1"]}, TypeError, "env is a dict of environment variables such as"),
         ({"env": {"THREADS": 1}}, TypeError, "are text; write env={'THREADS': '1'}"),
         ({"env": {3: "1"}}, TypeError, "are text; write env={'3': '1'}"),

@@ -67,6 +67,10 @@ def test_a_failure_weighs_more_than_a_cancellation() -> None:
 
 def test_a_sublattices_own_variables_win_and_all_together_are_bounded() -> None:
     assert environment({"A": "1", "B": "2"}, {"B": "3"}) == {"A": "1", "B": "3"}
+    assert environment({"A": "1"}, {"A": {"secret": "key"}}) == {"A": {"secret": "key"}}
+    for wrong in ({"secret": "key", "more": ""}, {}, {"name": "key"}):
+        with pytest.raises(WireError, match="expected a text, or an object that names a secret"):
+            environment({}, {"A": wrong})
     half = "x" * (MAX_ENVIRONMENT // 2)
     environment({"A": half}, {})
     with pytest.raises(WireError, match="altogether"):

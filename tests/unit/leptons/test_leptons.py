@@ -155,3 +155,12 @@ def test_functions_of_python_go_by_name() -> None:
     assert ct.Lepton("python", library_name="math", function_name="hypot")(3, 4) == 5.0
     with pytest.raises(ct.errors.TransportError, match="is not there"):
         ct.Lepton("python", library_name="math", function_name="no_such")
+
+
+def test_a_secret_fills_a_place_and_is_no_argument(secrets_directory: Path) -> None:
+    (secrets_directory / "key").touch(mode=0o600)
+    (secrets_directory / "key").write_text("a long word")
+    lepton = ct.Lepton("bash", command="found={key}", named_outputs={"found": str})
+    assert lepton(key=ct.Secret("key")) == "a long word"
+    with pytest.raises(TypeError, match="which everybody on the machine can see; give it by a keyword"):
+        lepton(ct.Secret("key"))

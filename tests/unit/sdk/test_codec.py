@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from covalent.errors import WireError
 from covalent.status import Status
 from covalent.wire import codec
 
@@ -70,3 +71,19 @@ def test_what_has_no_form_in_json_is_refused(value: Any) -> None:
 def test_numbers_that_json_does_not_know_are_refused() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         codec.dumps(Outer(anything=math.nan))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Either:
+    values: dict[str, str | dict[str, str] | None]
+
+
+def test_what_may_be_one_of_several_is_read_by_what_it_is() -> None:
+    given = {"values": {"a": "text", "b": {"secret": "name"}, "c": None}}
+    assert codec.from_json(Either, given).values == given["values"]
+
+
+@pytest.mark.parametrize(("value", "words"), [(1, "expected str, got int"), ({"secret": 1}, "expected str, got int")])
+def test_what_is_none_of_several_is_refused(value: Any, words: str) -> None:
+    with pytest.raises(WireError, match=words):
+        codec.from_json(Either, {"values": {"a": value}})

@@ -414,3 +414,27 @@ def test_variables_that_cannot_be_set_are_told_where_they_are_written(
             decorator(env=env)(lambda: None)
     with pytest.raises(error, match=words):
         ct.lattice(lambda: ct.electron(len, executor=ct.executor.LocalExecutor(env=env))([])).build_graph()
+
+
+def test_a_variable_may_be_named_as_a_secret(write: Callable[[str], None]) -> None:
+    write('[executors.local.env]\nA = { secret = "of-the-file" }\nB = "text"\n')
+
+    @ct.electron(executor="local", env={"C": ct.Secret("of-the-electron")})
+    def task() -> int:
+        return 1
+
+    @ct.electron(executor=ct.executor.LocalExecutor(env={"D": ct.Secret("of-the-executor")}))
+    def other() -> None:
+        return None
+
+    workflow = ct.lattice(lambda: [task(), other(), task() + 1], env={"E": ct.Secret("of-the-lattice")})
+    workflow.build_graph()
+    nodes = {node.name: node.metadata.env for node in workflow.transport_graph.nodes}
+    assert nodes["task"] == {
+        "A": {"secret": "of-the-file"}, "B": "text", "C": {"secret": "of-the-electron"},
+        "E": {"secret": "of-the-lattice"},
+    }  # fmt: skip
+    assert nodes["other"] == {"D": {"secret": "of-the-executor"}, "E": {"secret": "of-the-lattice"}}
+    again: ct.Lattice[..., object] = ct.Lattice.deserialize_from_json(workflow.serialize_to_json())
+    again.build_graph()
+    assert {node.name: node.metadata.env for node in again.transport_graph.nodes} == nodes

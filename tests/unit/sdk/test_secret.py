@@ -10,25 +10,9 @@ import pytest
 import covalent as ct
 from covalent import secret
 from covalent.errors import SecretError
-from covalent.masks import Masks
 from covalent.transportable import TransportableObject
 
 VALUE = "winter-is-a-long-word"
-
-
-@pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test looks up is not hidden in the others."""
-    monkeypatch.setattr(secret._Process, "names", {})
-    monkeypatch.setattr(secret._Process, "masks", Masks())
-    monkeypatch.setattr(secret._Process, "tell", None)
-    monkeypatch.delenv("COVALENT_RUNNER", raising=False)
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("COVALENT_SECRETS_DIR", str(tmp_path))
-    return tmp_path
 
 
 def _write(path: Path, text: str | bytes, mode: int = 0o600) -> None:
@@ -36,54 +20,53 @@ def _write(path: Path, text: str | bytes, mode: int = 0o600) -> None:
     path.write_bytes(text.encode() if isinstance(text, str) else text)
 
 
-def test_it_comes_from_a_file(place: Path) -> None:
-    _write(place / "weather-key", f"{VALUE}\n")
+def test_it_comes_from_a_file(secrets_directory: Path) -> None:
+    _write(secrets_directory / "weather-key", f"{VALUE}\n")
     assert ct.Secret("weather-key").get() == VALUE
 
 
-def test_the_files_are_beside_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COVALENT_SECRETS_DIR", raising=False)
-    monkeypatch.setenv("COVALENT_CONFIG_DIR", str(tmp_path))
-    (tmp_path / "secrets").mkdir()
-    _write(tmp_path / "secrets" / "key", VALUE)
+def test_the_files_are_beside_the_settings(secrets_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COVALENT_SECRETS_DIR")
+    monkeypatch.setenv("COVALENT_CONFIG_DIR", str(secrets_directory.parent))
+    _write(secrets_directory / "key", VALUE)
     assert ct.Secret("key").get() == VALUE
 
 
-def test_a_variable_wins_over_the_file(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _write(place / "WEATHER_KEY", "another-value")
+def test_a_variable_wins_over_the_file(secrets_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(secrets_directory / "WEATHER_KEY", "another-value")
     monkeypatch.setenv("WEATHER_KEY", VALUE)
     assert ct.Secret("WEATHER_KEY").get() == VALUE
 
 
-def test_one_that_is_nowhere_says_where_to_put_it(place: Path) -> None:
+def test_one_that_is_nowhere_says_where_to_put_it(secrets_directory: Path) -> None:
     with pytest.raises(SecretError, match=r"there is no secret 'weather-key' on .* write it there") as caught:
         ct.Secret("weather-key").get()
-    assert f"install -m 600 /dev/stdin {place}/weather-key" in str(caught.value)
+    assert f"install -m 600 /dev/stdin {secrets_directory}/weather-key" in str(caught.value)
 
 
-def test_a_file_that_others_can_read_is_refused(place: Path) -> None:
-    _write(place / "key", VALUE)
-    (place / "key").chmod(0o640)
+def test_a_file_that_others_can_read_is_refused(secrets_directory: Path) -> None:
+    _write(secrets_directory / "key", VALUE)
+    (secrets_directory / "key").chmod(0o640)
     with pytest.raises(SecretError, match="its mode is 640; run: chmod 600") as caught:
         ct.Secret("key").get()
     assert VALUE not in str(caught.value)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"a\0bcdefghij", b"x" * 70_000])
-def test_a_file_that_is_no_text_is_refused(place: Path, data: bytes) -> None:
-    _write(place / "key", data)
+def test_a_file_that_is_no_text_is_refused(secrets_directory: Path, data: bytes) -> None:
+    _write(secrets_directory / "key", data)
     with pytest.raises(SecretError, match=r"is to hold a text in UTF-8 of at most 65536 bytes"):
         ct.Secret("key").get()
 
 
-def test_a_directory_is_no_secret(place: Path) -> None:
-    (place / "key").mkdir()
+def test_a_directory_is_no_secret(secrets_directory: Path) -> None:
+    (secrets_directory / "key").mkdir()
     with pytest.raises(SecretError, match="cannot be read: Is a directory"):
         ct.Secret("key").get()
 
 
-def test_one_that_is_too_short_to_be_hidden_is_refused(place: Path) -> None:
-    _write(place / "key", "1234567")
+def test_one_that_is_too_short_to_be_hidden_is_refused(secrets_directory: Path) -> None:
+    _write(secrets_directory / "key", "1234567")
     with pytest.raises(SecretError, match="fewer than 8 characters") as caught:
         ct.Secret("key").get()
     assert "1234567" not in str(caught.value)
@@ -101,8 +84,8 @@ def test_what_is_no_text_is_refused() -> None:
         ct.Secret(7)  # type: ignore[arg-type]
 
 
-def test_it_travels_as_its_name(place: Path) -> None:
-    _write(place / "key", VALUE)
+def test_it_travels_as_its_name(secrets_directory: Path) -> None:
+    _write(secrets_directory / "key", VALUE)
     given = ct.Secret("key")
     given.get()
     written = TransportableObject(given)
@@ -117,18 +100,18 @@ def test_it_is_no_part_of_a_text() -> None:
         f"Bearer {ct.Secret('key')}"
 
 
-def test_a_value_that_holds_it_cannot_be_written(place: Path) -> None:
-    _write(place / "key", VALUE)
+def test_a_value_that_holds_it_cannot_be_written(secrets_directory: Path) -> None:
+    _write(secrets_directory / "key", VALUE)
     held = ct.Secret("key").get()
     for value in (held, {"a": [held]}, lambda: held, held.encode(), Exception(held)):
         with pytest.raises(SecretError, match="the secret 'key' stands in what is to be stored"):
             TransportableObject(value)
 
 
-def test_one_that_was_replaced_meanwhile_is_still_guarded(place: Path) -> None:
-    _write(place / "key", VALUE)
+def test_one_that_was_replaced_meanwhile_is_still_guarded(secrets_directory: Path) -> None:
+    _write(secrets_directory / "key", VALUE)
     before = ct.Secret("key").get()
-    (place / "key").write_text("another-value")
+    (secrets_directory / "key").write_text("another-value")
     assert ct.Secret("key").get() == "another-value"
     with pytest.raises(SecretError, match="the secret 'key'"):
         TransportableObject(before)
@@ -141,15 +124,15 @@ class _Holder:
         return f"the key is {ct.Secret('key').get()}, and more"
 
 
-def test_it_is_hidden_in_what_is_shown_of_a_value(place: Path) -> None:
-    _write(place / "key", VALUE)
+def test_it_is_hidden_in_what_is_shown_of_a_value(secrets_directory: Path) -> None:
+    _write(secrets_directory / "key", VALUE)
     ct.Secret("key").get()
     shown = TransportableObject(_Holder()).object_string
     assert shown == f"the key is {'*' * len(VALUE)}, and more"
 
 
-def test_while_a_workflow_is_built_there_is_no_value(place: Path) -> None:
-    _write(place / "key", VALUE)
+def test_while_a_workflow_is_built_there_is_no_value(secrets_directory: Path) -> None:
+    _write(secrets_directory / "key", VALUE)
 
     @ct.electron
     def use(key: str) -> int:
@@ -163,15 +146,15 @@ def test_while_a_workflow_is_built_there_is_no_value(place: Path) -> None:
         early.build_graph()
 
 
-def test_a_process_that_a_task_started_has_none(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _write(place / "key", VALUE)
+def test_a_process_that_a_task_started_has_none(secrets_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(secrets_directory / "key", VALUE)
     monkeypatch.setenv("COVALENT_RUNNER", "m")
     with pytest.raises(SecretError, match="look it up in the task itself"):
         ct.Secret("key").get()
 
 
-def test_nothing_is_given_out_that_the_worker_cannot_be_told(place: Path) -> None:
-    _write(place / "key", VALUE)
+def test_nothing_is_given_out_that_the_worker_cannot_be_told(secrets_directory: Path) -> None:
+    _write(secrets_directory / "key", VALUE)
     told: list[str] = []
     secret.tell(told.append)
     assert [ct.Secret("key").get() for _ in range(2)] == [VALUE, VALUE]
@@ -181,11 +164,11 @@ def test_nothing_is_given_out_that_the_worker_cannot_be_told(place: Path) -> Non
         raise OSError(9, os.strerror(9))
 
     secret.tell(closed)
-    (place / "key").write_text("another-value")
+    (secrets_directory / "key").write_text("another-value")
     with pytest.raises(SecretError, match="the task has closed or changed a file that is its worker's"):
         ct.Secret("key").get()
 
 
-def test_variables_may_be_named_as_secrets(place: Path) -> None:
-    _write(place / "key", VALUE)
+def test_variables_may_be_named_as_secrets(secrets_directory: Path) -> None:
+    _write(secrets_directory / "key", VALUE)
     assert secret.variables({"A": "text", "B": {"secret": "key"}}) == {"A": "text", "B": VALUE}

@@ -6,7 +6,8 @@ import pytest
 
 from covalent.context import RUNNER_VARIABLE
 from covalent.errors import WorkerError
-from covalent.worker.environment import check_variables, runner_environment, with_server
+from covalent.wire.manifest import Variable
+from covalent.worker.environment import check_variables, early, runner_environment, with_server
 
 
 def test_secrets_and_what_steers_another_interpreter_are_left_out() -> None:
@@ -34,6 +35,12 @@ def test_thread_counts_fit_the_slot_unless_they_were_chosen() -> None:
     assert made["OMP_NUM_THREADS"] == "3"
     assert made["MKL_NUM_THREADS"] == "7"
     assert made[RUNNER_VARIABLE] == "m"
+
+
+def test_a_secret_is_no_variable_of_the_process_before_its_task() -> None:
+    env: dict[str, Variable] = {"OMP_NUM_THREADS": "2", "MKL_KEY": {"secret": "key"}}
+    check_variables(env)
+    assert early(env) == (("OMP_NUM_THREADS", "2"),)
 
 
 def test_the_programs_of_an_environment_are_found_before_others() -> None:
