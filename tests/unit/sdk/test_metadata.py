@@ -435,6 +435,6 @@ def test_a_variable_may_be_named_as_a_secret(write: Callable[[str], None]) -> No
         "E": {"secret": "of-the-lattice"},
     }  # fmt: skip
     assert nodes["other"] == {"D": {"secret": "of-the-executor"}, "E": {"secret": "of-the-lattice"}}
-    again: ct.Lattice[..., object] = ct.Lattice.deserialize_from_json(workflow.serialize_to_json())
+    again: ct.Lattice[...] = ct.Lattice.deserialize_from_json(workflow.serialize_to_json())
     again.build_graph()
     assert {node.name: node.metadata.env for node in again.transport_graph.nodes} == nodes
