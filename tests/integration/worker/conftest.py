@@ -39,7 +39,8 @@ class Workers:
         return [*command, "--slots", str(slots), "--token-file", str(self._token), "--directory", str(self.directory)]
 
     def run(self, command: list[str], *, environ: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(command, env={**os.environ, **(environ or {})}, start_new_session=True)
+        own = {"COVALENT_CACHE_DIR": str(self.directory.with_name("cache"))}
+        process = subprocess.Popen(command, env={**os.environ, **own, **(environ or {})}, start_new_session=True)
         self._started.append(process)
         return process
 

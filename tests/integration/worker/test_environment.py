@@ -17,7 +17,7 @@ from covalent.worker import installed
 from covalent.worker.building import Builders
 from covalent.worker.home import Home
 from covalent.worker.ledger import Held
-from covalent.worker.machine import Machine
+from covalent.worker.machine import Gpus, Machine
 from covalent.worker.messages import Bind, Task
 from covalent.worker.pace import Pace
 from covalent.worker.process import Job, RunnerKey
@@ -110,7 +110,7 @@ def test_a_task_that_runs_while_something_is_installed_comes_to_its_end(
 def test_a_blank_runner_that_was_started_before_an_install_is_given_no_task(tmp_path: Path) -> None:
     home = Home(tmp_path / "home", "w-1")
     slots = Slots(
-        machine=Machine(1, 1),
+        machine=Machine(1, 1, Gpus()),
         home=home,
         environ=os.environ,
         pace=Pace(),

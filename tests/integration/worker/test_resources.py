@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,46 @@ def test_a_task_of_several_slots_waits_until_they_are_free(fake: FakeServer, wor
     assert first.completion is not None
     assert large.completion is not None
     assert first.completion.ended_at <= large.completion.started_at
+
+
+def test_a_task_of_several_slots_is_not_overtaken_by_those_after_it(
+    fake: FakeServer, workers: Workers, tmp_path: Path
+) -> None:
+    workers.start(slots=3)
+    everything = {"resources": {"cpus": max(1, len(os.sched_getaffinity(0)) // 3) * 3}}
+    go = str(tmp_path / "go")
+    first = fake.submit(waiting, str(tmp_path / "first"), go)
+    eventually((tmp_path / "first").exists)
+    large = fake.submit(waiting, str(tmp_path / "large"), go, executor=everything)
+    small = fake.submit(variable, "HOME")
+    fake.wait(lambda: large.leased and small.leased, "the leases")
+    (tmp_path / "go").touch()
+    for task in (first, large, small):
+        fake.value(task)
+    assert large.completion is not None
+    assert small.completion is not None
+    assert large.completion.started_at <= small.completion.started_at
+
+
+def test_a_gpu_is_for_one_task_whichever_worker_runs_it(fake: FakeServer, workers: Workers, tmp_path: Path) -> None:
+    one = {"resources": {"gpus": 1}}
+    go = tmp_path / "go"
+    workers.start(slots=1, environ={"CUDA_VISIBLE_DEVICES": "5"})
+    first = fake.submit(waiting, str(tmp_path / "first"), str(go), executor=one)
+    eventually((tmp_path / "first").exists)
+    with (tmp_path / "cache" / "gpus" / "5").open() as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    workers.start(slots=2, environ={"CUDA_VISIBLE_DEVICES": "5"})
+    second = fake.submit(waiting, str(tmp_path / "second"), str(go), executor=one)
+    fake.wait(lambda: second.leased, "the lease of the second one")
+    # What needs none goes on meanwhile, in the worker that waits for it.
+    assert fake.value(fake.submit(variable, "CUDA_VISIBLE_DEVICES")) == "5"
+    assert not (tmp_path / "second").exists()
+    go.touch()
+    assert [fake.value(first), fake.value(second)] == ["5", "5"]
+    assert first.completion is not None
+    assert second.completion is not None
+    assert first.completion.ended_at <= second.completion.started_at
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ def layers_dir(environ: Mapping[str, str]) -> Path:
     return cache_dir(environ) / "layers"
 
 
+def gpus_dir(environ: Mapping[str, str]) -> Path:
+    """Where the workers of an account see which GPUs of the machine are taken."""
+    return cache_dir(environ) / "gpus"
+
+
 def _directory(environ: Mapping[str, str], own: str, xdg: str, home: str, mac: str, windows: str) -> Path:
     if environ.get(own):
         return Path(environ[own])

@@ -89,6 +89,7 @@ def _settings(parsed: argparse.Namespace) -> WorkerSettings:
         token_source=source,
         directory=directory.expanduser().resolve(),
         layers=places.layers_dir(os.environ).expanduser().resolve(),
+        gpus=places.gpus_dir(os.environ).expanduser().resolve(),
         max_idle=parsed.max_idle,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 from collections import deque
@@ -17,15 +18,69 @@ from covalent.worker.orphans import descendants
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
-class Machine:
-    """The slots of one worker, each with some processors, and its GPUs."""
+class Gpus:
+    """The GPUs that a worker may give to its tasks; of one that several workers may give, one has it at a time.
 
-    def __init__(self, slots: int, processors: int, gpus: Sequence[str] = ()) -> None:
-        """``processors`` is how many each slot has, ``gpus`` the ids of the worker's."""
+    A worker that has one holds a lock on a file of that name, which ends with the worker.
+    """
+
+    def __init__(self, ids: Sequence[str] = (), directory: Path | None = None) -> None:
+        """``directory`` is where all workers lock them; without one, there is no other worker."""
+        self.count = len(ids)
+        self._free = deque(ids)
+        self._directory = directory
+        self._locks: dict[str, int] = {}
+
+    @property
+    def free(self) -> int:
+        """How many of them this worker has not taken."""
+        return len(self._free)
+
+    def take(self, count: int) -> tuple[str, ...] | None:
+        """So many of them, None while too many of the others are with other workers."""
+        taken: list[str] = []
+        for gpu in list(self._free) if count else ():
+            if self._locked(gpu):
+                self._free.remove(gpu)
+                taken.append(gpu)
+                if len(taken) == count:
+                    break
+        if len(taken) < count:
+            self.give_back(taken)
+            return None
+        return tuple(taken)
+
+    def give_back(self, gpus: Sequence[str]) -> None:
+        """The runner that had them is over."""
+        self._free.extend(gpus)
+        for gpu in gpus:
+            if gpu in self._locks:
+                os.close(self._locks.pop(gpu))
+
+    def _locked(self, gpu: str) -> bool:
+        """Lock it, unless another worker has."""
+        if self._directory is None:
+            return True
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._directory / gpu.replace("/", "_")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._locks[gpu] = descriptor
+        return True
+
+
+class Machine:
+    """The slots of one worker, each with some processors, and the GPUs."""
+
+    def __init__(self, slots: int, processors: int, gpus: Gpus) -> None:
+        """``processors`` is how many each slot has."""
         self.slots = slots
         self.processors = processors
-        self._gpus = len(gpus)
-        self._free = deque(gpus)
+        self.gpus = gpus
 
     def weight(self, wanted: Resources) -> int:
         """How many slots a task takes."""
@@ -36,28 +91,15 @@ class Machine:
         if self.weight(wanted) > self.slots:
             here = self.slots * self.processors
             return f"the task asks for {wanted.cpus} cpus, and its worker has {here}; ask for less in resources"
-        if wanted.gpus > self._gpus:
+        if wanted.gpus > self.gpus.count:
             return (
-                f"the task asks for {wanted.gpus} gpus, and its worker has {self._gpus}; ask for less in resources, or "
-                f"say which GPUs there are with {VISIBLE_GPUS} where the worker is started"
+                f"the task asks for {wanted.gpus} gpus, and its worker has {self.gpus.count}; ask for less in "
+                f"resources, or say which GPUs there are with {VISIBLE_GPUS} where the worker is started"
             )
         return ""
 
-    @property
-    def free_gpus(self) -> int:
-        """How many GPUs no runner has."""
-        return len(self._free)
 
-    def take(self, count: int) -> tuple[str, ...]:
-        """GPUs for one runner."""
-        return tuple(self._free.popleft() for _ in range(count))
-
-    def give_back(self, gpus: Sequence[str]) -> None:
-        """The runner that had them is over."""
-        self._free.extend(gpus)
-
-
-def gpus(environ: Mapping[str, str]) -> tuple[str, ...]:
+def visible_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The ids of the GPUs that a worker may give to tasks: those that are visible to it, else all of the machine's."""
     told = environ.get(VISIBLE_GPUS)
     if told is not None:

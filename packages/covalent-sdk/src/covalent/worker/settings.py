@@ -38,6 +38,8 @@ class Patience:
     hoarding: float = 0.25
     #: A completion waits this long for others while more tiny tasks are under way.
     gathering: float = 0.005
+    #: An idle process keeps the GPUs that it has this long, and with them what it has loaded; other workers may wait.
+    gpus: float = 2.0
     #: A runner has this long to start.
     start: float = 60.0
 
@@ -56,6 +58,8 @@ class WorkerSettings:
     directory: Path
     #: Holds the layers of packages, for all workers of the account.
     layers: Path
+    #: Holds a lock for each GPU of the machine, for all workers of the account.
+    gpus: Path
     #: Without a task for this many seconds the worker leaves; None means it stays.
     max_idle: float | None = None
     patience: Patience = field(default_factory=Patience)

@@ -121,10 +121,12 @@ class Slots:
                 self._hand_over(job, runner, now)
             if not queue:
                 del self._waiting[key]
-            elif key.resources.cpus or key.resources.gpus:
-                break
-        for runner in self.runners:
+            elif not self._has_room(key):
+                break  # one that waits for slots is not overtaken; one that waits for GPUs does not mind
+        for runner in list(self.runners):
             runner.channel.flush()
+            if runner.gpus and not runner.jobs and now - runner.progress > self._patience.gpus:
+                self._part_with(runner)
 
     def _hand_over(self, job: Job, runner: Runner, now: float) -> None:
         try:
@@ -208,7 +210,7 @@ class Slots:
         Returns the status that it ended with, None when it was killed.
         """
         self.runners.remove(runner)
-        self._machine.give_back(runner.gpus)
+        self._machine.gpus.give_back(runner.gpus)
         self._stopped(runner)
         status = runner.end()
         with self._builders.starting:
@@ -218,27 +220,26 @@ class Slots:
     def _runner_for(self, key: RunnerKey, job: Job) -> Runner | None:
         """An idle runner of that key, else a new one if a slot is free, else one that takes a tiny task ahead."""
         ahead: Runner | None = None
+        room = self._has_room(key)
         for runner in self.runners:
             if runner.key == key and not runner.spoiled:
                 if not runner.jobs:
-                    return runner
+                    if room:
+                        return runner
+                    continue
                 if self._takes_ahead(runner, job) and (ahead is None or len(runner.jobs) < len(ahead.jobs)):
                     ahead = runner
-        if self.busy() + self._machine.weight(key.resources) <= self.count and self._make_room(key.resources.gpus):
-            return self._blank(key)
-        return ahead
+        return (self._blank(key) if room else None) or ahead
 
-    def _make_room(self, gpus: int) -> bool:
-        """End bound runners that are idle, the idlest first, for a process and its GPUs; whether there is room now."""
-        idle = [runner for runner in self.runners if runner.key is not None and not runner.jobs]
-        idle.sort(key=lambda runner: runner.progress)
-        bound = sum(runner.key is not None for runner in self.runners)
-        if bound >= self.count:
-            self._part_with(idle.pop(0))
-        for runner in [runner for runner in idle if runner.gpus]:
-            if self._machine.free_gpus < gpus:
-                self._part_with(runner)
-        return self._machine.free_gpus >= gpus
+    def _has_room(self, key: RunnerKey) -> bool:
+        """Whether as many slots are free as such a task takes."""
+        return self.busy() + self._machine.weight(key.resources) <= self.count
+
+    def _make_room(self) -> None:
+        """End the bound runner that has been idle longest, when there are as many as slots."""
+        if sum(runner.key is not None for runner in self.runners) >= self.count:
+            idle = [runner for runner in self.runners if runner.key is not None and not runner.jobs]
+            self._part_with(min(idle, key=lambda runner: runner.progress))
 
     def _part_with(self, runner: Runner) -> None:
         self.retire(runner)
@@ -256,10 +257,16 @@ class Slots:
             if not runner.jobs:
                 self._part_with(runner)
 
-    def _blank(self, key: RunnerKey) -> Runner:
-        """A runner that is bound to nothing yet, and was started with what must be there from the start."""
+    def _blank(self, key: RunnerKey) -> Runner | None:
+        """A runner that is bound to nothing yet, and was started with what must be there from the start.
+
+        None while other workers have the GPUs that it needs.
+        """
         processors = key.resources.cpus or self._machine.processors
-        gpus = self._machine.take(key.resources.gpus)
+        gpus = self._machine.gpus.take(key.resources.gpus)
+        if gpus is None:
+            return None
+        self._make_room()
         try:
             blank = [
                 runner
@@ -270,7 +277,7 @@ class Slots:
             ready = next((runner for runner in blank if runner.ready), blank[0] if blank else None)
             return ready or self._start(key.python, processors, gpus, key.variables)
         except (OSError, ValueError):
-            self._machine.give_back(gpus)
+            self._machine.gpus.give_back(gpus)
             raise
 
     def _start(

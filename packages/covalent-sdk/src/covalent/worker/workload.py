@@ -19,7 +19,7 @@ from covalent.worker.exchange import Answer, Printed
 from covalent.worker.home import Home
 from covalent.worker.intake import Intake
 from covalent.worker.ledger import Held, Ledger
-from covalent.worker.machine import Machine, gpus
+from covalent.worker.machine import Gpus, Machine, visible_gpus
 from covalent.worker.messages import Reply
 from covalent.worker.outbox import Outbox
 from covalent.worker.pace import LARGEST_BATCH, Pace
@@ -86,7 +86,11 @@ class Workload:
         builders = Builders(settings.layers, environ, home.registry)
         self._preparation = Preparation(builders, mailbox)
         self.slots = Slots(
-            machine=Machine(settings.slots, max(1, len(os.sched_getaffinity(0)) // settings.slots), gpus(environ)),
+            machine=Machine(
+                settings.slots,
+                max(1, len(os.sched_getaffinity(0)) // settings.slots),
+                Gpus(visible_gpus(environ), settings.gpus),
+            ),
             home=home,
             environ=environ,
             pace=self._pace,
