@@ -16,6 +16,7 @@ import pytest
 from covalent.worker.building import Builders
 from covalent.worker.installed import stamps
 from covalent.worker.layers import Layer, LayerError, Layers
+from tests.integration.worker.conftest import is_alive
 from tests.wheels import project, wheel
 
 
@@ -145,6 +146,19 @@ def test_a_build_that_writes_into_its_project_is_done_when_it_is_done(parent: Pa
     # With what the first build has written it is another project, but the second one writes the same again.
     layer = builders.build(parent.python, asked)
     assert builders.find(parent.python, asked) == layer == builders.build(parent.python, asked)
+
+
+def test_a_build_that_does_not_end_is_stopped_with_all_that_it_has_started(parent: Parent, tmp_path: Path) -> None:
+    (tmp_path / "registry").mkdir()
+    source, begun = project(tmp_path / "cellar", "cellar"), tmp_path / "begun"
+    backend = source / "backend.py"
+    waits = f"import os, time\nopen({str(begun)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    backend.write_text(waits + backend.read_text())
+    builders = Builders(tmp_path / "layers", os.environ, tmp_path / "registry", longest=5.0)
+    with pytest.raises(LayerError, match="it took more than 5 seconds and was stopped; see that"):
+        builders.build(parent.python, ("--no-index", str(source)))
+    assert not begun.exists() or not is_alive(int(begun.read_text()))
+    assert builders.processes() == set()
 
 
 def test_a_layer_that_is_wanted_twice_at_once_is_built_once(parent: Parent, tmp_path: Path) -> None:

@@ -22,14 +22,22 @@ from covalent.errors import WorkerError
 from covalent.worker import environment, processes
 from covalent.worker.layers import Layer, LayerError, Layers
 
+#: A build that takes longer than this is stopped, in seconds: it waits for what does not come.
+_LONGEST: Final = 7200.0
 _CODE: Final = "from covalent.worker.building import main; main()"
 
 
 class Builders:
     """Finds layers, and has those built that there are not."""
 
-    def __init__(self, directory: Path, environ: Mapping[str, str], registry: Path) -> None:
-        """``directory`` holds the layers, ``registry`` a file for each process that the janitor is to end."""
+    def __init__(
+        self, directory: Path, environ: Mapping[str, str], registry: Path, *, longest: float = _LONGEST
+    ) -> None:
+        """``directory`` holds the layers, ``registry`` a file for each process that the janitor is to end.
+
+        ``longest`` is how many seconds a build may take.
+        """
+        self._longest = longest
         self._directory = directory
         # Also for who installs: a build runs code of the packages that are built.
         self._environ = environment.without_secrets(environ)
@@ -65,7 +73,14 @@ class Builders:
         try:
             registered.write_text(marker, encoding="ascii")
             asked = {"directory": str(self._directory), "python": python, "requirements": requirements}
-            answer, words = process.communicate(json.dumps(asked).encode())
+            answer, words = process.communicate(json.dumps(asked).encode(), timeout=self._longest)
+        except subprocess.TimeoutExpired:
+            processes.kill_tree(process.pid, marker)
+            process.communicate()
+            raise LayerError(
+                f"it took more than {self._longest:g} seconds and was stopped; see that the package index answers and "
+                f"that the packages can be built, with: {python} -m pip download --no-deps {requirements[-1]}"
+            ) from None
         finally:
             with suppress(FileNotFoundError):
                 registered.unlink()
