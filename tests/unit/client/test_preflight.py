@@ -355,6 +355,18 @@ def test_a_function_that_imports_what_is_not_installed_here_is_warned_of() -> No
     assert len(ct.preflight(_workflow(f, deps_pip="urllib3"))().warnings) == 1
 
 
+def test_what_is_to_be_installed_is_named_as_the_package_index_knows_it() -> None:
+    def f(x: int) -> int:
+        import fitz  # type: ignore[import-not-found]
+
+        return x + len(fitz.__name__)
+
+    warning = _only(ct.preflight(_workflow(f))().warnings)
+    assert warning.what == "f imports fitz, which is not installed here"
+    assert warning.remedy.endswith("-m pip install pymupdf    or, for these tasks alone: deps_pip=['pymupdf']")
+    assert ct.preflight(_workflow(f, deps_pip="PyMuPDF"))().warnings == ()
+
+
 def test_a_function_that_can_do_without_is_not_warned_of() -> None:
     def f(x: int) -> int:
         try:

@@ -244,12 +244,13 @@ def test_repr_and_str_can_be_read(server: FakeServer, completed: Result) -> None
     assert len(server.requests) == 2
 
 
-def test_only_the_value_needs_the_workflows_packages(server: FakeServer) -> None:
+@pytest.mark.parametrize(("package", "distribution"), [("far", "far"), ("fitz", "pymupdf")])
+def test_only_the_value_needs_the_workflows_packages(server: FakeServer, package: str, distribution: str) -> None:
     """The value's type lives in a module that only its writer has."""
     write = (
-        "import sys, types; module = types.ModuleType('far'); sys.modules['far'] = module\n"
+        f"import sys, types; module = types.ModuleType({package!r}); sys.modules[{package!r}] = module\n"
         "class Thing:\n    def __str__(self): return 'a thing'\n"
-        "Thing.__module__ = 'far'; Thing.__qualname__ = 'Thing'; module.Thing = Thing\n"
+        f"Thing.__module__ = {package!r}; Thing.__qualname__ = 'Thing'; module.Thing = Thing\n"
         "from covalent.transportable import TransportableObject\n"
         "sys.stdout.buffer.write(TransportableObject(Thing()).serialize())"
     )
@@ -258,11 +259,12 @@ def test_only_the_value_needs_the_workflows_packages(server: FakeServer) -> None
     server.finish("it", data)
     result = get_result("it")
     assert result.encoded_result is not None
-    assert result.encoded_result.header["type_name"] == "far.Thing"
+    assert result.encoded_result.header["type_name"] == f"{package}.Thing"
     assert "a thing" in TransportableObject.from_buffer(result.encoded_result.serialize()).object_string
-    with pytest.raises(ModuleNotFoundError, match=f"'far' in {sys.executable}, .* -m pip install far") as raised:
+    install = f"'{package}' in {sys.executable}, .* -m pip install {distribution}, or"
+    with pytest.raises(ModuleNotFoundError, match=install) as raised:
         result.result  # noqa: B018
-    assert raised.value.name == "far"
+    assert raised.value.name == package
 
 
 def test_a_large_file_is_never_in_memory(server: FakeServer, tmp_path: Path) -> None:

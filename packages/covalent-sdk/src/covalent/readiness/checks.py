@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from covalent.distributions import installed_by
 from covalent.executors import KINDS
 from covalent.executors.local import LocalExecutor, own_interpreter
 from covalent.hydration import Package
@@ -172,13 +173,15 @@ class _Look:
         missing = missing_here(self._functions(group))
         packages = brought(group.deps.pip) if missing and group.deps.pip else None
         for name, by in missing.items():
-            if packages is None or not (packages.open or normalised(name) in packages.names):
+            distribution = installed_by(name)
+            if packages is None or not (packages.open or normalised(distribution) in packages.names):
                 self._warn(
                     group,
                     _finding(
                         f"{by} imports {name}, which is not installed here",
-                        f"{sys.executable} -m pip install {name}    or, for these tasks alone: deps_pip=[{name!r}]",
-                        package=name,
+                        f"{sys.executable} -m pip install {distribution}    or, for these tasks alone: "
+                        f"deps_pip=[{distribution!r}]",
+                        package=distribution,
                     ),
                 )
 
@@ -262,7 +265,7 @@ class _Look:
 
     def _look_at_need(self, group: _Group, need: Need, known: Interpreter, packages: Brought) -> None:
         here = self._here
-        owners = (here.owners.get(need.name) if here else None) or (normalised(need.name),)
+        owners = (here.owners.get(need.name) if here else None) or (normalised(installed_by(need.name)),)
         told = packages.open or not packages.names.isdisjoint(map(normalised, owners))
         absent = here is not None and need.name not in here.names
         if told or need.name in self._shipped_names or (absent and need.weight is Weight.OPTIONAL):

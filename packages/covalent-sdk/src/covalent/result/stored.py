@@ -7,6 +7,7 @@ import sys
 from typing import Any, Final
 
 from covalent import markup
+from covalent.distributions import installed_by
 from covalent.result.source import Source
 from covalent.transportable import TransportableObject
 from covalent.wire.container import Buffer
@@ -71,8 +72,8 @@ class StoredObject(TransportableObject):
             package = (error.name or "").partition(".")[0]
             raise ModuleNotFoundError(
                 f"{error} in {sys.executable}, which opens a value of type {self.header['type_name']} here; install "
-                f"it there: {sys.executable} -m pip install {package}, or if it is a module of your own, run where it "
-                "can be imported. Its text can be had without: object_string",
+                f"it there: {sys.executable} -m pip install {installed_by(package)}, or if it is a module of "
+                "your own, run where it can be imported. Its text can be had without: object_string",
                 name=error.name,
             ) from None
 

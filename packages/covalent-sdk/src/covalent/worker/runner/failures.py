@@ -12,6 +12,7 @@ from pathlib import Path
 from traceback import StackSummary, TracebackException
 from typing import Final
 
+from covalent.distributions import installed_by
 from covalent.errors import CovalentError, TransportError
 from covalent.hooks import HookError
 from covalent.secret import masked
@@ -22,17 +23,6 @@ from covalent.worker.messages import sendable
 _OURS: Final = f"{Path(__file__).resolve().parents[2]}{os.sep}"
 #: It opens functions for us.
 _OPENS: Final = str(Path("cloudpickle", "cloudpickle.py"))
-#: What well-known packages are installed by, where that is not what they are imported by.
-_INSTALLED_BY: Final = {
-    "bs4": "beautifulsoup4",
-    "covalent": "covalent-sdk",
-    "cv2": "opencv-python",
-    "dateutil": "python-dateutil",
-    "PIL": "pillow",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-}
 
 
 class TaskFailedError(Exception):
@@ -57,7 +47,7 @@ def while_opening(what: str, error: ImportError | TransportError) -> str:
         return f"{text}; {_install(package)}"
     if not _is_installed(package):
         return text
-    name = _INSTALLED_BY.get(package, package)
+    name = installed_by(package)
     mending = f"run: {sys.executable} -m pip install --upgrade {name}"
     if _in_layer():
         mending = f"name the version of {name} that you dispatched with in deps_pip"
@@ -122,7 +112,7 @@ def _is_installed(package: str) -> bool:
 
 
 def _install(package: str) -> str:
-    name = _INSTALLED_BY.get(package, package)
+    name = installed_by(package)
     if _in_layer():
         return f"that is a layer of packages: name {name} in deps_pip, too"
     there = f"install it there: {sys.executable} -m pip install {name}"
