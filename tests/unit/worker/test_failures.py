@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import traceback
@@ -98,9 +99,28 @@ def test_a_file_of_a_relative_path_is_told_with_the_tasks_directory(
     text = describe(raised(lambda: open("data.csv")))  # noqa: PTH123, SIM115
     advice = "use an absolute path, or give its executor a workdir"
     assert text.endswith(f"'data.csv'\nthe task ran in {tmp_path}; {advice}")
-    assert advice not in describe(raised((tmp_path / "data.csv").open))
+    assert advice not in describe(raised((tmp_path.parent / "data.csv").open))
     program = "no-such-program-anywhere"
     assert advice not in describe(raised(lambda: subprocess.run([program], check=True)))
+
+
+def test_a_relative_path_that_was_made_absolute_or_is_not_told_is_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def as_numpy_does() -> None:
+        raise FileNotFoundError("data.csv not found.")
+
+    for look in (lambda: ct.File("data.csv").read_text(), as_numpy_does):
+        assert f"\nthe task ran in {tmp_path}; use an absolute path" in describe(raised(look))
+
+
+def test_a_variable_that_is_not_set_is_told_with_those_that_tasks_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOWHERE_SET", raising=False)
+    there = "tasks have the variables that the server was started with, not your script's, and those of env={...}"
+    assert describe(raised(lambda: os.environ["NOWHERE_SET"])).endswith(f"KeyError: 'NOWHERE_SET'\n{there}")
+    assert there not in describe(raised(lambda: dict(os.environ)["NOWHERE_SET"]))
 
 
 def test_an_error_in_a_directory_that_was_removed_is_told_all_the_same(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from traceback import StackSummary, TracebackException
+from types import FrameType
 from typing import Final
 
 from covalent.distributions import installed_by
@@ -84,18 +85,40 @@ def _alone(error: BaseException) -> str:
 def _hints(error: BaseException, *, explained: bool) -> Iterator[str]:
     """What helps against errors that come of where the task ran."""
     match error:
-        case FileNotFoundError(filename=str(name)) if not Path(name).is_absolute() and not _is_of_a_command(error):
+        case FileNotFoundError() if not _is_of_a_command(error):
             with suppress(OSError):  # the task may have removed its directory
                 directory = os.getcwd()  # noqa: PTH109
-                yield f"the task ran in {directory}; use an absolute path, or give its executor a workdir"
+                if _may_be_relative(error.filename, directory):
+                    yield f"the task ran in {directory}; use an absolute path, or give its executor a workdir"
+        case KeyError() if _is_of_a_variable(error):
+            yield "tasks have the variables that the server was started with, not your script's, and those of env={...}"
         case ModuleNotFoundError(name=str(name)) if not explained and not _is_there(name.partition(".")[0]):
             yield f"the task ran in {sys.executable}; {_install(name.partition('.')[0])}"
 
 
+def _may_be_relative(name: object, directory: str) -> bool:
+    """Whether a file that is not there may have been looked for where the task ran; libraries do not always name it."""
+    if not isinstance(name, str):
+        return name is None
+    return Path(directory, name).is_relative_to(directory)
+
+
 def _is_of_a_command(error: BaseException) -> bool:
     """Whether no file was looked for, but a program to run."""
+    frame = _last_frame(error)
+    return frame is not None and frame.f_globals.get("__name__") == "subprocess"
+
+
+def _is_of_a_variable(error: BaseException) -> bool:
+    """Whether a variable of the environment was looked for."""
+    frame = _last_frame(error)
+    return frame is not None and frame.f_code is type(os.environ).__getitem__.__code__
+
+
+def _last_frame(error: BaseException) -> FrameType | None:
+    """Where it was raised."""
     frames = list(traceback.walk_tb(error.__traceback__))
-    return bool(frames) and frames[-1][0].f_globals.get("__name__") == "subprocess"
+    return frames[-1][0] if frames else None
 
 
 def _is_there(package: str) -> bool:
