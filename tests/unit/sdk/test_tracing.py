@@ -442,6 +442,11 @@ def test_old_ways_to_dispatch_and_old_keywords_say_what_to_write() -> None:
         (ct.electron, "retry", "; did you mean retries?"),
         (ct.lattice, "workflow_excutor", "; did you mean workflow_executor?"),
         (ct.electron, "postprocess", "; it is a keyword of ct.lattice"),
+        *(
+            (decorator, name, f"; it is an attribute of an executor: executor=ct.executor.LocalExecutor({name}=...)")
+            for decorator in (ct.electron, ct.lattice)
+            for name in ("python", "resources")
+        ),
         (ct.lattice, "colour", ""),
     ],
 )

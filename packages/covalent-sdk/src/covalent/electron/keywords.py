@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from covalent.deps import FILES
-from covalent.executors import Executor
+from covalent.executors import Executor, LocalExecutor
 from covalent.options import Keywords
 
 #: Keywords that once were, and what to write.
@@ -42,5 +42,7 @@ def _meant(name: str) -> str:
 
     if name in _LATTICES:
         return "; it is a keyword of ct.lattice"
+    if name in LocalExecutor.known_attributes():
+        return f"; it is an attribute of an executor: executor=ct.executor.LocalExecutor({name}=...)"
     near = difflib.get_close_matches(name, [*Keywords.__annotations__, *_LATTICES], 1)
     return f"; did you mean {near[0]}?" if near else ""
