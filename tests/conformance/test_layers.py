@@ -224,6 +224,21 @@ class TestOverEachParent:
         assert "name versions that exist and fit together in deps_pip" in str(failure.value)
         assert list(layers.kept()) == []
 
+    def test_what_cannot_be_built_from_its_source_is_told_with_what_has_a_wheel(
+        self, parent: Parent, layers: Layers, tmp_path: Path
+    ) -> None:
+        broken = project(tmp_path / "broken", "broken")
+        (broken / "backend.py").write_text("raise ImportError('distutils is gone')\n")
+        with pytest.raises(LayerError, match="distutils is gone") as failure:
+            layers.build(parent.python, ("--no-index", str(broken)))
+        python = sys.version.partition(" ")[0]
+        assert f"no wheel for Python {python}: name a version that has one, or run the task" in str(failure.value)
+
+    def test_a_path_with_nothing_at_it_is_told(self, parent: Parent, layers: Layers, tmp_path: Path) -> None:
+        with pytest.raises(LayerError, match="cannot be installed") as failure:
+            layers.build(parent.python, ("--no-index", f"{tmp_path}/nothing[extra]"))
+        assert f"\nthere is no {tmp_path}/nothing on the worker's machine; relative paths begin" in str(failure.value)
+
     def test_its_programs_run_and_come_before_the_parents(self, parent: Parent, layers: Layers) -> None:
         layer = layers.build(parent.python, (*index(parent.wheels), "tool==1"))
         directories = program_directories(layer.python)

@@ -6,6 +6,7 @@ nothing fits, the layer is resolved without regard to the parent, but for what i
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Collection, Mapping
@@ -15,6 +16,7 @@ from typing import Final
 from covalent.requirements import name_of, normalised
 from covalent.worker.installed import LAYER_MARK
 from covalent.worker.layers.installers import Installer, InstallError, Room
+from covalent.worker.layers.key import local
 from covalent.worker.layers.parent import Parent, distributions
 from covalent.worker.layers.record import Layer, LayerError
 
@@ -24,6 +26,10 @@ _OURS: Final = ("cloudpickle", "covalent-sdk")
 _PARENT: Final = "covalent-parent"
 #: Kept of what an installer says; the end tells most.
 _WORDS: Final = 6000
+#: What pip and uv say of a package that they could not build.
+_BUILDING: Final = re.compile(
+    r"failed (?:to (?:download and )?build|building)|subprocess-exited|BackendUnavailable", re.IGNORECASE
+)
 
 
 def built(key: str, requirements: tuple[str, ...], parent: Parent, directory: Path, installer: Installer) -> Layer:
@@ -96,11 +102,11 @@ def _install(room: Room, requirements: tuple[str, ...], installer: Installer, di
         installer.install(room, wanted, _constraints(directory, fitting))
     except InstallError as error:
         if fitting == ours:
-            raise _unresolved(installer, requirements, error) from None
+            raise _unresolved(installer, requirements, error, room.parent) from None
         try:
             installer.install(room, wanted, _constraints(directory, ours))
         except InstallError as other:
-            raise _unresolved(installer, requirements, other) from None
+            raise _unresolved(installer, requirements, other, room.parent) from None
     return _shadowed(room, asked)
 
 
@@ -122,12 +128,25 @@ def _shadowed(room: Room, asked: Collection[str | None]) -> str:
     return f"deps_pip brings {', '.join(shadows)} of {room.parent.python}"
 
 
-def _unresolved(installer: Installer, requirements: tuple[str, ...], error: InstallError) -> LayerError:
+def _unresolved(installer: Installer, requirements: tuple[str, ...], error: InstallError, parent: Parent) -> LayerError:
     words = str(error)
     cut = words if len(words) <= _WORDS else f"…{words[-_WORDS:]}"
     asked = ", ".join(line for line in requirements if not line.startswith("--"))
-    return LayerError(
-        f"{asked} cannot be installed. {installer.name} says:\n{cut}\n"
+    advice = _advice(requirements, words, parent)
+    return LayerError(f"{asked} cannot be installed. {installer.name} says:\n{cut}\n{advice}")
+
+
+def _advice(requirements: tuple[str, ...], words: str, parent: Parent) -> str:
+    gone = next((path for path, _ in local(requirements) if not path.exists()), None)
+    if gone is not None:
+        return f"there is no {gone} on the worker's machine; relative paths begin where the workflow was built"
+    if _BUILDING.search(words):
+        python = parent.build[0].partition(" ")[0]
+        return (
+            f"building from source has failed, which is tried where there is no wheel for Python {python}: name a "
+            "version that has one, or run the task on an older Python, as with LocalExecutor(python='3.11')"
+        )
+    return (
         "name versions that exist and fit together in deps_pip; where no package index is reached, name a place for "
         "packages with --find-links or an index with --index-url there"
     )
