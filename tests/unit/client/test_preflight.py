@@ -209,6 +209,13 @@ def test_an_argument_that_is_code_is_a_problem_like_a_function(there: Environmen
     assert "plain travels as its code" in _only(report.problems).what
 
 
+def test_of_a_value_that_is_made_of_code_its_parts_are_to_be_moved(there: Environment) -> None:
+    there.version = OTHER
+    problem = _only(ct.preflight(_workflow(len, there.made()))([_by_value(1)]).problems)
+    assert problem.what.startswith("a value of type list travels as its code")
+    assert problem.remedy.startswith("move what it is made of into a module beside the script and import it from there")
+
+
 def test_a_hook_that_is_code_is_a_problem_like_a_function(there: Environment) -> None:
     there.version = OTHER
     report = _looked(len, there, call_before=[ct.DepsCall(_by_value(1), [1])])

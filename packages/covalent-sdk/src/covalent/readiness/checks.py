@@ -236,12 +236,13 @@ class _Look:
         wrote = f"{header.implementation} {'.'.join(header.py_version.split('.')[:2])}"
         if not header.code or wrote == known.python:
             return
-        called = asset.attrs.get("name") or f"a value of type {header.type_name}"
+        name = asset.attrs.get("name")
+        called, moved = (name, name) if name else (f"a value of type {header.type_name}", "what it is made of")
         self._problem(
             group,
             _finding(
                 f"{called} travels as its code, which only {wrote} understands, and {group.python} is {known.python}",
-                f"move {called} into a module beside the script and import it from there, or give its executor this "
+                f"move {moved} into a module beside the script and import it from there, or give its executor this "
                 f"Python: LocalExecutor(python={wrote.partition(' ')[2]!r})",
                 package="python",
                 here=header.py_version,
