@@ -327,8 +327,17 @@ def test_what_is_remote_in_name_only_is_a_path_like_others(here: Path) -> None:
     told = task(ct.fs.TransferFromRemote("a", "b"), ct.fs.TransferToRemote("sub/c", "b"))
     assert told == [(str(here / "a"), str(here / "b")), (str(here / "b"), str(here / "sub" / "c"))]
     assert (here / "sub" / "c").read_text() == "1"
-    with pytest.raises(FileTransferError, match=r"there is no .*/missing on the machine that the task runs on"):
+    with pytest.raises(
+        FileTransferError, match=r"there is no .*/missing on the machine that the task runs on; .*: give the whole path"
+    ):
         task(ct.fs.TransferFromRemote("missing"))
+
+
+def test_a_task_that_has_not_written_what_is_to_go_out_is_told_where_to(here: Path) -> None:
+    with pytest.raises(
+        FileTransferError, match=r"the task has not written /.*/out: its parameter files tells the path"
+    ):
+        task(ct.fs.TransferToRemote(str(here / "out")))
 
 
 def test_nothing_goes_out_of_a_task_that_failed(here: Path) -> None:

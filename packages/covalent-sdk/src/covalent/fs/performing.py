@@ -108,8 +108,11 @@ def _done(returned: Any) -> None:
 def _check_source(source: File) -> None:
     path = source.path
     if not path.exists():
+        if path.is_relative_to(context.temporary()):
+            raise FileTransferError(f"the task has not written {path}: its parameter files tells the path to write to")
         raise FileTransferError(
-            f"there is no {path} on the machine that the task runs on; relative paths start in the task's directory"
+            f"there is no {path} on the machine that the task runs on; relative paths start in the task's directory, "
+            "not in the script's: give the whole path"
         )
     if path.is_dir() is not source.is_dir:
         wanted = "ct.fs.Folder" if path.is_dir() else "ct.fs.File"
