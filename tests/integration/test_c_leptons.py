@@ -53,6 +53,8 @@ def test_what_is_an_output_alone_may_be_left_out(library: str) -> None:
     assert divide(17, 5) == divide(17, 5, None, None) == (3, 2)
     with pytest.raises(TypeError, match="divide takes 2 arguments that are inputs, but was given 1"):
         divide(17)
+    with pytest.raises(TypeError, match="was given 2; name their types in argtypes"):
+        ct.Lepton("C", library_name=library, function_name="divide")(17, 5)
 
 
 def test_texts_are_bytes_to_c(library: str) -> None:
@@ -68,10 +70,14 @@ def test_what_gives_nothing_gives_none(library: str) -> None:
     assert ct.Lepton("C", library_name=library, function_name="nothing")() is None
 
 
-def test_a_library_or_a_function_that_is_not_there_is_told(library: str) -> None:
+def test_a_library_or_a_function_that_is_not_there_is_told(library: str, tmp_path: Path) -> None:
     with pytest.raises(
         LeptonError, match=r"the shared library '/no/lib\.so' cannot be loaded on the machine of the task"
     ):
         ct.Lepton("C", library_name="/no/lib.so", function_name="f")()
+    source = tmp_path / "code.c"
+    source.write_text("int main;")
+    with pytest.raises(LeptonError, match="it is there: see that it was compiled for that machine"):
+        ct.Lepton("C", library_name=source, function_name="f")()
     with pytest.raises(LeptonError, match="has no function 'no_such'"):
         ct.Lepton("C", library_name=library, function_name="no_such")()

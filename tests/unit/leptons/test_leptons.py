@@ -64,7 +64,7 @@ def test_large_outputs_are_read_whole() -> None:
 @pytest.mark.parametrize(
     ("command", "outputs", "words"),
     [
-        ("exit 3", ["a"], "the command of bash ended with exit status 3; what it printed is in"),
+        ("exit 3", ["a"], "the command of bash, which ran in .*, ended with exit status 3; what it printed is in"),
         ("kill -9 $$", None, "was ended by signal 9"),
         ("false", ["a"], "ended with exit status 1"),
         ("b=1", ["a"], "is to give the shell variable a, which is not set at its end"),
@@ -76,6 +76,12 @@ def test_large_outputs_are_read_whole() -> None:
 def test_a_command_that_fails_says_how(command: str, outputs: Any, words: str) -> None:
     with pytest.raises(LeptonError, match=words):
         ct.Lepton("bash", command=command, named_outputs=outputs)()
+
+
+def test_a_command_that_fails_tells_where_it_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LeptonError, match=f"^the command of bash, which ran in {tmp_path}, ended with exit status 1; "):
+        ct.Lepton("bash", command="cat text.txt")()
 
 
 @pytest.mark.parametrize(

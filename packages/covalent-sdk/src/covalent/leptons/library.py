@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from covalent.errors import LeptonError
@@ -63,9 +64,11 @@ class Function:
         try:
             library = ctypes.CDLL(self.library)
         except OSError as error:
+            advice = "give its whole path there, or a name that the system's loader knows"
+            if Path(self.library).is_file():
+                advice = "it is there: see that it was compiled for that machine, with gcc -shared -fPIC for example"
             raise LeptonError(
-                f"the shared library {self.library!r} cannot be loaded on the machine of the task: {error}; give its "
-                "whole path there, or a name that the system's loader knows"
+                f"the shared library {self.library!r} cannot be loaded on the machine of the task: {error}; {advice}"
             ) from None
         try:
             return library[self.symbol]
@@ -76,7 +79,10 @@ class Function:
         """A value for each argument; None for those that are outputs alone."""
         inputs = [item for item in self.arguments if item.direction != OUTPUT]
         if len(args) not in (len(inputs), len(self.arguments)):
-            raise TypeError(f"{self.symbol} takes {len(inputs)} arguments that are inputs, but was given {len(args)}")
+            hint = "" if self.arguments else "; name their types in argtypes"
+            raise TypeError(
+                f"{self.symbol} takes {len(inputs)} arguments that are inputs, but was given {len(args)}{hint}"
+            )
         left = iter(args)
         every = len(args) == len(self.arguments)
         aligned = []

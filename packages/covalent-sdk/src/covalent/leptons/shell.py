@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from covalent.deps import FILES
@@ -126,7 +127,7 @@ def run(command: str, arguments: list[str], shell: Shell | Written, variables: M
         except (OSError, ValueError) as error:
             raise LeptonError(f"the command of {shell.name} cannot be run by bash: {error}") from error
         if status:
-            raise LeptonError(f"the command of {shell.name} {ending(status)}")
+            raise LeptonError(f"the command of {shell.name}, which ran in {Path.cwd()}, {ending(status)}")
         outputs.seek(0)
         found = outputs.read().decode("utf-8", "surrogateescape").split("\0")[:-1]
     return _values(shell, found)
