@@ -234,6 +234,21 @@ class TestOverEachParent:
         python = sys.version.partition(" ")[0]
         assert f"no wheel for Python {python}: name a version that has one, or run the task" in str(failure.value)
 
+    def test_a_variable_that_is_not_set_is_told(self, parent: Parent, layers: Layers) -> None:
+        line = "tool @ file:///${NOWHERE_SET}/tool-1.0-py3-none-any.whl"
+        with pytest.raises(LayerError, match="cannot be installed") as failure:
+            layers.build(parent.python, (line,))
+        assert str(failure.value).endswith(
+            "\nset NOWHERE_SET where covalent start is run: what installs packages has no such variable"
+        )
+
+    def test_what_cannot_be_fetched_is_not_taken_for_what_cannot_be_built(
+        self, parent: Parent, layers: Layers, tmp_path: Path
+    ) -> None:
+        with pytest.raises(LayerError, match="cannot be installed") as failure:
+            layers.build(parent.python, (f"tool @ git+file://{tmp_path}/nowhere",))
+        assert "building from source has failed" not in str(failure.value)
+
     def test_a_path_with_nothing_at_it_is_told(self, parent: Parent, layers: Layers, tmp_path: Path) -> None:
         with pytest.raises(LayerError, match="cannot be installed") as failure:
             layers.build(parent.python, ("--no-index", f"{tmp_path}/nothing[extra]"))

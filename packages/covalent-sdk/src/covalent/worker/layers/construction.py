@@ -28,8 +28,12 @@ _PARENT: Final = "covalent-parent"
 _WORDS: Final = 6000
 #: What pip and uv say of a package that they could not build.
 _BUILDING: Final = re.compile(
-    r"failed (?:to (?:download and )?build|building)|subprocess-exited|BackendUnavailable", re.IGNORECASE
+    r"build backend (?:returned|failed)|BackendUnavailable|failed (?:to build|building)|did not run successfully",
+    re.IGNORECASE,
 )
+#: What they say when they fetch from a repository, which has no wheels.
+_FETCHING: Final = re.compile(r"git (?:clone|fetch|operation)", re.IGNORECASE)
+_VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
 def built(key: str, requirements: tuple[str, ...], parent: Parent, directory: Path, installer: Installer) -> Layer:
@@ -132,15 +136,18 @@ def _unresolved(installer: Installer, requirements: tuple[str, ...], error: Inst
     words = str(error)
     cut = words if len(words) <= _WORDS else f"…{words[-_WORDS:]}"
     asked = ", ".join(line for line in requirements if not line.startswith("--"))
-    advice = _advice(requirements, words, parent)
+    advice = _advice(installer, requirements, words, parent)
     return LayerError(f"{asked} cannot be installed. {installer.name} says:\n{cut}\n{advice}")
 
 
-def _advice(requirements: tuple[str, ...], words: str, parent: Parent) -> str:
+def _advice(installer: Installer, requirements: tuple[str, ...], words: str, parent: Parent) -> str:
+    unset = sorted(set(_VARIABLE.findall("\n".join(requirements))) - set(installer.environ))
+    if unset:
+        return f"set {' and '.join(unset)} where covalent start is run: what installs packages has no such variable"
     gone = next((path for path, _ in local(requirements) if not path.exists()), None)
     if gone is not None:
         return f"there is no {gone} on the worker's machine; relative paths begin where the workflow was built"
-    if _BUILDING.search(words):
+    if _BUILDING.search(words) and not _FETCHING.search(words):
         python = parent.build[0].partition(" ")[0]
         return (
             f"building from source has failed, which is tried where there is no wheel for Python {python}: name a "

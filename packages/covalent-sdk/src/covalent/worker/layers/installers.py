@@ -51,6 +51,10 @@ class Installer(Protocol):
     def name(self) -> str:
         """What it is called in messages."""
 
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The variables that it has."""
+
     def install(self, room: Room, requirements: Path, constraints: Path) -> None:
         """Install what the files ask for and the parent lacks; raises InstallError."""
 
