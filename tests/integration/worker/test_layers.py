@@ -119,7 +119,9 @@ def test_its_programs_are_found_by_commands_and_what_it_lacks_is_to_be_named(
     fake.wait(lambda: task.completion)
     assert task.text("stdout") == "juice\n"
     assert task.completion is not None
-    assert str(task.completion.error).endswith("that is a layer of packages: name bread in deps_pip, too")
+    assert str(task.completion.error).endswith(
+        "that is a layer of packages: name bread in deps_pip, too; or, a module of your own: deps_module='bread'"
+    )
 
 
 def test_packages_that_there_are_not_fail_the_task_with_the_installers_words(

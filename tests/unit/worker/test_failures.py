@@ -143,7 +143,9 @@ def test_a_module_that_is_missing_is_told_with_the_command_that_installs_it(modu
     assert while_opening("the function", error) == (
         f"while opening the function in {sys.executable}; install it there: {command}"
     )
-    assert describe(error).endswith(f"the task ran in {sys.executable}; install it there: {command}")
+    own = f"; or, a module of your own: deps_module={package!r}"
+    assert describe(error).endswith(f"the task ran in {sys.executable}; install it there: {command}{own}")
+    assert describe(ModuleNotFoundError(name="fitz.utils")).endswith("deps_pip=['pymupdf']")
 
 
 def test_the_command_names_the_package_and_not_the_module() -> None:

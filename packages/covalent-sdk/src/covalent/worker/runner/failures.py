@@ -93,7 +93,9 @@ def _hints(error: BaseException, *, explained: bool) -> Iterator[str]:
         case KeyError() if _is_of_a_variable(error):
             yield "tasks have the variables that the server was started with, not your script's, and those of env={...}"
         case ModuleNotFoundError(name=str(name)) if not explained and not _is_there(name.partition(".")[0]):
-            yield f"the task ran in {sys.executable}; {_install(name.partition('.')[0])}"
+            package = name.partition(".")[0]
+            own = "" if installed_by(package) != package else f"; or, a module of your own: deps_module={package!r}"
+            yield f"the task ran in {sys.executable}; {_install(package)}{own}"
 
 
 def _may_be_relative(name: object, directory: str) -> bool:
