@@ -120,6 +120,31 @@ def test_plain_values_and_arrays_flow_between_electrons_of_three_pythons(scienti
     assert told.value == [[versions, [*versions, versions[0]], OWN_VERSION], [48.0, "<f8"]]
 
 
+def test_numpy_1_and_2_read_each_others_arrays(
+    scientist: Project, pythons: Pythons, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    oldest, newest = PYTHONS[0], PYTHONS[-1]
+    home = tmp_path_factory.mktemp("numpy_1") / "environment"
+    environment(found(oldest), home, sdk=True, wheels=["numpy==1.26.4"])
+    scientist.workflow(
+        f"""
+        import steps
+
+        old, new = ct.executor.LocalExecutor(python={str(home)!r}), {pythons.executor(newest.version)}
+
+
+        @ct.lattice
+        def workflow(size):
+            one = ct.electron(steps.start, executor=new)(size)
+            two = ct.electron(steps.double, executor=old)(one)
+            return ct.electron(steps.total, executor=new)(two), ct.electron(steps.total, executor=old)(two)
+        """
+    )
+    told = scientist.run(4)
+    assert told.status == "COMPLETED", told.error
+    assert told.value == [[12.0, "<f8"], [12.0, "<f8"]]
+
+
 @pytest.mark.parametrize("version", [component.version for component in PYTHONS])
 def test_sublattices_and_return_values_are_worked_out_by_the_python_that_the_workflow_executor_names(
     scientist: Project, pythons: Pythons, version: str

@@ -131,6 +131,15 @@ def test_zero_copy_arrays_lie_in_the_mapped_file(tmp_path: Path) -> None:
     assert (back == array).all()
 
 
+@pytest.mark.filterwarnings("ignore:numpy.core:DeprecationWarning")
+def test_arrays_of_numpy_2_open_where_numpy_has_no_such_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = TransportableObject({"numbers": np.arange(4.0), "turned": np.ones((2, 3)).T})
+    monkeypatch.setitem(sys.modules, "numpy._core.numeric", None)
+    opened = written.get_deserialized()
+    assert opened["numbers"].tolist() == [0.0, 1.0, 2.0, 3.0]
+    assert opened["turned"].shape == (3, 2)
+
+
 def test_changing_an_array_later_changes_nothing_in_its_asset() -> None:
     array = np.zeros(1000)
     asset = TransportableObject(array)

@@ -35,6 +35,8 @@ _DOC_CHARACTERS: Final = 2000
 _NAMED: Final = (types.FunctionType, types.BuiltinFunctionType, type)
 #: Modules of one Python version alone, and where all versions have their classes.
 _MOVED: Final = {"pathlib._local": "pathlib"}
+#: Where numpy 2 has its functions that open arrays, and where older ones have them.
+_NUMPY: Final = ("numpy._core", "numpy.core")
 #: What cloudpickle writes in place of the file that code stands in.
 _NO_FILE: Final = "<dynamic-code>"
 _by_value_lock = threading.RLock()
@@ -220,7 +222,24 @@ def decode(header: Header, parts: list[Buffer], *, zero_copy: bool) -> Any:
 
     kept = range(len(parts)) if zero_copy else header.readonly or ()
     buffers = [part if number in kept else bytearray(part) for number, part in enumerate(parts[1:], start=1)]
-    return pickle.loads(parts[0], buffers=buffers)  # noqa: S301 - it runs where its environment is, never in the server
+    try:
+        return pickle.loads(parts[0], buffers=buffers)  # noqa: S301 - it runs where its environment is, never in the server
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(_NUMPY[0]):
+            raise
+        return _by_older_numpy(parts[0], buffers)
+
+
+def _by_older_numpy(payload: Buffer, buffers: list[Buffer]) -> Any:
+    """The object in a pickle with arrays that numpy 2 wrote."""
+    import pickle  # noqa: PLC0415 - as cloudpickle
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            newer, older = _NUMPY
+            return super().find_class(older + module.removeprefix(newer) if module.startswith(newer) else module, name)
+
+    return Unpickler(io.BytesIO(payload), buffers=buffers).load()
 
 
 def _check_versions(header: Header) -> None:
