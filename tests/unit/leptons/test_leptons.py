@@ -157,6 +157,18 @@ def test_a_lepton_is_an_electron_and_can_be_copied() -> None:
     assert ct.testing.run(workflow)(3) == 13
 
 
+def test_a_sequence_in_the_place_of_an_output_is_room_for_as_many_elements() -> None:
+    octets = ctypes.POINTER(ctypes.c_ubyte)
+    swab = ct.Lepton(
+        "C",
+        library_name="libc.so.6",
+        function_name="swab",
+        argtypes=[(octets, ct.Lepton.INPUT), (octets, ct.Lepton.OUTPUT), (ctypes.c_ssize_t, ct.Lepton.INPUT)],
+    )
+    assert swab([1, 2, 3, 4], [0] * 4, 4) == [2, 1, 4, 3]
+    assert swab([1, 2], range(2), 2) == [2, 1]
+
+
 def test_functions_of_python_go_by_name() -> None:
     assert ct.Lepton("python", library_name="math", function_name="hypot")(3, 4) == 5.0
     with pytest.raises(ct.errors.TransportError, match="is not there"):

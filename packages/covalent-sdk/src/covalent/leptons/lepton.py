@@ -37,7 +37,8 @@ class Lepton(Electron[..., Any]):
     ``float``, ``str`` or ``bool``; without a type what is written as a number is one.
 
     ``argtypes`` are pairs of a type of :mod:`ctypes`, or its name, and ``Lepton.INPUT``, ``OUTPUT`` or
-    ``INPUT_OUTPUT``; outputs are pointers, and their values, in this order, are what the lepton gives.
+    ``INPUT_OUTPUT``; outputs are pointers, and their values, in this order, are what the lepton gives. An output that
+    the function writes several elements of is given a sequence of that length.
 
     The other keywords are those of ``ct.electron``. Raises ValueError for what contradicts the language.
 

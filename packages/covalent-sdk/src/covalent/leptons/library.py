@@ -36,7 +36,7 @@ class Function:
     arguments: tuple[Argument, ...]
 
     def __call__(self, /, *args: Any) -> Any:
-        """Call it. Outputs that are not inputs may be left out, or anything may stand in their places.
+        """Call it. Outputs that are not inputs may be left out; a sequence in the place of one makes room for as many.
 
         Raises LeptonError when there is no such library or function, TypeError for what no such argument can be.
         """
@@ -76,7 +76,7 @@ class Function:
             raise LeptonError(f"the shared library {self.library!r} has no function {self.symbol!r}") from None
 
     def _aligned(self, args: Sequence[Any]) -> list[Any]:
-        """A value for each argument; None for those that are outputs alone."""
+        """A value for each argument; None for outputs that are left out."""
         inputs = [item for item in self.arguments if item.direction != OUTPUT]
         if len(args) not in (len(inputs), len(self.arguments)):
             hint = "" if self.arguments else "; name their types in argtypes"
@@ -85,11 +85,7 @@ class Function:
             )
         left = iter(args)
         every = len(args) == len(self.arguments)
-        aligned = []
-        for item in self.arguments:
-            value = next(left) if every or item.direction != OUTPUT else None
-            aligned.append(None if item.direction == OUTPUT else value)
-        return aligned
+        return [next(left) if every or item.direction != OUTPUT else None for item in self.arguments]
 
     def _made(self, argument: Argument, value: Any, place: int) -> Any:
         """What is handed over for an argument."""
@@ -102,9 +98,10 @@ class Function:
         try:
             if not argument.is_pointer:
                 return kind(_text(value))
+            is_sequence = hasattr(value, "__len__") and not isinstance(value, (str, bytes))
             if argument.direction == OUTPUT:
-                return ctypes.pointer(kind())
-            if hasattr(value, "__len__") and not isinstance(value, (str, bytes)):
+                return (kind * len(value))() if is_sequence else ctypes.pointer(kind())
+            if is_sequence:
                 return (kind * len(value))(*value)
             return ctypes.pointer(kind(_text(value)))
         except TypeError as error:
