@@ -305,6 +305,46 @@ def test_a_directory_is_installed_anew_when_a_file_of_it_changes(layers: Layers,
     assert told == ["red", "white", "sparkling"]
 
 
+@pytest.mark.parametrize(
+    "settings", ["target = {parent}/lib", "prefix = {parent}", "root = {parent}", "user = true", "dry-run = true"]
+)
+def test_pips_settings_do_not_choose_where_a_layer_is_installed(tmp_path: Path, settings: str) -> None:
+    parent = Parent(str(_venv(tmp_path / "environment")), tmp_path / "environment", tmp_path / "wheels")
+    wheel(parent.wheels, "base_library", "1.0")
+    before = parent.files()
+    environ = {**os.environ, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    (tmp_path / "pip.conf").write_text(f"[install]\n{settings.format(parent=parent.root)}\n")
+    layers = Layers(tmp_path / "layers", environ, installer=INSTALLERS["pip"])
+    layer = layers.build(parent.python, (*index(parent.wheels), "base_library"))
+    assert layer.resolved == ("base_library==1.0",)
+    assert _tell(layer, "base_library.__version__") == "1.0"
+    assert parent.files() == before
+
+
+@pytest.mark.parametrize("name", ["target", "prefix"])
+def test_uv_is_not_started_when_its_settings_choose_where_it_installs(tmp_path: Path, name: str) -> None:
+    parent = Parent(str(_venv(tmp_path / "environment")), tmp_path / "environment", tmp_path / "wheels")
+    wheel(parent.wheels, "base_library", "1.0")
+    before = parent.files()
+    settings = tmp_path / "uv" / "uv.toml"
+    settings.parent.mkdir()
+    settings.write_text(f"[pip]\n{name} = {str(parent.root)!r}\n")
+    for environ in ({"XDG_CONFIG_HOME": str(tmp_path)}, {"UV_CONFIG_FILE": str(settings)}):
+        layers = Layers(tmp_path / "layers", os.environ | environ, installer=INSTALLERS["uv"])
+        with pytest.raises(LayerError, match=rf"uv\.toml has uv install to another place .* pip\.{name}; leave that"):
+            layers.build(parent.python, (*index(parent.wheels), "base_library"))
+    assert parent.files() == before
+
+
+def test_uv_takes_no_settings_from_a_directory_above_the_layers(tmp_path: Path) -> None:
+    parent = Parent(str(_venv(tmp_path / "environment")), tmp_path / "environment", tmp_path / "wheels")
+    wheel(parent.wheels, "base_library", "1.0")
+    (tmp_path / "uv.toml").write_text(f"[pip]\nprefix = {str(parent.root)!r}\n")
+    layers = Layers(tmp_path / "layers", os.environ, installer=INSTALLERS["uv"])
+    layer = layers.build(parent.python, (*index(parent.wheels), "base_library"))
+    assert layer.resolved == ("base_library==1.0",)
+
+
 def test_a_layer_can_lie_over_a_layer(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheel(wheels, "base_library", "1.0")

@@ -4,6 +4,8 @@ pip runs in the layer's interpreter, whose path shows it the parent's packages: 
 another version is needed it leaves theirs alone, since they lie outside of its environment. uv looks into the layer's
 own site directory and nowhere else. For it each of the parent's packages has a *stand-in* there while it works: the
 metadata without the package. What it puts in a stand-in's place is what the layer needs; the others are removed again.
+Both take settings from files of the user's, which may name another place to install to: that would be no layer, and
+perhaps somebody's environment. pip is told better, and uv, which cannot be, is not started.
 uv also keeps what it has built of a directory until the directory's ``pyproject.toml`` changes. A layer is built anew
 when any file there has changed, so uv is told to look again.
 """
@@ -15,18 +17,23 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
-from covalent.worker.layers.key import local
+from covalent.worker.layers.key import local, settings_files
 from covalent.worker.layers.parent import Parent, distributions
 from covalent.worker.layers.record import LayerError
 
 #: Says of a package that it is a stand-in.
 _STAND_IN: Final = "covalent-stand-in"
+#: Settings of pip's that are no words of its command line, and none of a user's files then.
+_PIP_INSTALLS: Final = {"PIP_USER": "0", "PIP_DRY_RUN": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
+#: Settings in the table ``pip`` of uv's files that name another place to install to.
+_ELSEWHERE: Final = ("target", "prefix")
 #: Prints where the pip lies that comes with an interpreter.
 _BUNDLED: Final = """
 import ensurepip, glob, os
@@ -73,6 +80,9 @@ class Uv:
 
     def install(self, room: Room, requirements: Path, constraints: Path) -> None:
         """As :class:`Installer` says."""
+        _refuse_other_places(self.environ)
+        # The first that uv finds on its way up from where it is run: those of a project above are none of the layer's.
+        (_directory(room) / "uv.toml").touch()
         command = [self.program, "pip", "install", "--python", str(room.python), "--quiet", "--no-progress"]
         if any(path.is_dir() for path, _ in local(requirements.read_text(encoding="utf-8").splitlines())):
             command.append("--refresh")
@@ -93,10 +103,10 @@ class Pip:
     def install(self, room: Room, requirements: Path, constraints: Path) -> None:
         """As :class:`Installer` says."""
         command = [*self._pip(room), "install", "--progress-bar", "off", "--disable-pip-version-check", "--no-input"]
+        command += ["--target=", f"--prefix={_directory(room)}", "--root=/"]
         command += ["-r", str(requirements), "-c", str(constraints)]
-        # A user's settings may name another place to install to, which would be no layer.
-        steering = ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_PYTHON", "PIP_REQUIRE_VIRTUALENV")
-        _run(command, room, {name: value for name, value in self.environ.items() if name not in steering})
+        environ = {name: value for name, value in self.environ.items() if name != "PIP_PYTHON"}
+        _run(command, room, environ | _PIP_INSTALLS)
 
     def _pip(self, room: Room) -> list[str]:
         python = str(room.python)
@@ -136,6 +146,32 @@ def _run(command: Sequence[str], room: Room, environ: Mapping[str, str]) -> None
         raise InstallError(str(error)) from error
     if done.returncode:
         raise InstallError(done.stdout.decode(errors="replace").strip() or f"it ended with status {done.returncode}")
+
+
+def _directory(room: Room) -> Path:
+    return room.python.parent.parent
+
+
+def _refuse_other_places(environ: Mapping[str, str]) -> None:
+    """Raise LayerError when uv would install elsewhere than where it is told to."""
+    for path in _uv_files(environ):
+        try:
+            told = tomllib.loads(path.read_text(encoding="utf-8")).get("pip")
+        except (OSError, ValueError):
+            continue  # there is none, or uv will say what is wrong with it
+        named = [name for name in _ELSEWHERE if isinstance(told, dict) and name in told]
+        if named:
+            raise LayerError(
+                f"packages cannot be installed: {path} has uv install to another place than it is told, with "
+                f"pip.{named[0]}; leave that out there, or run covalent start with UV_CONFIG_FILE naming another file"
+            )
+
+
+def _uv_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    if environ.get("UV_CONFIG_FILE"):
+        yield Path(environ["UV_CONFIG_FILE"])
+    elif not environ.get("UV_NO_CONFIG"):
+        yield from (path for path in settings_files(environ) if path.name == "uv.toml")
 
 
 def _put_stand_ins(room: Room) -> None:

@@ -38,7 +38,7 @@ def key_of(requirements: Iterable[str], parent: Parent, environ: Mapping[str, st
         "local": [list(_state(path, editable=editable)) for path, editable in local(lines)],
         "parent": [parent.python, parent.prefix, parent.digest, *parent.build],
         "settings": sorted((name, value) for name, value in environ.items() if _SETTINGS.match(name)),
-        "files": [_stamp(path) for path in _settings_files(environ)],
+        "files": [_stamp(path) for path in settings_files(environ)],
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
@@ -87,7 +87,7 @@ def _stamp(path: Path) -> tuple[str, int, int]:
     return str(path), found.st_size, found.st_mtime_ns
 
 
-def _settings_files(environ: Mapping[str, str]) -> Iterator[Path]:
+def settings_files(environ: Mapping[str, str]) -> Iterator[Path]:
     """The installers' own settings, of the machine and of the account."""
     config = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "/nonexistent") / ".config")
     for home in (Path("/etc"), config):
