@@ -39,6 +39,31 @@ def test_a_place_in_quotes_is_refused(command: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        "# don't\nx={größe}",
+        "y=$'it\\'s'; x={größe}",
+        "x={größe} # don't",
+        "y=${#x}'#'; x={größe}",
+        "x=$(cat <<END; echo ''\n{größe}\nEND\n)",
+        "x=$(cat <<-END >/dev/null\n\tdon't\n\tEND\necho {größe})",
+        "x=$(cat <<'END' >/dev/null\n{print} don't\nEND\necho {größe})",
+        "cat <<ONE <<TWO\n'\nONE\n'\nTWO\nx={größe}",
+        "y=$((1<<2))\nx={größe}",
+        "read -r y <<<word\nx={größe}",
+    ],
+)
+def test_places_are_filled_as_bash_reads_what_is_before_them(command: str) -> None:
+    hostile = "$(exit 1) 'single' \"twice\" `exit 1` \\ END"
+    assert ct.Lepton("bash", command=command, named_outputs={"x": str})(größe=hostile) == hostile
+
+
+def test_a_place_where_bash_fills_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\{word\} stands in a here-document whose word is quoted"):
+        ct.Lepton("bash", command="cat <<'END'\n{word}\nEND")(word="x")
+
+
+@pytest.mark.parametrize(
     ("command", "outputs", "value"),
     [
         ("a=1; b=2.5; c=1e3; d=word; e='007x'", ["a", "b", "c", "d", "e"], (1, 2.5, 1000.0, "word", "007x")),

@@ -4,6 +4,7 @@
 
     lepton      what is declared: an electron whose function is one of the others
     shell       a command, its arguments, and the shell variables that it gives
+    places      what bash reads a place in a command as
     library     a C function, its arguments, and what its pointers point to afterwards
 """
 

@@ -16,11 +16,12 @@ from typing import Any, Final
 from covalent.deps import FILES
 from covalent.errors import LeptonError
 from covalent.hooks import ending
+from covalent.leptons import places
 from covalent.secret import Secret, revealed
 
 #: What a variable may be read as.
 Types = Mapping[str, type | None]
-#: How the shell variables are called that hold keywords' values, before the keyword.
+#: How the shell variables are called that hold keywords' values, before a number: a keyword need not be such a name.
 _VARIABLE: Final = "covalent_keyword_"
 _TRUTH: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 
@@ -67,36 +68,36 @@ class Written:
 def filled(command: str, given: Mapping[str, Any], name: str) -> tuple[str, dict[str, str]]:
     """A command with a shell variable in each place ``{keyword}``, and what the variables hold; other braces stay.
 
-    The values are never part of the command, so nothing in them is run.
+    The values are never part of the command, so nothing in them is run; but where bash counts, it works a text out.
     """
-    places = re.compile("|".join(rf"(?<!\$)\{{{re.escape(keyword)}\}}" for keyword in given) or "(?!)")
-    found = list(places.finditer(command))
-    filling = {place[0][1:-1] for place in found}
-    missing = [keyword for keyword in given if keyword not in filling]
-    if missing:
-        raise TypeError(f"the command of {name} has no {{{missing[0]}}} that could be filled; it is: {command}")
-    for place in found:
-        if _is_open(command[: place.start()]):
+    pattern = re.compile("|".join(rf"(?<!\$)\{{{re.escape(keyword)}\}}" for keyword in given) or "(?!)")
+    numbers = {keyword: number for number, keyword in enumerate(given, start=1)}
+    found = {place[0][1:-1] for place in pattern.finditer(command)}
+    for keyword in given:
+        if keyword not in found:
+            raise TypeError(f"the command of {name} has no {{{keyword}}} that could be filled; it is: {command}")
+    filling = pattern.sub(lambda place: _filling(place, numbers[place[0][1:-1]], name), command)
+    return filling, {f"{_VARIABLE}{numbers[keyword]}": text(value, name) for keyword, value in given.items()}
+
+
+def _filling(place: re.Match[str], number: int, name: str) -> str:
+    """What stands in a place instead."""
+    variable = f"${{{_VARIABLE}{number}}}"
+    match places.around(place.string[: place.start()]):
+        case "":
+            return f'"{variable}"'
+        case places.DOCUMENT:
+            return variable
+        case places.LITERAL:
+            raise ValueError(
+                f"in the command of {name}, {place[0]} stands in a here-document whose word is quoted, in which bash "
+                "fills nothing; write that word without quotes"
+            )
+        case _:
             raise ValueError(
                 f"in the command of {name}, {place[0]} stands in quotes, which it does not need: its value is one word "
                 f"already; write {place[0]} outside of them"
             )
-    variables = {f"{_VARIABLE}{keyword}": text(value, name) for keyword, value in given.items()}
-    return places.sub(lambda place: f'"${{{_VARIABLE}{place[0][1:-1]}}}"', command), variables
-
-
-def _is_open(before: str) -> bool:
-    """Whether a quote is open behind some text of a command."""
-    quote = ""
-    escaped = False
-    for character in before:
-        if escaped:
-            escaped = False
-        elif character == "\\" and quote != "'":
-            escaped = True
-        elif character in "'\"" and quote in ("", character):
-            quote = "" if quote else character
-    return bool(quote)
 
 
 def text(value: Any, name: str) -> str:
