@@ -123,6 +123,23 @@ def test_what_a_killed_build_has_left_is_removed_unless_it_is_being_built(
     assert not left.parent.exists()
 
 
+def test_what_a_killed_build_has_left_beside_the_layer_is_removed_and_the_layer_stays(
+    directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel(tmp_path / "shelf", "bread", "1.0")
+    layers = Layers(directory, os.environ)
+    layer = layers.build(sys.executable, asked(tmp_path, "bread"))
+    left = directory / layer.key / "0123456789abcdef"
+    left.mkdir()
+    (left / "pyvenv.cfg").write_text("home = /\n")
+    (tmp_path / "link").symlink_to(directory)
+    assert main(["env", "prune", "--directory", str(tmp_path / "link")]) == 0
+    assert "removed what interrupted builds have left" in capsys.readouterr().out
+    assert not left.exists()
+    assert layers.find(sys.executable, asked(tmp_path, "bread")) == layer
+    assert Path(layer.python).exists()
+
+
 def test_a_key_that_names_no_layer_or_several_is_told(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not directory.exists()
     assert main(["env", "show", "abc"]) == 1

@@ -106,7 +106,7 @@ class Layers:
         size = 0
         for path in sorted(self._directory.glob("*/building")):
             with _alone(path) as alone:
-                for left in _trees(path.parent) if alone and not path.with_name("layer.json").exists() else ():
+                for left in _left(path.parent) if alone else ():
                     size += _size(left)
                     if not dry_run:
                         shutil.rmtree(left, ignore_errors=True)
@@ -176,6 +176,17 @@ class Layers:
 def _ready(place: Path) -> Layer | None:
     layer = Layer.read(place / "layer.json")
     return layer if layer is not None and Path(layer.python).exists() else None
+
+
+def _left(place: Path) -> Iterator[Path]:
+    """What interrupted builds have left; beside a layer, too, when their installers went on while that was built."""
+    own = None
+    if (place / "layer.json").exists():
+        layer = Layer.read(place / "layer.json")
+        if layer is None:
+            return  # another version's, which knows what is its own
+        own = Path(layer.python).parent.parent.name
+    yield from (path for path in _trees(place) if path.name != own)
 
 
 @contextmanager
