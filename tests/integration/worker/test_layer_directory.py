@@ -198,6 +198,8 @@ def test_what_cannot_be_built_says_why_in_the_words_of_who_tried(
     with pytest.raises(LayerError, match=r"laid over /nowhere/python, which does not start: .*No such file"):
         layers.build("/nowhere/python", parent.asks("fruit"))
     assert layers.find("/nowhere/python", parent.asks("fruit")) is None
+    with pytest.raises(LayerError, match=r"^/nowhere/project cannot be installed"):
+        layers.build(parent.python, ("--editable /nowhere/project",))
     (tmp_path / "file").touch()
     with pytest.raises(LayerError, match=r"the directory of layers .* cannot be written"):
         Layers(tmp_path / "file" / "layers", os.environ).build(parent.python, parent.asks("fruit"))

@@ -135,7 +135,8 @@ def _shadowed(room: Room, asked: Collection[str | None]) -> str:
 def _unresolved(installer: Installer, requirements: tuple[str, ...], error: InstallError, parent: Parent) -> LayerError:
     words = str(error)
     cut = words if len(words) <= _WORDS else f"…{words[-_WORDS:]}"
-    asked = ", ".join(line for line in requirements if not line.startswith("--"))
+    plain = (line.removeprefix("--editable ") for line in requirements)
+    asked = ", ".join(line for line in plain if not line.startswith("--"))
     advice = _advice(installer, requirements, words, parent)
     return LayerError(f"{asked} cannot be installed. {installer.name} says:\n{cut}\n{advice}")
 
