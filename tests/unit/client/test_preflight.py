@@ -209,6 +209,12 @@ def test_an_argument_that_is_code_is_a_problem_like_a_function(there: Environmen
     assert "plain travels as its code" in _only(report.problems).what
 
 
+def test_what_says_itself_what_to_do_is_told_without_an_empty_line() -> None:
+    report = ct.preflight(_workflow(len, "no-such-python"))()
+    assert str(_only(report.problems)) == _only(report.problems).what
+    assert _only(report.problems).what.startswith("LocalExecutor(python='no-such-python'): no such program")
+
+
 def test_of_a_value_that_is_made_of_code_its_parts_are_to_be_moved(there: Environment) -> None:
     there.version = OTHER
     problem = _only(ct.preflight(_workflow(len, there.made()))([_by_value(1)]).problems)

@@ -30,8 +30,8 @@ class Finding:
     there: str | None = None
 
     def __str__(self) -> str:
-        told = f"{self.what}\n    {self.remedy}"
-        return f"{_few(self.tasks)}: {told}" if self.tasks else told
+        what = f"{_few(self.tasks)}: {self.what}" if self.tasks else self.what
+        return f"{what}\n    {self.remedy}" if self.remedy else what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
