@@ -153,6 +153,14 @@ def test_gpus_are_given_to_one_task_at_a_time_and_used_again(
     assert fake.value(fake.submit(variable, "CUDA_VISIBLE_DEVICES", executor=one)) in {"5", "7"}
 
 
+def test_gpus_are_either_given_or_named(fake: FakeServer, workers: Workers) -> None:
+    workers.start(environ={"CUDA_VISIBLE_DEVICES": "5,7"})
+    env = {"CUDA_VISIBLE_DEVICES": "7"}
+    completion = fake.outcome(fake.submit(os.getpid, executor={"resources": {"gpus": 1}}, env=env))
+    assert completion.outcome is Outcome.FAILED
+    assert "its env names some with CUDA_VISIBLE_DEVICES; leave one of the two out" in str(completion.error)
+
+
 def hoard(child: str) -> None:
     """Take memory in a grandchild that is in a session of its own."""
     import subprocess

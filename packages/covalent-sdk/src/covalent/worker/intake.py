@@ -15,7 +15,7 @@ from covalent.wire import FEATURES, template
 from covalent.wire.work import Lease
 from covalent.worker.assets import Assets, fetch, unpack_project
 from covalent.worker.couriers import Courier
-from covalent.worker.environment import check_variables, early
+from covalent.worker.environment import VISIBLE_GPUS, check_variables, early
 from covalent.worker.home import Home
 from covalent.worker.layers import Layer
 from covalent.worker.ledger import Held
@@ -201,6 +201,11 @@ class Intake:
         data = lease.executor_data
         python, workdir = _text(data, "python"), _text(data, "workdir")
         resources = _resources(data)
+        if resources.gpus and VISIBLE_GPUS in lease.env:
+            raise WorkerError(
+                f"it asks for GPUs for itself with resources, and its env names some with {VISIBLE_GPUS}; leave one of "
+                "the two out"
+            )
         variables = early(lease.env)
         needs = (lease.owner, python, lease.project, workdir, resources, variables)
         if needs not in self._bindings:
