@@ -40,7 +40,10 @@ class _Visit(BaseHTTPRequestHandler):
     server: Site
 
     def do_GET(self) -> None:
-        """A file; a number is answered with that status, ``cut`` ends too early, ``moved?address`` leads there."""
+        """A file; a number is answered with that status, ``moved?address`` leads there.
+
+        ``cut`` and ``torn`` end too early.
+        """
         self.server.headers = dict(self.headers)
         name = self.path.partition("?")[0].strip("/")
         if name.isdecimal():
@@ -55,6 +58,11 @@ class _Visit(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "1000")
             self.end_headers()
             self.wfile.write(b"half")
+        elif name == "torn":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"100\r\nhalf")
         elif name in self.server.files:
             self.send_response(200)
             self.send_header("Content-Length", str(len(self.server.files[name])))

@@ -49,6 +49,13 @@ def test_a_large_file_is_never_in_memory(site: Site, tmp_path: Path) -> None:
     assert peak < size / 8
 
 
+def test_an_address_may_hold_what_is_written_in_bytes_there(site: Site, tmp_path: Path) -> None:
+    site.files["two%20words%20%C3%BC.csv"] = b"1,2"
+    for name in ("two words ü.csv", "two%20words%20%C3%BC.csv"):
+        HTTP().download(ct.fs.File(f"{site.url}/{name}"), ct.fs.File(tmp_path / "a"))
+        assert (tmp_path / "a").read_bytes() == b"1,2"
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
@@ -57,6 +64,7 @@ def test_a_large_file_is_never_in_memory(site: Site, tmp_path: Path) -> None:
         ("503", "/503 answered 503 Service Unavailable; the trouble is the server's"),
         ("418", "/418 answered 418 .*; check the address"),
         ("404?signature=1", r"/404\?… answered 404"),
+        ("torn", "/torn ended before it was whole: .*; let the electron try again with retries="),
         ("cut", "/cut ended after 4 of 1000 bytes: the connection was lost"),
     ],
 )

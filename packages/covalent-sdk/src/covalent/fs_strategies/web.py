@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 from covalent.errors import FileTransferError
 from covalent.fs_strategies.strategy import End, FileTransferStrategy
@@ -15,6 +17,8 @@ from covalent.secret import revealed
 
 #: How much is in memory at a time, in bytes.
 _CHUNK_BYTES: Final = 1 << 20
+#: What stands in an address as it is, besides letters of ASCII and digits: %, for what is written in bytes already.
+_ADDRESS: Final = "%/:?#[]@!$&'()*+,;=~"
 _HELP: Final[Mapping[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "it wants to know who asks: strategy=ct.fs_strategies.HTTP(headers={'Authorization': …})",
     HTTPStatus.FORBIDDEN: "it refuses who asks: check what the credentials of the strategy's headers allow",
@@ -58,7 +62,12 @@ class HTTP(FileTransferStrategy):
     def download(self, from_file: End, to_file: End) -> None:
         """Fetch a file; FileTransferError unless all of it came."""
         with self._answer(from_file) as answer, to_file.path.open("wb") as file:
-            shutil.copyfileobj(answer, file, _CHUNK_BYTES)
+            try:
+                shutil.copyfileobj(answer, file, _CHUNK_BYTES)
+            except http.client.HTTPException as error:
+                raise FileTransferError(
+                    f"{from_file} ended before it was whole: {error}; let the electron try again with retries="
+                ) from None
             expected = answer.headers.get("Content-Length")
             if expected is not None and file.tell() != int(expected):
                 raise FileTransferError(
@@ -79,7 +88,7 @@ class HTTP(FileTransferStrategy):
 
     def _answer(self, end: End, headers: Mapping[str, str] | None = None, **request: Any) -> Any:
         asked = urllib.request.Request(  # noqa: S310 - the scheme was checked when the transfer was declared
-            str(end.filepath), headers=dict(headers or {}), **request
+            quote(str(end.filepath), safe=_ADDRESS), headers=dict(headers or {}), **request
         )
         for name, value in self.headers.items():
             asked.add_unredirected_header(name, revealed(value))
