@@ -116,6 +116,11 @@ def test_a_workflow_is_registered_without_being_started(server: FakeServer, work
     assert ct.get_result(dispatch_id).status == "NEW_OBJECT"
 
 
+def test_an_argument_in_the_first_call_is_told_before_anything_is_built(workflow: ct.Lattice[...]) -> None:
+    with pytest.raises(TypeError, match=r"3 stands where .* in the second call: ct\.dispatch\(.*\)\(3\)"):
+        ct.dispatch(workflow, 3)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("given", "kind", "told"),
     [

@@ -61,6 +61,11 @@ def starting(
     line: Line | None = None,
 ) -> Callable[P, str]:
     """As :func:`dispatch`; warnings are about the given line, or else the one that calls the function."""
+    if not (dispatcher_addr is None or isinstance(dispatcher_addr, str)):
+        raise TypeError(
+            f"{dispatcher_addr!r} stands where the server's address would, a text such as 'http://localhost:48008'; "
+            f"a workflow's arguments stand in the second call: ct.dispatch({lattice.__name__})({dispatcher_addr!r})"
+        )
 
     def start(*args: P.args, **kwargs: P.kwargs) -> str:
         check_dispatching(lattice.__name__)
