@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,8 @@ import pytest
 from covalent.worker.building import Builders
 from covalent.worker.installed import stamps
 from covalent.worker.layers import Layer, LayerError, Layers
-from tests.integration.worker.conftest import is_alive
-from tests.wheels import project, wheel
+from tests.integration.worker.conftest import eventually, is_alive
+from tests.wheels import project, slow, wheel
 
 
 class Parent:
@@ -159,6 +161,20 @@ def test_a_build_that_does_not_end_is_stopped_with_all_that_it_has_started(paren
         builders.build(parent.python, ("--no-index", str(source)))
     assert not begun.exists() or not is_alive(int(begun.read_text()))
     assert builders.processes() == set()
+
+
+def test_a_build_that_is_killed_once_is_begun_again(parent: Parent, tmp_path: Path) -> None:
+    (tmp_path / "registry").mkdir()
+    began, wait = tmp_path / "began", tmp_path / "wait"
+    slow(parent.shelf, "bread", "1.0", began=began, wait=wait)
+    builders = Builders(tmp_path / "layers", os.environ, tmp_path / "registry")
+    with ThreadPoolExecutor() as pool:
+        building = pool.submit(builders.build, parent.python, parent.asks("bread"))
+        eventually(began.exists)
+        (builder,) = builders.processes()
+        os.kill(builder, signal.SIGKILL)
+        wait.touch()
+        assert building.result().resolved == ("bread==1.0",)
 
 
 def test_a_layer_that_is_wanted_twice_at_once_is_built_once(parent: Parent, tmp_path: Path) -> None:

@@ -27,6 +27,10 @@ _LONGEST: Final = 7200.0
 _CODE: Final = "from covalent.worker.building import main; main()"
 
 
+class _KilledError(LayerError):
+    """The process that built a layer was killed."""
+
+
 class Builders:
     """Finds layers, and has those built that there are not."""
 
@@ -38,6 +42,7 @@ class Builders:
         ``longest`` is how many seconds a build may take.
         """
         self._longest = longest
+        self._stopped = False
         self._directory = directory
         # Also for who installs: a build runs code of the packages that are built.
         self._environ = environment.without_secrets(environ)
@@ -58,6 +63,15 @@ class Builders:
 
     def build(self, python: str, requirements: tuple[str, ...]) -> Layer:
         """Have a layer built and wait for it; called in a courier's thread. Raises LayerError."""
+        try:
+            return self._built(python, requirements)
+        except _KilledError:
+            # By somebody, or for want of memory: that may pass. Killed twice, it is for what is built.
+            return self._built(python, requirements)
+
+    def _built(self, python: str, requirements: tuple[str, ...]) -> Layer:
+        if self._stopped:
+            raise LayerError("the worker is leaving")
         marker = secrets.token_hex(8)
         with self.starting:
             process = subprocess.Popen(
@@ -88,10 +102,11 @@ class Builders:
         # In use by this process: whoever removes layers lets it be. It is not looked for again by what it was built
         # for, since a build may write into the directory that it builds.
         found = self._layers.use(_key(answer, words, process.returncode))
-        return self.build(python, requirements) if found is None else found
+        return self._built(python, requirements) if found is None else found
 
     def stop(self) -> None:
-        """End what is being built; the layers are not there then."""
+        """End what is being built, and build nothing more; the layers are not there then."""
+        self._stopped = True
         for pid, marker in list(self._living.items()):
             processes.kill_tree(pid, marker)
 
@@ -100,7 +115,7 @@ def _key(answer: bytes, words: bytes, status: int) -> str:
     """The key of the layer that a builder has built; raises LayerError when it has not."""
     if not answer:
         last = words.decode("utf-8", "replace").strip()
-        raise LayerError(
+        raise (_KilledError if status < 0 else LayerError)(
             f"the process that built it ended with status {status} before it was done"
             + (f"; its last words were:\n{last}" if last else "")
         )
