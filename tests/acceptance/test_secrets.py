@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -258,13 +259,16 @@ class Run:
         for name, text in (("canary", f"{self.canary}\n"), ("decoy", self.decoy)):
             (directory / name).touch(mode=0o600)
             (directory / name).write_text(text)
+        self._directory = directory
         self.installation = Installation(root / "installation")
         self.installation.environ["COVALENT_SECRETS_DIR"] = str(directory)
         self.installation.environ["PORT_OF_CANARY"] = self.port
         self.project = Project(root / "project", self.installation, with_the_sdk_alone(root / "environment"))
-        self.installation.start()
-        self.project.write("script.py", "")
-        self.facts = self.project.facts(f"decoy_file = {str(directory / 'decoy')!r}\n{_SCRIPT}")
+        self.facts: dict[str, Any] = {}
+
+    def go(self) -> None:
+        """Let the user's script run to its end."""
+        self.facts = self.project.facts(f"decoy_file = {str(self._directory / 'decoy')!r}\n{_SCRIPT}")
 
     def answers(self) -> Iterator[tuple[str, bytes]]:
         """What the server tells its user: every route that can be asked for what there is."""
@@ -302,8 +306,9 @@ def _parts(value: str) -> re.Pattern[bytes]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, directory: Path) -> Iterator[Run]:
     run = Run(tmp_path_factory.mktemp("run"), directory)
-    yield run
-    run.installation.__exit__()
+    with run.installation:
+        run.go()
+        yield run
 
 
 _WELL = {
