@@ -12,6 +12,7 @@ import click
 from covalent.errors import CovalentError
 from covalent_server.cli import exits, output
 from covalent_server.cli.config import config
+from covalent_server.cli.database import database
 from covalent_server.cli.doctor import doctor
 from covalent_server.cli.logs import logs
 from covalent_server.cli.migrate import migrate
@@ -54,7 +55,7 @@ def covalent(context: click.Context, *, version_wanted: bool, as_json: bool) -> 
         click.echo(context.get_help())
 
 
-for _command in (start, stop, restart, status, logs, trigger, config, doctor, migrate):
+for _command in (start, stop, restart, status, logs, trigger, config, doctor, database, migrate):
     covalent.add_command(_command)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, Literal
 
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from covalent_server.db.engines import open_engine
@@ -18,11 +19,31 @@ State = Literal["absent", "older", "current", "newer"]
 
 def state(url: str) -> State:
     """How the database at ``url`` stands to this version; ``newer`` is one that this version does not know."""
+    return standing(current(url))
+
+
+def standing(found: str) -> State:
+    """How a revision stands to this version; an empty one is ``absent``."""
+    if not found:
+        return "absent"
+    if found == REVISIONS[-1]:
+        return "current"
+    return "older" if found in REVISIONS else "newer"
+
+
+def exists(url: str) -> bool:
+    """Whether there is a database; only a file can be missing, and opening it would make it."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()
+
+
+def current(url: str) -> str:
+    """The revision of the database at ``url``; empty when it has none."""
     engine = open_engine(url, writes=True)
     try:
         with engine.connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
-                return "absent"
+                return ""
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
     except DBAPIError as error:
         raise DataDirectoryError(
@@ -31,8 +52,4 @@ def state(url: str) -> State:
         ) from None
     finally:
         engine.dispose()
-    if not found:
-        return "absent"
-    if found[-1] == REVISIONS[-1]:
-        return "current"
-    return "older" if found[-1] in REVISIONS else "newer"
+    return str(found[-1]) if found else ""

@@ -1,0 +1,83 @@
+"""``covalent db``: how the database stands to this version, and bringing it there without starting a server."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from covalent_server.cli import directory, lock, options, output
+from covalent_server.errors import DataDirectoryError, MigrationError, NewerDataError
+from covalent_server.settings import Settings
+
+_MEANINGS: Final = {
+    "absent": "there is no database yet; covalent start makes one",
+    "older": "covalent start or covalent db upgrade brings it to this version's",
+    "current": "this version's",
+    "newer": "of a newer version of Covalent; upgrade with: pip install -U covalent-server",
+}
+
+
+@click.group("db")
+def database() -> None:
+    """Show the form of the database, or bring it to this version's."""
+
+
+@database.command()
+@options.every_setting
+@options.as_json
+def current(*, as_json: bool, **flags: Any) -> None:
+    """Tell which revision the database has; a running server is not disturbed."""
+    from covalent_server.db import revision  # noqa: PLC0415  (loads SQLAlchemy)
+
+    found, state = _found(options.load(flags))
+    facts = {"revision": found, "newest": revision.REVISIONS[-1], "state": state}
+    output.show(f"{found or 'none'}: {_MEANINGS[state]}", facts, as_json=as_json)
+
+
+@database.command()
+@options.every_setting
+@options.as_json
+def upgrade(*, as_json: bool, **flags: Any) -> None:
+    """Bring the database of a stopped server to this version's form, as covalent start does.
+
+    When it is interrupted, run it again.
+    """
+    settings = options.load(flags)
+    if _found(settings)[1] == "absent":
+        raise DataDirectoryError(
+            f"there is no database in {settings.data_dir} to upgrade; name another directory with --data-dir"
+        )
+    place = directory.prepare(settings.data_dir, allow_network=settings.allow_network_filesystem)
+    with lock.hold(place.lock):
+        before, state = _found(settings)
+        if state == "newer":
+            raise NewerDataError(
+                f"a newer version of Covalent wrote {settings.data_dir}; upgrade with: pip install -U covalent-server"
+            )
+        if state == "older":
+            _upgrade(settings)
+        after, _ = _found(settings)
+    text = f"Upgraded from {before} to {after}" if before != after else f"{after} is this version's already"
+    output.show(text, {"before": before, "revision": after}, as_json=as_json)
+
+
+def _upgrade(settings: Settings) -> None:
+    from covalent_server.db import migrate  # noqa: PLC0415  (loads alembic)
+
+    try:
+        migrate.upgrade(settings.database_url)
+    except Exception as error:
+        raise MigrationError(
+            f"the database could not be upgraded: {error}; see that the disk has room and run this again"
+        ) from error
+
+
+def _found(settings: Settings) -> tuple[str, str]:
+    """The database's revision and how it stands to this version; nothing is made where there is none."""
+    from covalent_server.db import revision  # noqa: PLC0415  (loads SQLAlchemy)
+
+    if not revision.exists(settings.database_url):
+        return "", "absent"
+    found = revision.current(settings.database_url)
+    return found, revision.standing(found)
