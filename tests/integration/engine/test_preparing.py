@@ -50,8 +50,10 @@ def test_a_node_whose_environment_is_built_says_so_and_its_history_does(start: A
             assert record.status is Status.DISPATCHING
             assert record.preparing_since is not None
             assert record.started_at is None
-            assert (await engine.dispatch(USER, dispatch_id, 0)).node_counts == {"DISPATCHING": 1, "NEW_OBJECT": 1}
+            told = await engine.dispatch(USER, dispatch_id, 0)
+            assert (told.node_counts, told.preparing) == ({"DISPATCHING": 1, "NEW_OBJECT": 1}, 1)
             await worker.poll(preparing=(lease.key,), started=(lease.key,))
+            assert (await engine.dispatch(USER, dispatch_id, 0)).preparing == 0
             begun = await record_of(engine, dispatch_id)
             assert (begun.status, begun.preparing_since) == (Status.RUNNING, None)
             assert begun.started_at is not None

@@ -110,6 +110,14 @@ def test_the_end_is_shown_after_something_was() -> None:
     assert seen.told[1:] == ["COMPLETED 2,000/2,000 done, 0 running, 1:02:03", "closed"]
 
 
+def test_tasks_that_wait_for_their_packages_are_told() -> None:
+    seen, clock = Seen(), Clock()
+    with Progress(seen, clock) as progress:
+        clock.now += 9.0
+        progress.tell(replace(RECORD, preparing=2))
+    assert seen.told[0] == "RUNNING 3/2,000 done, 4 running (2 installing packages), 1 failed, 0:09"
+
+
 def test_a_line_that_stays_makes_room_for_itself(capsys: pytest.CaptureFixture[str]) -> None:
     seen = Seen()
     Progress(seen).say("the server is away")

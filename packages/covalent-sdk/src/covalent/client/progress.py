@@ -30,6 +30,8 @@ class Standing:
     total: int
     done: int
     running: int
+    #: Of those that run, how many have not begun because their packages are being installed.
+    preparing: int
     failed: int
     seconds: float
 
@@ -43,6 +45,7 @@ class Standing:
             total=sum(counts.values()),
             done=sum(count for status, count in counts.items() if not NODE_TRANSITIONS[status]),
             running=counts.get(Status.RUNNING, 0) + counts.get(Status.DISPATCHING, 0),
+            preparing=record.preparing,
             failed=counts.get(Status.FAILED, 0),
             seconds=seconds,
         )
@@ -54,7 +57,8 @@ class Standing:
         hours, minutes = divmod(minutes, 60)
         elapsed = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
         failed = f", {self.failed:,} failed" if self.failed else ""
-        return f"{self.done:,}/{self.total:,} done, {self.running:,} running{failed}, {elapsed}"
+        preparing = f" ({self.preparing:,} installing packages)" if self.preparing else ""
+        return f"{self.done:,}/{self.total:,} done, {self.running:,} running{preparing}{failed}, {elapsed}"
 
 
 class View(Protocol):

@@ -33,6 +33,8 @@ class DispatchRecord:
     ended_at: float | None = None
     #: How many nodes have each status.
     node_counts: dict[str, int] = field(default_factory=dict)
+    #: Of how many of those that are DISPATCHING the environment is being built.
+    preparing: int = 0
     inputs: str | None = None
     workflow: str | None = None
     result: AssetDescription | None = None

@@ -114,6 +114,7 @@ def dispatches(
 
 def _records(connection: Connection, rows: Sequence[AnyRow]) -> list[DispatchRecord]:
     counts: dict[int, dict[str, int]] = {row.key: {} for row in rows}
+    preparing: dict[int, int] = {}
     counted = connection.execute(
         select(node.c.dispatch, node.c.state, func.count())
         .where(node.c.dispatch.in_([row.key for row in rows]))
@@ -122,11 +123,15 @@ def _records(connection: Connection, rows: Sequence[AnyRow]) -> list[DispatchRec
     for key, state, count in counted:
         status = NodeState(state).status
         counts[key][status] = counts[key].get(status, 0) + count
+        if state == NodeState.PREPARING:
+            preparing[key] = count
     described = _descriptions(connection, [row.result for row in rows if row.result])
-    return [_record(row, counts[row.key], described) for row in rows]
+    return [_record(row, counts[row.key], preparing.get(row.key, 0), described) for row in rows]
 
 
-def _record(row: AnyRow, counts: dict[str, int], described: dict[str, AssetDescription]) -> DispatchRecord:
+def _record(
+    row: AnyRow, counts: dict[str, int], preparing: int, described: dict[str, AssetDescription]
+) -> DispatchRecord:
     manifest = json.loads(row.manifest)
     return DispatchRecord(
         dispatch_id=row.id,
@@ -137,6 +142,7 @@ def _record(row: AnyRow, counts: dict[str, int], described: dict[str, AssetDescr
         started_at=row.started_at,
         ended_at=row.ended_at,
         node_counts=counts,
+        preparing=preparing,
         inputs=manifest.get("inputs"),
         workflow=manifest.get("workflow"),
         result=described.get(row.result) if row.status == Status.COMPLETED else None,
