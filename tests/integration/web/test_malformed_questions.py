@@ -29,6 +29,9 @@ QUESTIONS: dict[str, tuple[str, str, bytes | None]] = {
         f"a stream with {query}": ("GET", f"nodes/0/stdout?{query}", None)
         for query in ("offset=-1", "offset=nan", "wait=-1", "wait=soon", "attempt=-1", "attempt=x")
     },
+    "why of no node": ("GET", "nodes/9999999999/why", None),
+    "why of what is no number": ("GET", "nodes/first/why", None),
+    "why of a negative number of nodes": ("GET", "why?limit=-1", None),
     "an unknown stream": ("GET", "nodes/0/stdin", None),
     "a stream of no node": ("GET", "nodes/9999999999/stdout", None),
 }

@@ -17,6 +17,7 @@ from covalent.wire.codec import dumps, from_json, loads
 from covalent.wire.manifest import Accepted, Cancellation, Conclusion, Digests, Manifest
 from covalent.wire.records import AssetDescription, DispatchList, DispatchRecord, NodeList, NodeRecord, Problem
 from covalent.wire.triggers import Registration, TriggerList, TriggerRecord, TriggerStop
+from covalent.wire.waiting import Waiting, WaitingList
 
 TOKEN = "the-fake-servers-token"  # noqa: S105  made up
 
@@ -250,6 +251,10 @@ def a_record(dispatch_id: str, status: Status = Status.RUNNING) -> DispatchRecor
     )
 
 
+def waiting(node: NodeRecord) -> Waiting:
+    return Waiting(node_id=node.node_id, node_name=node.node_name, code="busy", message="all are busy; wait")
+
+
 class _Frames(bytes):
     """An answer in frames."""
 
@@ -328,6 +333,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return NodeList(nodes=tuple(state.nodes[dispatch_id]))
             case ["nodes", number]:
                 return {node.node_id: node for node in state.nodes[dispatch_id]}[int(number)]
+            case ["why"]:
+                return WaitingList(nodes=tuple(map(waiting, state.nodes[dispatch_id])))
+            case ["nodes", number, "why"]:
+                return waiting({node.node_id: node for node in state.nodes[dispatch_id]}[int(number)])
             case ["nodes", number, stream]:
                 asked = {name: value for name, (value,) in self._query.items()}
                 offset, wait = int(asked.get("offset", 0)), float(asked.get("wait", 0))

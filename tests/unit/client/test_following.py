@@ -95,3 +95,14 @@ def test_a_sublattices_result_is_that_of_its_dispatch(server: FakeServer, result
     assert f"sublattice of: {result.dispatch_id}, node 1" in str(inner)
     assert nested.sublattice_result is inner
     assert server.asked[asked:] == ["GET /dispatches/child"]
+
+
+def test_why_is_answered_of_one_task_or_of_all_and_a_name_is_refused(result: Result) -> None:
+    assert [item.node_id for item in result.why()] == [0, 1, 2]
+    (found,) = result.why(1)
+    assert (found.node_id, str(found)) == (1, "<lambda>(1): all are busy; wait")
+    with pytest.raises(ServerError, match="has no node 17"):
+        result.why(17)
+    name: Any = "step"
+    with pytest.raises(TypeError, match="by its number, not by 'step'"):
+        result.why(name)

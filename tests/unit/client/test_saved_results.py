@@ -102,6 +102,11 @@ def test_following_a_saved_result_gives_what_there_is_and_ends(saved: Result) ->
     assert list(saved.follow(stream="stderr")) == ["<lambda>(1): trouble\n"]
 
 
+def test_a_saved_result_does_not_know_why_and_says_who_does(saved: Result) -> None:
+    with pytest.raises(ArchiveError, match=r"ask: ct\.get_result\(.*\)\.why\(\)"):
+        saved.why()
+
+
 def test_a_running_dispatch_is_saved_as_it_stands(server: FakeServer, dispatch_id: str, tmp_path: Path) -> None:
     server.run(dispatch_id, Status.RUNNING, {0: "zero"})
     server.nodes[dispatch_id][1] = replace(server.nodes[dispatch_id][1], status=Status.RUNNING, attempt=1)

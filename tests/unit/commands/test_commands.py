@@ -117,6 +117,26 @@ def test_what_cannot_be_asked_is_refused_with_what_can(
     assert server.asked == []
 
 
+# -- why
+
+
+def test_each_task_that_does_not_run_has_its_reason(ask: Ask, server: FakeServer) -> None:
+    said = ask("why", "first")
+    assert said.code == 0
+    assert said.out.splitlines()[0] == "square(0): all are busy; wait"
+    plain = ask("why", "first", "1", "--json").plain
+    assert [(item["node_id"], item["code"]) for item in plain["nodes"]] == [(1, "busy")]
+    server.nodes["first"] = []
+    assert ask("why", "first").out == "every task has ended\n"
+
+
+def test_why_of_what_is_not_there_is_told(ask: Ask) -> None:
+    assert ask("why", "unheard of").code == 22
+    assert "has no node 17" in ask("why", "first", "17").err
+    said = ask("why", "first", "square")
+    assert (said.code, "'square' is no number of a task" in said.err) == (2, True)
+
+
 # -- result
 
 

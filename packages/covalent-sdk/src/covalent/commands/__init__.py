@@ -6,6 +6,7 @@
     login       keeps a token
     show        dispatches, or one with its tasks
     result      what a dispatch gave, unopened unless it is to be opened
+    why         why tasks are not running
     cancel      stops a dispatch or tasks of it
     exits       the exit codes
     output      plain text and JSON, with nothing in it that a terminal would obey

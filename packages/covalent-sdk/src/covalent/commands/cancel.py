@@ -13,7 +13,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dispatch", metavar="DISPATCH", help="the dispatch's id")
     # With a default argparse does not count it among what was forgotten.
     parser.add_argument(
-        "nodes", nargs="*", type=_number, default=[], metavar="TASK", help="numbers of tasks; without, all of it"
+        "nodes", nargs="*", type=task_number, default=[], metavar="TASK", help="numbers of tasks; without, all of it"
     )
 
 
@@ -24,7 +24,8 @@ def run(given: argparse.Namespace) -> int:
     return exits.OK
 
 
-def _number(given: str) -> int:
+def task_number(given: str) -> int:
+    """A task's number as it is written on the command line."""
     if not (given.isascii() and given.isdigit()):
         raise argparse.ArgumentTypeError(f"{given!r} is no number of a task; `show DISPATCH` lists them")
     return int(given)

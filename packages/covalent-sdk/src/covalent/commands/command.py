@@ -9,14 +9,14 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from covalent.commands import cancel, exits, login, output, result, show
+from covalent.commands import cancel, exits, login, output, result, show, why
 from covalent.errors import CovalentError
 
 _POINTER = """\
 The server has a command of its own:  covalent start   (installed with: {python} -m pip install covalent-server)
 A worker, which the server starts by itself:  {python} -m covalent.worker --help
 """
-COMMANDS = {"login": login, "show": show, "result": result, "cancel": cancel}
+COMMANDS = {"login": login, "show": show, "result": result, "why": why, "cancel": cancel}
 
 
 class Parser(argparse.ArgumentParser):

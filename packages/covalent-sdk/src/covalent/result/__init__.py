@@ -31,6 +31,7 @@ from covalent.transportable import TransportableObject
 from covalent.wire.manifest import Manifest
 from covalent.wire.records import AssetDescription, DispatchRecord, NodeRecord
 from covalent.wire.streams import STREAMS, follow, follow_all
+from covalent.wire.waiting import Waiting
 
 __all__ = ["Extent", "NodeResult", "Result", "ServerSource", "StoredObject"]
 
@@ -190,6 +191,17 @@ class Result:
         return {
             f"{node['node_name']}({node['node_id']})": node["output"] for node in nodes if node["output"] is not None
         }
+
+    def why(self, node_id: int | None = None) -> tuple[Waiting, ...]:
+        """Why nodes are not running, as it is now: the first hundred that have not ended, or the one that is named.
+
+        Each has a ``code`` for programs and a ``message`` that says what to do next.
+
+        >>> for waiting in result.why():
+        ...     print(waiting)
+        """
+        number = None if node_id is None else self._node_record(node_id).node_id
+        return self._source.why(self.dispatch_id, number)
 
     def follow(self, node_id: int | None = None, stream: str = "stdout") -> Iterator[str]:
         """What a task prints, in pieces of text as they come, until it has ended; ``stream`` may be ``stderr``.

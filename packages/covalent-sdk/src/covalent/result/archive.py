@@ -24,6 +24,7 @@ from covalent.wire.codec import dumps, from_json, loads
 from covalent.wire.manifest import Manifest
 from covalent.wire.records import DispatchRecord, NodeRecord
 from covalent.wire.streams import STREAMS
+from covalent.wire.waiting import Waiting
 
 _FORMAT: Final = 1
 _INDEX: Final = "result.json"
@@ -166,6 +167,13 @@ class Archive:
     def node(self, dispatch_id: str, number: int) -> NodeRecord:
         """One of them."""
         return {node.node_id: node for node in self.nodes(dispatch_id)}[number]
+
+    def why(self, dispatch_id: str, number: int | None) -> tuple[Waiting, ...]:
+        """A file does not know."""
+        del number
+        raise ArchiveError(
+            f"a saved result does not know why a node is not running; ask: ct.get_result({dispatch_id!r}).why()"
+        )
 
     def printed(
         self,

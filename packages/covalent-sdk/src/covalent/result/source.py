@@ -17,6 +17,7 @@ from covalent.wire.codec import from_json
 from covalent.wire.container import Buffer
 from covalent.wire.manifest import Conclusion, Digests, Manifest
 from covalent.wire.records import DispatchRecord, NodeList, NodeRecord
+from covalent.wire.waiting import Waiting, WaitingList
 
 T = TypeVar("T")
 
@@ -50,6 +51,9 @@ class Source(Protocol):
 
     def node(self, dispatch_id: str, number: int) -> NodeRecord:
         """One of them."""
+
+    def why(self, dispatch_id: str, number: int | None) -> tuple[Waiting, ...]:
+        """Why nodes that have not ended do not run, or why one of them does not."""
 
     def printed(self, dispatch_id: str, node: NodeRecord, stream: str, *, offset: int = 0, wait: float = 0) -> bytes:
         """What a node's attempt printed from an offset on, waited for for ``wait`` seconds if there is nothing."""
@@ -108,6 +112,13 @@ class ServerSource:
                 raise
             raise KeyError(number) from None
         return from_json(NodeRecord, plain)
+
+    def why(self, dispatch_id: str, number: int | None) -> tuple[Waiting, ...]:
+        """Why nodes do not run; the first hundred of those that have not ended."""
+        path = dispatch_path(dispatch_id)
+        if number is None:
+            return from_json(WaitingList, fetched(lambda: self._server.get(f"{path}/why"))).nodes
+        return (from_json(Waiting, fetched(lambda: self._server.get(f"{path}/nodes/{number}/why"))),)
 
     def printed(self, dispatch_id: str, node: NodeRecord, stream: str, *, offset: int = 0, wait: float = 0) -> bytes:
         """What a node's attempt printed; nobody is asked about a task that has come to its end without a word."""

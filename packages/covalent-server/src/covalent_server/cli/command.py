@@ -25,7 +25,7 @@ from covalent_server.errors import CovalentServerError
 
 _WIDTH: Final = 100
 #: What the SDK has commands for, and people try here first.
-ABOUT_DISPATCHES: Final = ("show", "result", "cancel", "login")
+ABOUT_DISPATCHES: Final = ("show", "result", "why", "cancel", "login")
 
 
 class Commands(click.Group):

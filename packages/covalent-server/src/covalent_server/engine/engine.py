@@ -15,7 +15,8 @@ from weakref import WeakValueDictionary
 from covalent.wire import INLINE_ASSET_BYTES
 from covalent_server.core.errors import RequestError, UnknownAssetError
 from covalent_server.core.events import LeaseEnd
-from covalent_server.db import assets, dispatches, ending, identity, reads, reusing, triggers, waking
+from covalent_server.core.waiting import explain
+from covalent_server.db import assets, dispatches, ending, identity, reads, reusing, triggers, waiting, waking
 from covalent_server.db import work as rows
 from covalent_server.db.moves import PIECE, Effects
 from covalent_server.engine import intake, recovery
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from covalent.wire.records import DispatchRecord
     from covalent.wire.triggers import Registration, TriggerRecord
+    from covalent.wire.waiting import Waiting
     from covalent.wire.work import Hello, Welcome
     from covalent_server.db import Session
     from covalent_server.db.identity import PoolRow
@@ -205,6 +207,13 @@ class Engine:
                 event.clear()
                 found = await read()
         return found.data
+
+    async def why(self, caller: Caller, dispatch_id: str, number: int | None, limit: int = 1) -> tuple[Waiting, ...]:
+        """Why nodes of a dispatch are not running: the first that have not ended, or the one."""
+        read = partial(waiting.facts, owner=caller.owner, dispatch_id=dispatch_id, number=number, limit=limit)
+        found = await self.shared.reader.run_apart(read)
+        workers = self.workplace.workers()
+        return tuple(explain(node, workers.get(node.pool, ())) for node in found)
 
     async def read(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         """Run one of the functions of ``db.reads``."""

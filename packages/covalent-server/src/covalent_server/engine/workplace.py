@@ -14,6 +14,7 @@ from covalent.wire.work import Acknowledgement, Hello, LeaseKey, Poll, Welcome, 
 from covalent_server.core.errors import AssetMismatchError, UnknownWorkerError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.planning import check_text
+from covalent_server.core.waiting import WorkerFacts
 from covalent_server.db import identity
 from covalent_server.db import work as rows
 from covalent_server.engine import intake
@@ -72,6 +73,18 @@ class Workplace:
         if seat is None:
             return True
         return not seat.waiting and seat.heard + self._shared.settings.lease_ttl < monotonic()
+
+    def workers(self) -> dict[int, list[WorkerFacts]]:
+        """The workers that report here, by their pools; who has missed a heartbeat counts as silent."""
+        late = monotonic() - self._shared.settings.lease_ttl / 2
+        found: dict[int, list[WorkerFacts]] = {}
+        for seat in self._seats.values():
+            silent = not seat.waiting and seat.heard < late
+            since = now() - (monotonic() - seat.heard) if silent else None
+            found.setdefault(seat.pool, []).append(
+                WorkerFacts(worker=seat.worker, lacks=seat.lacks, silent_since=since)
+            )
+        return found
 
     async def hello(self, owner: str, hello: Hello) -> tuple[Welcome, identity.WorkerRow, identity.PoolRow]:
         """A worker introduces itself; what it is told, and what is known of it and its pool."""

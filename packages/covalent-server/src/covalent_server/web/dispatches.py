@@ -16,6 +16,7 @@ from covalent.status import Status
 from covalent.wire.manifest import Accepted, Cancellation, Conclusion, Manifest
 from covalent.wire.records import DispatchList, NodeList
 from covalent.wire.template import is_digest
+from covalent.wire.waiting import WaitingList
 from covalent_server.core.errors import UnknownNodeError
 from covalent_server.db import reads
 from covalent_server.engine import intake
@@ -112,6 +113,19 @@ async def node(request: web.Request) -> web.Response:
     return json_answer(found)
 
 
+async def why(request: web.Request) -> web.Response:
+    """Why the nodes of a dispatch that have not ended do not run."""
+    limit = int(number(request, "limit", 100, most=_MAX_LIST))
+    found = await request.app[ENGINE].why(request[CALLER], request.match_info["id"], None, limit)
+    return json_answer(WaitingList(nodes=found))
+
+
+async def why_node(request: web.Request) -> web.Response:
+    """Why one node does not run."""
+    (found,) = await request.app[ENGINE].why(request[CALLER], request.match_info["id"], whole(request, "node"))
+    return json_answer(found)
+
+
 async def cancel(request: web.Request) -> web.Response:
     """End a dispatch or some of its nodes."""
     wanted = await record(request, _CANCELLATION)
@@ -174,6 +188,8 @@ ROUTES: Final = (
     Route(method="POST", path=f"{_ONE}/result", handler=conclude, scope=Scope.USER),
     Route(method="GET", path=f"{_ONE}/nodes", handler=nodes, scope=Scope.USER),
     Route(method="GET", path=f"{_ONE}/nodes/{{node}}", handler=node, scope=Scope.USER),
+    Route(method="GET", path=f"{_ONE}/why", handler=why, scope=Scope.USER),
+    Route(method="GET", path=f"{_ONE}/nodes/{{node}}/why", handler=why_node, scope=Scope.USER),
     Route(method="GET", path=f"{_ONE}/nodes/{{node}}/{{stream}}", handler=stream, scope=Scope.USER),
     Route(method="GET", path=f"{PREFIX}/events", handler=events, scope=Scope.USER),
 )

@@ -1,0 +1,177 @@
+"""Why a node is not running: from what is known of it to one reason, with what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from covalent.status import Status
+from covalent.wire.waiting import Waiting
+from covalent_server.core.decisions import ALONE_AFTER
+from covalent_server.core.states import NodeState
+
+#: Nodes that one answer names at most.
+NAMED: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFacts:
+    """A node as the database knows it."""
+
+    node_id: int
+    node_name: str
+    state: NodeState
+    dispatch_status: Status
+    #: How many of its parents have not completed, and the first of them.
+    remaining: int = 0
+    parents: tuple[int, ...] = ()
+    pool: int = 0
+    executor: str = ""
+    place: str = ""
+    #: The features that its worker must have.
+    requires: frozenset[str] = frozenset()
+    losses: int = 0
+    worker: str | None = None
+    host: str = ""
+    leased_at: float | None = None
+    preparing_at: float | None = None
+    started_at: float | None = None
+    due_at: float | None = None
+    child: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFacts:
+    """A worker of the node's pool, as the engine knows it."""
+
+    worker: str
+    #: Features that it lacks.
+    lacks: frozenset[str] = frozenset()
+    #: When it was last heard of, in seconds since the epoch; None while it can be reached.
+    silent_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reason:
+    code: str
+    message: str
+    since: float | None = None
+    due_at: float | None = None
+
+
+def explain(node: NodeFacts, workers: Sequence[WorkerFacts]) -> Waiting:
+    """Why a node is not running; ``workers`` are those of its pool."""
+    reason = _reason(node, workers)
+    return Waiting(
+        node_id=node.node_id,
+        node_name=node.node_name,
+        code=reason.code,
+        message=reason.message,
+        since=reason.since,
+        due_at=reason.due_at,
+        nodes=node.parents if reason.code in ("nodes", "blocked") else (),
+        worker=node.worker if node.state.leased else None,
+        child=node.child if node.state is NodeState.DISPATCHING else None,
+    )
+
+
+def _reason(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:
+    match node.state:
+        case NodeState.WAITING | NodeState.LEFT_TO_CLIENT:
+            return _waits(node)
+        case NodeState.READY:
+            return _ready(node, workers)
+        case NodeState.LEASED | NodeState.PREPARING | NodeState.RUNNING:
+            return _held(node, workers)
+        case NodeState.DELAYED:
+            message = f"its last attempt failed, and the next is due {_at(node.due_at)}; its error says why"
+            return _Reason(code="retry", message=message, due_at=node.due_at)
+        case NodeState.DISPATCHING:
+            return _sublattice(node)
+        case NodeState.BLOCKED:
+            message = f"it never starts: {_named(node)} did not complete; mend that and redispatch"
+            return _Reason(code="blocked", message=message)
+        case _:
+            return _Reason(code="ended", message=f"it has ended and is {node.state}; its result says more")
+
+
+def _waits(node: NodeFacts) -> _Reason:
+    if node.dispatch_status is Status.NEW_OBJECT:
+        message = "its dispatch has not been started: its trigger starts it, or ct.redispatch(ID)() runs a copy now"
+        return _Reason(code="not-started", message=message)
+    if node.state is NodeState.LEFT_TO_CLIENT and node.dispatch_status is Status.PENDING_POSTPROCESSING:
+        message = "it is left to the client: call ct.get_result(ID).post_process() where the workflow's packages are"
+        return _Reason(code="client", message=message)
+    return _Reason(code="nodes", message=f"it waits for {_named(node)}; ask why about those that do not run")
+
+
+def _named(node: NodeFacts) -> str:
+    if not node.parents:
+        return "other nodes"
+    more = max(0, node.remaining - len(node.parents))
+    numbers = ", ".join(map(str, node.parents))
+    return f"node{'s' if len(node.parents) + more > 1 else ''} {numbers}{f' and {more} others' if more else ''}"
+
+
+def _ready(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:
+    where = f"executor {node.executor!r}" + (f" with {node.place}" if node.place else "")
+    if not workers:
+        message = f"no worker runs tasks of {where}; the server starts one by itself, and `covalent logs` says why not"
+        if node.place:
+            message += f". This has to work on the server's machine: {node.place} -m covalent.worker --help"
+        return _Reason(code="no-worker", message=message)
+    heard = [worker for worker in workers if worker.silent_since is None]
+    if not heard:
+        since = max(worker.silent_since or 0.0 for worker in workers)
+        return _silent(f"the workers of {where} have", since)
+    lacking = [worker.lacks & node.requires for worker in heard]
+    if all(lacking):
+        names = ", ".join(sorted(lacking[0]))
+        message = f"the workers of {where} do not have {names}; upgrade covalent-sdk there, then: covalent restart"
+        return _Reason(code="old-worker", message=message)
+    if node.losses >= ALONE_AFTER:
+        message = (
+            f"it was lost {node.losses} times with its worker, so it runs alone, once a worker of {where} has nothing "
+            "else to do; wait, or give it less memory to need"
+        )
+        return _Reason(code="alone", message=message)
+    message = f"the workers of {where} are busy with other tasks; wait, or start the server with more --local-slots"
+    return _Reason(code="busy", message=message)
+
+
+def _held(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:
+    who = f"worker {node.worker}" + (f" on {node.host}" if node.host else "")
+    holder = next((worker for worker in workers if worker.worker == node.worker), None)
+    if holder is None or holder.silent_since is not None:
+        return _silent(f"{who} holds it and has", None if holder is None else holder.silent_since)
+    match node.state:
+        case NodeState.PREPARING:
+            message = f"its environment is built since {_at(node.preparing_at)} by {who}; wait, or cancel the node"
+            return _Reason(code="environment", message=message, since=node.preparing_at)
+        case NodeState.RUNNING:
+            message = f"it runs since {_at(node.started_at)} on {who}; follow what it prints: covalent logs -f ID NODE"
+            return _Reason(code="running", message=message, since=node.started_at)
+        case _:
+            message = f"{who} has leased it since {_at(node.leased_at)} and begins it when a slot is free; wait"
+            return _Reason(code="leased", message=message, since=node.leased_at)
+
+
+def _silent(subject: str, since: float | None) -> _Reason:
+    message = (
+        f"{subject} not been heard of since {_at(since)}; its lease runs out by itself and the node goes on with "
+        "another worker: see whether the worker's machine and process are still there"
+    )
+    return _Reason(code="unreachable", message=message, since=since)
+
+
+def _sublattice(node: NodeFacts) -> _Reason:
+    if node.child is None:
+        return _Reason(code="sublattice", message="the dispatch of its sublattice is being made; ask again")
+    message = f"its sublattice is the dispatch {node.child}, which has not ended; ask why about that one"
+    return _Reason(code="sublattice", message=message)
+
+
+def _at(moment: float | None) -> str:
+    return "an unknown time" if moment is None else f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
