@@ -32,7 +32,7 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "Result": (
         "dispatch_id", "root_dispatch_id", "status", "result", "encoded_result", "object_string", "json", "error",
         "inputs", "start_time", "end_time", "lattice", "get_node_result", "get_all_node_results",
-        "get_all_node_outputs", "post_process", "raise_for_status", "save", "load",
+        "get_all_node_outputs", "why", "post_process", "raise_for_status", "save", "load",
     ),
     "Secret": ("get", "to_dict", "from_dict"),
     "TransportGraph": ("serialize_to_json", "deserialize_from_json", "get_node_value"),
