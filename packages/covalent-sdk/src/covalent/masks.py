@@ -25,40 +25,32 @@ class Masks:
     """What is not to be shown, and how it is hidden."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        #: In the order of their lengths: of two that begin at one place the longer one is found.
-        self._forms = sorted({form for value in values for form in _forms(value)}, key=len, reverse=True)
-        # Looks ahead and takes nothing: values that overlap are all found.
-        self._pattern = re.compile(b"(?=(" + b"|".join(map(re.escape, self._forms)) + b"))")
+        self._forms = frozenset(form for value in values for form in _forms(value))
+        # One for each: a search for one text passes over what it cannot be in, one for many looks at every byte.
+        self._patterns = [re.compile(re.escape(form)) for form in self._forms]
+        #: The bytes of the longest form of a value, 0 when there is none.
+        self.longest = max(map(len, self._forms), default=0)
 
     def __bool__(self) -> bool:
         return bool(self._forms)
 
-    @property
-    def longest(self) -> int:
-        """The bytes of the longest form of a value, 0 when there is none."""
-        return len(self._forms[0]) if self._forms else 0
-
     def find(self, data: Buffer) -> bool:
         """Whether a value stands anywhere in it."""
-        return bool(self._forms) and self._pattern.search(data) is not None
+        return any(pattern.search(data) for pattern in self._patterns)
 
     def hidden(self, data: bytes) -> bytes:
-        """The same bytes, every value in them hidden."""
-        if not self.find(data):
+        """The same bytes, every value in them hidden, also where several overlap."""
+        spans = [span for pattern in self._patterns for span in _spans(pattern, data)]
+        if not spans:
             return data
         shown = bytearray(data)
-        for found in self._pattern.finditer(data):
-            start, end = found.span(1)
+        for start, end in spans:
             shown[start:end] = _STAR * (end - start)
         return bytes(shown)
 
     def begun(self, data: bytes) -> int:
         """How many bytes at the end of it may be the beginning of a value."""
-        most = min(len(data), max(0, self.longest - 1))
-        for length in range(most, 0, -1):
-            if any(form.startswith(data[-length:]) for form in self._forms if len(form) > length):
-                return length
-        return 0
+        return max((_begun(data, form) for form in self._forms), default=0)
 
     def hidden_end(self, data: bytes) -> bytes:
         """The same bytes, and hidden what begins a value at their end, where they were cut."""
@@ -72,6 +64,25 @@ class Masks:
         whole = text.removesuffix(_CUT)
         data = self.hidden_end(self.hidden(whole.encode("utf-8", "surrogatepass")))
         return data.decode("utf-8", "surrogatepass") + text[len(whole) :]
+
+
+def _spans(pattern: re.Pattern[bytes], data: bytes) -> Iterator[tuple[int, int]]:
+    """Where it stands, also in itself."""
+    found = pattern.search(data)
+    while found:
+        yield found.span()
+        found = pattern.search(data, found.start() + 1)
+
+
+def _begun(data: bytes, form: bytes) -> int:
+    """How many bytes at the end of it are the beginning of a form, and not all of it."""
+    at = data.find(form[:1], max(0, len(data) - len(form) + 1))
+    while at >= 0:
+        # The first few bytes tell in most places, and need no copy of all that comes after them.
+        if form.startswith(data[at : at + _TELLING]) and form.startswith(data[at:]):
+            return len(data) - at
+        at = data.find(form[:1], at + 1)
+    return 0
 
 
 def _forms(value: str) -> Iterator[bytes]:
