@@ -23,6 +23,15 @@ from covalent_server.db.tables import asset, dispatch, event, link, node, stream
 _parent = node.alias("parent_node")
 _parents_dispatch = dispatch.alias("parent_dispatch")
 _child = dispatch.alias("child")
+#: Of a node that is a sublattice: the dispatch that was made of it last.
+LATEST_CHILD = (
+    select(_child.c.id)
+    .where(_child.c.parent == node.c.key)
+    .order_by(_child.c.key.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("child")
+)
 _DISPATCH = (
     dispatch.c.key,
     dispatch.c.id,
@@ -62,22 +71,18 @@ _NODE = (
     node.c.workdir,
     asset.c.size,
     asset.c.preview,
-    select(_child.c.id)
-    .where(_child.c.parent == node.c.key)
-    .order_by(_child.c.key.desc())
-    .limit(1)
-    .scalar_subquery()
-    .label("child"),
+    LATEST_CHILD,
 )
 
 
-def _owned(statement: Select[Any], owner: str) -> Select[Any]:
+def owned(statement: Select[Any], owner: str) -> Select[Any]:
+    """Of a statement's dispatches, those that an owner sees."""
     # What looks at a directory is no dispatch of its user's: it is seen in the list of triggers.
     return statement.where(dispatch.c.owner == owner, dispatch.c.complete == 1, dispatch.c.observes.is_(None))
 
 
 def _dispatch_row(connection: Connection, owner: str, dispatch_id: str) -> AnyRow:
-    statement = _owned(_DISPATCHES, owner).where(dispatch.c.id == dispatch_id)
+    statement = owned(_DISPATCHES, owner).where(dispatch.c.id == dispatch_id)
     row = connection.execute(statement).one_or_none()
     if row is None:
         raise UnknownDispatchError(dispatch_id)
@@ -99,7 +104,7 @@ def dispatches(
     connection: Connection, owner: str, *, status: Status | None, name: str | None, tag: str | None, limit: int
 ) -> tuple[DispatchRecord, ...]:
     """The newest dispatches; those of sublattices are found through their nodes."""
-    statement = _owned(_DISPATCHES, owner).where(dispatch.c.parent.is_(None))
+    statement = owned(_DISPATCHES, owner).where(dispatch.c.parent.is_(None))
     statement = statement.order_by(dispatch.c.key.desc()).limit(limit)
     if status is not None:
         statement = statement.where(dispatch.c.status == status)

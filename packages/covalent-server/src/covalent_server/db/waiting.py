@@ -14,9 +14,9 @@ from covalent_server.core.waiting import NAMED, NodeFacts
 from covalent_server.db import AnyRow
 from covalent_server.db.dialect import Within, many
 from covalent_server.db.prepared import Prepared
+from covalent_server.db.reads import LATEST_CHILD, owned
 from covalent_server.db.tables import dispatch, event, link, node, pool, worker
 
-_child = dispatch.alias("child")
 _NODES = (
     select(
         *(node.c[name] for name in ("key", "number", "record", "state", "remaining", "pool", "losses", "worker")),
@@ -24,12 +24,7 @@ _NODES = (
         pool.c.executor,
         pool.c.place,
         worker.c.host,
-        select(_child.c.id)
-        .where(_child.c.parent == node.c.key)
-        .order_by(_child.c.key.desc())
-        .limit(1)
-        .scalar_subquery()
-        .label("child"),
+        LATEST_CHILD,
     )
     .join(pool, pool.c.id == node.c.pool)
     .outerjoin(worker, worker.c.id == node.c.worker)
@@ -59,14 +54,8 @@ _LEASED_AT = Prepared(
 
 def facts(connection: Connection, owner: str, dispatch_id: str, number: int | None, limit: int) -> list[NodeFacts]:
     """The first of the nodes that have not ended, in the graph's order; or the one node, however it stands."""
-    found = connection.execute(
-        select(dispatch.c.key, dispatch.c.status, dispatch.c.requires).where(
-            dispatch.c.id == dispatch_id,
-            dispatch.c.owner == owner,
-            dispatch.c.complete == 1,
-            dispatch.c.observes.is_(None),
-        )
-    ).one_or_none()
+    asked = owned(select(dispatch.c.key, dispatch.c.status, dispatch.c.requires), owner)
+    found = connection.execute(asked.where(dispatch.c.id == dispatch_id)).one_or_none()
     if found is None:
         raise UnknownDispatchError(dispatch_id)
     statement = _NODES.where(node.c.dispatch == found.key)
