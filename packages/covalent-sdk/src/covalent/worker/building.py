@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import subprocess
 import sys
 import threading
@@ -93,7 +94,8 @@ class Builders:
             process.communicate()
             raise LayerError(
                 f"it took more than {self._longest:g} seconds and was stopped; see that the package index answers and "
-                f"that the packages can be built, with: {python} -m pip download --no-deps {requirements[-1]}"
+                "that the packages can be built, with: "
+                f"{python} -m pip download --no-deps {shlex.quote(requirements[-1])}"
             ) from None
         finally:
             with suppress(FileNotFoundError):
