@@ -12,7 +12,8 @@
     process      one runner process, seen from outside
     ledger  pace  contact        pure: what is held; how long tasks take; whether the server answers
     couriers     threads that wait for the network
-    assets  home  spool  streams  environment  processes     disk and operating system
+    building  preparing  layers/     the packages that tasks need
+    assets  home  spool  streams  locks  environment  processes  machine     disk and operating system
     runner/      what runs in the runner process, in the user's interpreter
-    channel  mark  messages  orphans     what supervisor and runner share
+    channel  mark  messages  disclosures  orphans     what supervisor and runner share
 """

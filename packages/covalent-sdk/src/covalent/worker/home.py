@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -23,6 +22,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from covalent.worker.locks import locked
 
 #: A task's checkpoints, and its own directory, are removed when nothing was written there for so long.
 _KEPT_SECONDS: Final = 30 * 86400.0
@@ -126,15 +127,9 @@ def _serving(instance: str, pool: str) -> str:
 def _locked(path: Path) -> int | None:
     """The descriptor of a directory's lock file, None when a living process has it."""
     try:
-        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return locked(path / "lock")
     except FileNotFoundError:
         return None  # another worker removed it just now
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _boot() -> str:

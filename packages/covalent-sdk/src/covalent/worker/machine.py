@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 from collections import deque
@@ -13,6 +12,7 @@ from typing import Final
 
 from covalent.resources import Resources
 from covalent.worker.environment import VISIBLE_GPUS
+from covalent.worker.locks import locked
 from covalent.worker.orphans import descendants
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -62,15 +62,10 @@ class Gpus:
         if self._directory is None:
             return True
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._directory / gpu.replace("/", "_")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._locks[gpu] = descriptor
-        return True
+        lock = locked(self._directory / gpu.replace("/", "_"))
+        if lock is not None:
+            self._locks[gpu] = lock
+        return lock is not None
 
 
 class Machine:

@@ -31,6 +31,7 @@ from covalent.worker.layers.installers import Installer
 from covalent.worker.layers.key import key_of
 from covalent.worker.layers.parent import Parents
 from covalent.worker.layers.record import Layer, LayerError
+from covalent.worker.locks import locked, opened
 
 _USING: Final = "using"
 #: They would show an interpreter, or an installer, another environment than its own.
@@ -147,7 +148,7 @@ class Layers:
                 place = self._directory / key
                 if _ready(place) is None:
                     return None
-                lock = _opened(place / _USING)
+                lock = opened(place / _USING)
                 fcntl.flock(lock, fcntl.LOCK_SH)
                 layer = _ready(place)
                 if layer is None:
@@ -165,7 +166,7 @@ class Layers:
         """While nobody else builds or removes it."""
         place = self._directory / key
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _opened(place / "building")
+        lock = opened(place / "building")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -192,20 +193,12 @@ def _left(place: Path) -> Iterator[Path]:
 @contextmanager
 def _alone(path: Path) -> Iterator[bool]:
     """Lock a file if nobody else has it locked, which is not waited for; whether that is so."""
-    lock = _opened(path)
+    lock = locked(path)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            alone = True
-        except BlockingIOError:
-            alone = False
-        yield alone
+        yield lock is not None
     finally:
-        os.close(lock)
-
-
-def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if lock is not None:
+            os.close(lock)
 
 
 def _trees(place: Path) -> list[Path]:
