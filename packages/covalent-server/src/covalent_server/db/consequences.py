@@ -7,21 +7,39 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from covalent.status import Status
 from covalent_server.core.events import ChildEnded
 from covalent_server.core.planning import conclude
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, caching
-from covalent_server.db.moves import STATE, Effects, Move, decided, shift
-from covalent_server.db.tables import dispatch, event, node
+from covalent_server.db.moves import STATE, Effects, Move, decided, note, shift
+from covalent_server.db.prepared import Prepared
+from covalent_server.db.tables import dispatch, node
 
 #: How many failed tasks a dispatch's error tells of in full.
 _TOLD_FAILURES = 5
 #: Characters of each one's error.
 _TOLD_HEAD = 1000
 _TOLD_TAIL = 3000
+
+#: What decides how a dispatch ends, its output node's state and output among it.
+_ENDING = Prepared(
+    select(
+        *(dispatch.c.key, dispatch.c.id, dispatch.c.owner, dispatch.c.parent, dispatch.c.observes),
+        *(dispatch.c.failed, dispatch.c.cancelled, dispatch.c.result, dispatch.c.postprocesses),
+        node.c.state,
+        node.c.output,
+    )
+    .outerjoin(node, and_(node.c.dispatch == dispatch.c.key, node.c.number == dispatch.c.output_node))
+    .where(dispatch.c.key == bindparam("key"))
+)
+_END = Prepared(
+    update(dispatch)
+    .where(dispatch.c.key == bindparam("b_key"))
+    .values({name: bindparam(f"b_{name}") for name in ("status", "result", "error", "ended_at")})
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,25 +76,20 @@ def finish(connection: Connection, key: int, now: float) -> Effects:
 
 def _end(connection: Connection, key: int, now: float) -> tuple[Effects, list[Move]]:
     """End a dispatch all of whose nodes have ended; also the move, if any, of the node that it is the sublattice of."""
-    row = connection.execute(select(dispatch).where(dispatch.c.key == key)).one()
-    last = None
-    if row.output_node is not None:
-        last = connection.execute(
-            select(node.c.state, node.c.output).where(node.c.dispatch == key, node.c.number == row.output_node)
-        ).one()
+    row = _ENDING.one(connection, {"key": key}).one()
     status = conclude(
         failed=row.failed,
         cancelled=row.cancelled,
-        output=None if last is None else NodeState(last.state),
+        output=None if row.state is None else NodeState(row.state),
         postprocesses=bool(row.postprocesses),
     )
     error = _failures(connection, row) if row.failed else None
-    result = row.result if last is None else last.output
-    values = {"status": status, "result": result, "error": error, "ended_at": now if status.terminal else None}
-    connection.execute(update(dispatch).where(dispatch.c.key == key).values(values))
-    connection.execute(
-        insert(event).values(at=now, kind=f"dispatch.{status.lower()}", dispatch=key, node=None, attempt=None)
+    result = row.result if row.state is None else row.output
+    ended_at = now if status.terminal else None
+    _END.one(
+        connection, {"b_key": key, "b_status": status, "b_result": result, "b_error": error, "b_ended_at": ended_at}
     )
+    note(connection, f"dispatch.{status.lower()}", key, now)
     if row.observes is not None:
         return Effects(triggers=True), []
     ended = Effects(ended={row.id})

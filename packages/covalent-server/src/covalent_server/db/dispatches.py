@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, literal, select, update
+from sqlalchemy import BigInteger, Connection, String, bindparam, cast, insert, literal, select, update
 
 from covalent.status import Status
 from covalent_server.core.errors import (
@@ -20,7 +20,7 @@ from covalent_server.db import AnyRow, assets, triggers
 from covalent_server.db.consequences import finish
 from covalent_server.db.dialect import insert_ignore
 from covalent_server.db.identity import fact
-from covalent_server.db.moves import Effects, postprocess
+from covalent_server.db.moves import Effects, note, postprocess
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.removing import remove
 from covalent_server.db.tables import dispatch, event, link, node, pool, setting
@@ -126,6 +126,51 @@ _ADD_NODE = Prepared(
     )
 )
 _ADD_LINK = Prepared(insert_ignore(link, "parent", "child", "uses"))
+_EARLIER = Prepared(
+    select(dispatch.c.key, dispatch.c.id, dispatch.c.body_digest, dispatch.c.complete).where(
+        dispatch.c.owner == bindparam("owner"), dispatch.c.idempotency_key == bindparam("idempotency_key")
+    )
+)
+_ADD = Prepared(
+    insert(dispatch)
+    .values(
+        {
+            name: bindparam(name)
+            for name in (
+                *("id", "root_id", "owner", "name", "status", "complete", "manifest", "requires", "project"),
+                *("output_node", "result", "unfinished", "postprocesses", "parent", "observes", "tags", "env"),
+                *("created_at", "idempotency_key", "body_digest"),
+            )
+        }
+    )
+    .returning(dispatch.c.key)
+)
+_NEXT_NODE_KEY = "next_node_key"
+_RESERVE = Prepared(
+    update(setting)
+    .where(setting.c.name == _NEXT_NODE_KEY)
+    .values(value=cast(cast(setting.c.value, BigInteger) + bindparam("count"), String))
+    .returning(setting.c.value)
+)
+_POOL = Prepared(
+    select(pool.c.id).where(
+        pool.c.owner == bindparam("owner"),
+        pool.c.executor == bindparam("executor"),
+        pool.c.place == bindparam("place"),
+    )
+)
+_START = Prepared(
+    update(dispatch)
+    .where(dispatch.c.key == bindparam("b_key"), dispatch.c.status == Status.NEW_OBJECT)
+    .values(status=Status.RUNNING, complete=1, started_at=bindparam("b_now"))
+    .returning(dispatch.c.unfinished, dispatch.c.postprocesses)
+)
+_LEASABLE = Prepared(
+    update(node)
+    .where(node.c.dispatch == bindparam("b_key"), node.c.state == NodeState.WAITING, node.c.remaining == 0)
+    .values(state=NodeState.READY)
+    .returning(node.c.pool)
+)
 
 
 def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
@@ -144,32 +189,29 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
     if new.turn is not None and not triggers.stands(connection, new.turn):
         raise ObsoleteFiringError
     first = _reserve(connection, len(new.nodes))
-    key = connection.execute(
-        insert(dispatch)
-        .values(
-            id=new.id,
-            root_id=root or new.id,
-            owner=new.owner,
-            name=new.name,
-            status=Status.NEW_OBJECT,
-            complete=0,
-            manifest=new.manifest,
-            requires=json.dumps(list(new.requires)),
-            project=new.project,
-            output_node=new.output_node,
-            result=new.result,
-            unfinished=sum(item.state is NodeState.WAITING for item in new.nodes),
-            postprocesses=int(new.postprocesses),
-            parent=new.parent and new.parent[0],
-            observes=new.observes,
-            tags=json.dumps(list(new.tags), ensure_ascii=False),
-            env=new.env,
-            created_at=now,
-            idempotency_key=new.idempotency_key,
-            body_digest=new.body_digest,
-        )
-        .returning(dispatch.c.key)
-    ).scalar_one()
+    values = {
+        "id": new.id,
+        "root_id": root or new.id,
+        "owner": new.owner,
+        "name": new.name,
+        "status": Status.NEW_OBJECT,
+        "complete": 0,
+        "manifest": new.manifest,
+        "requires": json.dumps(list(new.requires)),
+        "project": new.project,
+        "output_node": new.output_node,
+        "result": new.result,
+        "unfinished": sum(item.state is NodeState.WAITING for item in new.nodes),
+        "postprocesses": int(new.postprocesses),
+        "parent": new.parent and new.parent[0],
+        "observes": new.observes,
+        "tags": json.dumps(list(new.tags), ensure_ascii=False),
+        "env": new.env,
+        "created_at": now,
+        "idempotency_key": new.idempotency_key,
+        "body_digest": new.body_digest,
+    }
+    key = int(_ADD.one(connection, values).scalar_one())
     return Begun(id=new.id, key=key, first=first, at=now)
 
 
@@ -189,11 +231,7 @@ def _root(connection: Connection, parent: tuple[int, int]) -> str:
 def _earlier(connection: Connection, new: NewDispatch) -> AnyRow | None:
     if new.idempotency_key is None:
         return None
-    row = connection.execute(
-        select(dispatch.c.key, dispatch.c.id, dispatch.c.body_digest, dispatch.c.complete).where(
-            dispatch.c.owner == new.owner, dispatch.c.idempotency_key == new.idempotency_key
-        )
-    ).one_or_none()
+    row = _EARLIER.one(connection, {"owner": new.owner, "idempotency_key": new.idempotency_key}).one_or_none()
     if row is not None and row.body_digest != new.body_digest:
         raise IdempotencyConflictError
     return row
@@ -201,10 +239,11 @@ def _earlier(connection: Connection, new: NewDispatch) -> AnyRow | None:
 
 def _reserve(connection: Connection, count: int) -> int:
     """A range of node keys of its own."""
-    name = "next_node_key"
-    first = int(fact(connection, name, "1"))
-    connection.execute(update(setting).where(setting.c.name == name).values(value=str(first + count)))
-    return first
+    following = _RESERVE.one(connection, {"count": count}).scalar()
+    if following is None:
+        fact(connection, _NEXT_NODE_KEY, "1")
+        following = _RESERVE.one(connection, {"count": count}).scalar_one()
+    return int(following) - count
 
 
 def add_nodes(connection: Connection, begun: Begun, new: NewDispatch, start: int, stop: int) -> None:
@@ -249,8 +288,7 @@ def add_links(connection: Connection, begun: Begun, new: NewDispatch, start: int
 
 def pool_id(connection: Connection, owner: str, place: Place) -> int:
     """The number of an owner's pool, made when it is new."""
-    where = (pool.c.owner == owner, pool.c.executor == place.executor, pool.c.place == place.place)
-    found = connection.execute(select(pool.c.id).where(*where)).scalar()
+    found = _POOL.one(connection, {"owner": owner, "executor": place.executor, "place": place.place}).scalar()
     if found is not None:
         return int(found)
     statement = insert(pool).values(owner=owner, executor=place.executor, place=place.place).returning(pool.c.id)
@@ -263,12 +301,12 @@ def release(connection: Connection, begun: Begun, new: NewDispatch, now: float) 
         return Effects()
     if new.parent is not None:
         _root(connection, new.parent)  # its node may have ended while this was written
-    connection.execute(update(dispatch).where(dispatch.c.key == begun.key).values(complete=1))
     triggers.add(connection, new.owner, begun.key, new.triggers, now)
     if new.turn is not None and not triggers.take(connection, new.turn, now, fired=begun.key):
         raise ObsoleteFiringError
     if new.hold:
-        connection.execute(insert(event).values(at=now, kind="dispatch.registered", dispatch=begun.key))
+        connection.execute(update(dispatch).where(dispatch.c.key == begun.key).values(complete=1))
+        note(connection, "dispatch.registered", begun.key, now)
         return Effects(triggers=bool(new.triggers))
     if any(item.output is not None for item in new.nodes):
         _note_taken_over(connection, begun.key, now)
@@ -283,23 +321,11 @@ def _note_taken_over(connection: Connection, key: int, now: float) -> None:
 
 def start(connection: Connection, key: int, now: float) -> Effects:
     """Let the nodes of a registered dispatch that wait for no other be leased."""
-    started = connection.execute(
-        update(dispatch)
-        .where(dispatch.c.key == key, dispatch.c.status == Status.NEW_OBJECT)
-        .values(status=Status.RUNNING, started_at=now)
-    )
-    if not started.rowcount:
+    row = _START.one(connection, {"b_key": key, "b_now": now}).one_or_none()
+    if row is None:
         raise ObsoleteFiringError
-    connection.execute(insert(event).values(at=now, kind="dispatch.running", dispatch=key))
-    effects = Effects()
-    pools = connection.execute(
-        update(node)
-        .where(node.c.dispatch == key, node.c.state == NodeState.WAITING, node.c.remaining == 0)
-        .values(state=NodeState.READY)
-        .returning(node.c.pool)
-    ).scalars()
-    effects.pools.update(pools)
-    row = connection.execute(select(dispatch.c.unfinished, dispatch.c.postprocesses).where(dispatch.c.key == key)).one()
+    note(connection, "dispatch.running", key, now)
+    effects = Effects(pools=set(_LEASABLE.one(connection, {"b_key": key}).scalars()))
     if not row.unfinished:
         effects.include(finish(connection, key, now))
     elif row.unfinished == 1 and row.postprocesses:

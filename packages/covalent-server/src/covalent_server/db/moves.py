@@ -256,6 +256,11 @@ def _note(connection: Connection, moved: Sequence[Move], now: float) -> None:
     _ADD_EVENT.many(connection, rows)
 
 
+def note(connection: Connection, kind: str, dispatch_key: int, now: float) -> None:
+    """Note an event of a whole dispatch."""
+    _ADD_EVENT.one(connection, {"at": now, "kind": kind, "dispatch": dispatch_key, "node": None, "attempt": None})
+
+
 def _returned_pools(connection: Connection, moved: Sequence[Move]) -> set[int]:
     """The pools of nodes that went back to READY."""
     keys = [move.key for move in moved if move.decision.node.state is NodeState.READY]
