@@ -49,6 +49,8 @@ class FakeServer:
     executors: tuple[str, ...] = ("local",)
     #: A value with which every new dispatch is over before anybody asks.
     ends_at_once: bytes | None = None
+    #: What it sends along with how a dispatch stands, to who takes that.
+    along: bytes | None = None
     _keys: dict[str, str] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _waiting: int = 0
@@ -328,7 +330,10 @@ class _Handler(BaseHTTPRequestHandler):
         state = self.server_state
         match parts:
             case []:
-                return state.held_back(dispatch_id, float(self._query.get("wait", ["0"])[0]))
+                record = state.held_back(dispatch_id, float(self._query.get("wait", ["0"])[0]))
+                if state.along is None or self.headers["Accept"] != FRAMES_CONTENT_TYPE:
+                    return record
+                return _Frames(frames.pack(dumps(record), [state.along]))
             case ["nodes"]:
                 return NodeList(nodes=tuple(state.nodes[dispatch_id]))
             case ["nodes", number]:

@@ -137,7 +137,7 @@ def test_whatever_ends_the_waiting_closes_the_view(error: type[BaseException]) -
 
 
 def _waited(server: FakeServer, look: Callable[[], Any]) -> DispatchRecord:
-    return wait_until_ended(connect(server.url), "it", look=look)
+    return wait_until_ended(connect(server.url), "it", look=look).record
 
 
 def test_where_nobody_looks_one_question_takes_half_a_minute(server: FakeServer) -> None:

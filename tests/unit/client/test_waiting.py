@@ -42,6 +42,19 @@ def test_who_waits_is_answered_by_one_request_that_is_held_back(server: FakeServ
     assert [asked.partition("?")[0] for asked in server.asked][:-1] == ["GET /dispatches/it"]
 
 
+def test_a_value_that_came_along_is_not_fetched(server: FakeServer) -> None:
+    server.along = TransportableObject(41).serialize()
+    server.finish("it", server.along)
+    assert get_result("it", wait=True).result == 41
+    assert server.asked == ["GET /dispatches/it?wait=30.0"]
+
+
+def test_what_came_along_and_is_not_the_value_is_not_taken_for_it(server: FakeServer) -> None:
+    server.along = TransportableObject("another").serialize()
+    server.finish("it", TransportableObject(41).serialize())
+    assert get_result("it", wait=True).result == 41
+
+
 def test_waiting_survives_a_restart_of_the_server(server: FakeServer) -> None:
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(get_result, "it", wait=True)
@@ -163,14 +176,14 @@ class _Leaves(Server):
         self.error = error
         self.now = 0.0
 
-    def get(self, *_args: object, **_kwargs: object) -> Any:
+    def get_framed(self, *_args: object, **_kwargs: object) -> Any:
         raise self.error
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
     def waited_for(self) -> DispatchRecord:
-        return wait_until_ended(self, "it", reached=True, clock=lambda: self.now, sleep=self.sleep)
+        return wait_until_ended(self, "it", reached=True, clock=lambda: self.now, sleep=self.sleep).record
 
 
 @pytest.mark.parametrize("error", [_NOT_CONNECTED, ServerError("about to stop", status=503)])

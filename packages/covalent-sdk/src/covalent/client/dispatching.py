@@ -99,8 +99,8 @@ def dispatch_sync(
         dispatch_id = start(*args, **kwargs)
         server = connect(dispatcher_addr)
         try:
-            record = wait_until_ended(server, dispatch_id, reached=True)
-            return Result(record, ServerSource(server)).fetch_ahead()
+            found = wait_until_ended(server, dispatch_id, reached=True)
+            return Result(found.record, ServerSource(server), value=found.value).fetch_ahead()
         except (CovalentError, KeyboardInterrupt) as error:
             raise error.with_traceback(None) from None  # as above
 

@@ -7,9 +7,11 @@ the dispatch has come.
 
 from __future__ import annotations
 
+import hashlib
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Literal, overload
 
 from covalent.client.progress import Progress, View
@@ -19,6 +21,7 @@ from covalent.errors import CovalentError, ServerError, ServerUnreachableError
 from covalent.http import NOT_CONNECTED, Server, persistently
 from covalent.result import Extent, Result, ServerSource
 from covalent.result.source import dispatch_path
+from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json
 from covalent.wire.records import DispatchRecord
 
@@ -26,6 +29,14 @@ from covalent.wire.records import DispatchRecord
 _GRACE_SECONDS: Final = 15
 #: Between two questions when the server does not hold answers back (as when it is about to stop), in seconds.
 _PAUSE: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """How a dispatch stands, and its value when that came along because it is small."""
+
+    record: DispatchRecord
+    value: TransportableObject | None = None
 
 
 @overload
@@ -90,11 +101,11 @@ def get_result(
         )
     server = connect(dispatcher_addr)
     try:
-        record = wait_until_ended(server, dispatch_id) if wait else persistently(lambda: ask(server, dispatch_id))
+        found = wait_until_ended(server, dispatch_id) if wait else persistently(lambda: ask(server, dispatch_id))
         if status_only:
-            return {"id": record.dispatch_id, "status": record.status}
+            return {"id": found.record.dispatch_id, "status": found.record.status}
         extent = Extent(value=workflow_output, outputs=intermediate_outputs, sublattices=sublattice_results)
-        return Result(record, ServerSource(server), extent).fetch_ahead()
+        return Result(found.record, ServerSource(server), extent, found.value).fetch_ahead()
     except (CovalentError, KeyboardInterrupt) as error:
         raise error.with_traceback(None) from None  # what lies between is ours, and no help to anybody
 
@@ -107,12 +118,15 @@ def check_id(given: object) -> None:
         raise TypeError(f"a dispatch's id is text, as ct.dispatch(workflow)(...) returned it, not {kind}{forgotten}")
 
 
-def ask(server: Server, dispatch_id: str, *, held: float | None = None) -> DispatchRecord:
+def ask(server: Server, dispatch_id: str, *, held: float | None = None) -> Answered:
     """How a dispatch stands; the answer may be ``held`` back for that many seconds until the dispatch has ended."""
-    path = dispatch_path(dispatch_id)
-    if held is None:
-        return from_json(DispatchRecord, server.get(path))
-    return from_json(DispatchRecord, server.get(path, params={"wait": held}, timeout=held + _GRACE_SECONDS))
+    timeout = None if held is None else held + _GRACE_SECONDS
+    answer = server.get_framed(dispatch_path(dispatch_id), params={"wait": held}, timeout=timeout)
+    record = from_json(DispatchRecord, answer.plain)
+    for blob in answer.blobs:
+        if record.result is not None and hashlib.sha256(blob).hexdigest() == record.result.digest:
+            return Answered(record=record, value=TransportableObject.from_buffer(bytes(blob)))
+    return Answered(record=record)
 
 
 def wait_until_ended(
@@ -123,7 +137,7 @@ def wait_until_ended(
     look: Callable[[], View | None] = view,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> DispatchRecord:
+) -> Answered:
     """How a dispatch ended; ``reached`` when the server has just answered something else.
 
     Where somebody looks they see how far it has come.
@@ -132,16 +146,16 @@ def wait_until_ended(
         with Progress(look(), clock) as progress:
             while True:
                 asked = clock()
-                record = persistently(
+                found = persistently(
                     lambda: ask(server, dispatch_id, held=progress.held),
                     reached=reached,
                     notice=lambda error, seconds: progress.say(_away(error, seconds)),
                     clock=clock,
                     sleep=sleep,
                 )
-                progress.tell(record)
-                if record.status.at_rest:
-                    return record
+                progress.tell(found.record)
+                if found.record.status.at_rest:
+                    return found
                 reached = True
                 if clock() - asked < _PAUSE:
                     sleep(_PAUSE)

@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
         found = records(server, name=given.name, tag=given.tag, status=given.status, limit=given.limit)
         output.show(_listed(found), {"dispatches": to_json(found)}, as_json=given.as_json)
         return exits.OK
-    record = persistently(lambda: ask(server, given.dispatch))
+    record = persistently(lambda: ask(server, given.dispatch)).record
     nodes = ServerSource(server).nodes(given.dispatch)
     plain = {"dispatch": to_json(record), "nodes": to_json(nodes)}
     output.show(_told(record, nodes, server), plain, as_json=given.as_json)

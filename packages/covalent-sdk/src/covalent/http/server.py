@@ -69,6 +69,13 @@ class Server:
         """The JSON at a path. ``timeout`` bounds the wait for the answer, in seconds."""
         return self._decode(self._request("GET", path + _query(params), timeout=timeout)).plain
 
+    def get_framed(
+        self, path: str, *, params: Mapping[str, object] | None = None, timeout: float | None = None
+    ) -> Answer:
+        """As :meth:`get`, with the blobs that the server may have sent along."""
+        accept = {"Accept": FRAMES_CONTENT_TYPE}
+        return self._decode(self._request("GET", path + _query(params), headers=accept, timeout=timeout))
+
     def get_bytes(
         self, path: str, *, params: Mapping[str, object] | None = None, timeout: float | None = None
     ) -> bytes:

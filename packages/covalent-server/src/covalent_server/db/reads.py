@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam, func, select
 
 from covalent.status import Status
 from covalent.wire.codec import from_json
@@ -18,6 +18,8 @@ from covalent.wire.work import Environment
 from covalent_server.core.errors import UnknownDispatchError, UnknownNodeError
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow
+from covalent_server.db.dialect import Within, many
+from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import asset, dispatch, event, link, node, stream
 
 _parent = node.alias("parent_node")
@@ -75,15 +77,28 @@ _NODE = (
 )
 
 
-def owned(statement: Select[Any], owner: str) -> Select[Any]:
+def owned(statement: Select[Any], owner: str | BindParameter[str]) -> Select[Any]:
     """Of a statement's dispatches, those that an owner sees."""
     # What looks at a directory is no dispatch of its user's: it is seen in the list of triggers.
     return statement.where(dispatch.c.owner == owner, dispatch.c.complete == 1, dispatch.c.observes.is_(None))
 
 
-def _dispatch_row(connection: Connection, owner: str, dispatch_id: str) -> AnyRow:
-    statement = owned(_DISPATCHES, owner).where(dispatch.c.id == dispatch_id)
-    row = connection.execute(statement).one_or_none()
+# What a client that waits costs beside the work itself.
+_BY_ID = Prepared(owned(_DISPATCHES, bindparam("owner")).where(dispatch.c.id == bindparam("id")))
+_ENDED = Prepared(
+    owned(select(dispatch.c.ended_at, dispatch.c.status), bindparam("owner")).where(dispatch.c.id == bindparam("id"))
+)
+_COUNTS = Prepared(
+    select(node.c.dispatch, node.c.state, func.count().label("count"))
+    .where(Within(node.c.dispatch, "keys"))
+    .group_by(node.c.dispatch, node.c.state)
+)
+_DESCRIPTIONS = Prepared(select(asset.c.digest, asset.c.size, asset.c.preview).where(Within(asset.c.digest, "digests")))
+_DATA = Prepared(select(asset.c.data).where(asset.c.digest == bindparam("digest")))
+
+
+def _dispatch_row(connection: Connection, owner: str, dispatch_id: str, what: Prepared = _BY_ID) -> AnyRow:
+    row = what.one(connection, {"owner": owner, "id": dispatch_id}).one_or_none()
     if row is None:
         raise UnknownDispatchError(dispatch_id)
     return row
@@ -94,9 +109,17 @@ def dispatch_record(connection: Connection, owner: str, dispatch_id: str) -> Dis
     return _records(connection, [_dispatch_row(connection, owner, dispatch_id)])[0]
 
 
+def with_value(connection: Connection, owner: str, dispatch_id: str) -> tuple[DispatchRecord, bytes | None]:
+    """A dispatch as it stands, and the bytes of its value when they are few."""
+    record = dispatch_record(connection, owner, dispatch_id)
+    if record.result is None:
+        return record, None
+    return record, _DATA.one(connection, {"digest": record.result.digest}).scalar()
+
+
 def dispatch_ended(connection: Connection, owner: str, dispatch_id: str) -> bool:
     """Whether a dispatch has ended, or waits for its client."""
-    row = _dispatch_row(connection, owner, dispatch_id)
+    row = _dispatch_row(connection, owner, dispatch_id, _ENDED)
     return row.ended_at is not None or row.status == Status.PENDING_POSTPROCESSING
 
 
@@ -120,12 +143,7 @@ def dispatches(
 def _records(connection: Connection, rows: Sequence[AnyRow]) -> list[DispatchRecord]:
     counts: dict[int, dict[str, int]] = {row.key: {} for row in rows}
     preparing: dict[int, int] = {}
-    counted = connection.execute(
-        select(node.c.dispatch, node.c.state, func.count())
-        .where(node.c.dispatch.in_([row.key for row in rows]))
-        .group_by(node.c.dispatch, node.c.state)
-    )
-    for key, state, count in counted:
+    for key, state, count in _COUNTS.one(connection, {"keys": many(connection, counts)}):
         status = NodeState(state).status
         counts[key][status] = counts[key].get(status, 0) + count
         if state == NodeState.PREPARING:
@@ -162,7 +180,7 @@ def _record(
 def _descriptions(connection: Connection, digests: Sequence[str]) -> dict[str, AssetDescription]:
     if not digests:
         return {}
-    rows = connection.execute(select(asset.c.digest, asset.c.size, asset.c.preview).where(asset.c.digest.in_(digests)))
+    rows = _DESCRIPTIONS.one(connection, {"digests": many(connection, digests)})
     return {row.digest: _description(row.digest, row.size, row.preview) for row in rows}
 
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from covalent.wire import INLINE_ASSET_BYTES
 from covalent_server.core.errors import RequestError, UnknownAssetError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.waiting import explain
@@ -47,6 +46,8 @@ T = TypeVar("T")
 
 #: Seconds that the answer to a waiting client is held back at most.
 MAX_WAIT: Final = 60.0
+#: Nodes from which on laying a dispatch's rows out takes longer than going to a thread and back.
+_LARGE: Final = 32
 #: The account of a server that has one user.
 OWNER: Final = "local"
 
@@ -113,7 +114,10 @@ class Engine:
 
     async def submit(self, submission: Submission) -> str:
         """Take in a dispatch; returns its id after everything of it is committed."""
-        new = await asyncio.to_thread(prepare, submission, self.shared.host)
+        # What is large is laid out where it does not hold up everybody else.
+        lay_out = partial(prepare, submission, self.shared.host)
+        large = len(submission.manifest.graph.nodes) > _LARGE
+        new = await asyncio.to_thread(lay_out) if large else lay_out()
         if submission.manifest.reuse is not None and not new.hold:
             take_over = partial(reusing.taken_over, new=new, manifest=submission.manifest)
             new = await self.shared.reader.run_apart(take_over)
@@ -148,11 +152,15 @@ class Engine:
 
     async def dispatch(self, caller: Caller, dispatch_id: str, wait: float) -> DispatchRecord:
         """A dispatch as it stands, or, when ``wait`` seconds are given, once it has ended if it does so in time."""
+        return (await self.outcome(caller, dispatch_id, wait))[0]
+
+    async def outcome(self, caller: Caller, dispatch_id: str, wait: float) -> tuple[DispatchRecord, bytes | None]:
+        """As :meth:`dispatch`, with the bytes of its value when they are few."""
         deadline = monotonic() + min(wait, MAX_WAIT)
         with self.shared.bell.listen(("dispatch", dispatch_id)) as event:
             if wait and not await self.read(reads.dispatch_ended, caller.owner, dispatch_id):
                 await heard(event, deadline - monotonic())
-            return await self.read(reads.dispatch_record, caller.owner, dispatch_id)
+            return await self.read(reads.with_value, caller.owner, dispatch_id)
 
     async def cancel(self, caller: Caller, dispatch_id: str, nodes: Sequence[int] | None) -> DispatchRecord:
         """End a dispatch or some of its nodes; answered after the commit, with how it stands then."""
@@ -265,7 +273,7 @@ class Engine:
 
     async def received(self, caller: Caller, upload: Upload, digest: str) -> None:
         """Record an asset all of whose bytes have arrived; answered after they are on the disk and committed."""
-        new = await asyncio.to_thread(_finish_upload, upload, digest)
+        new = await asyncio.to_thread(intake.from_upload, upload, digest)
         await self.shared.write(lambda session: assets.store(session, caller.owner, [new]))
 
     # Workers.
@@ -381,12 +389,3 @@ def _write_whole(session: Session, new: dispatches.NewDispatch) -> tuple[dispatc
         dispatches.add_nodes(session, begun, new, 0, len(new.nodes))
         dispatches.add_links(session, begun, new, 0, len(new.links))
     return begun, dispatches.release(session, begun, new, at)
-
-
-def _finish_upload(upload: Upload, digest: str) -> assets.NewAsset:
-    if upload.size <= INLINE_ASSET_BYTES:
-        return intake.from_bytes(memoryview(upload.small()))
-    # Read before it is in its place: what is no asset never gets there.
-    new = intake.from_file(upload.path, digest, upload.size)
-    upload.finish()
-    return new

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -14,6 +13,9 @@ from covalent.wire import INLINE_ASSET_BYTES, container
 from covalent.wire.manifest import MANIFEST_CODEC
 from covalent_server.core.errors import AssetMismatchError
 from covalent_server.db.assets import NewAsset
+
+if TYPE_CHECKING:
+    from covalent_server.storage.files import Upload
 
 #: What is kept of a header's claims, in characters each.
 _MAX_PREVIEW: Final = 16 * 1024
@@ -36,11 +38,16 @@ def from_bytes(data: memoryview, digest: str | None = None) -> NewAsset:
     return NewAsset(digest=found, size=len(data), preview=_preview(_header(data, len(data))), data=bytes(data))
 
 
-def from_file(path: Path, digest: str, size: int) -> NewAsset:
-    """A large asset that is in the asset store."""
-    with path.open("rb") as file:
+def from_upload(upload: Upload, digest: str) -> NewAsset:
+    """An asset all of whose bytes have arrived; a large one is in the asset store when this returns."""
+    if upload.size <= INLINE_ASSET_BYTES:
+        return from_bytes(memoryview(upload.small()))
+    with upload.path.open("rb") as file:
         beginning = file.read(_READ)
-    return NewAsset(digest=digest, size=size, preview=_preview(_header(beginning, size)), data=None)
+    # What is no asset never gets to its place.
+    new = NewAsset(digest=digest, size=upload.size, preview=_preview(_header(beginning, upload.size)), data=None)
+    upload.finish()
+    return new
 
 
 def manifest(data: container.Buffer) -> memoryview:

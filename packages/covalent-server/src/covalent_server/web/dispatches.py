@@ -9,10 +9,11 @@ from functools import partial
 from typing import Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from covalent.errors import WireError
 from covalent.status import Status
+from covalent.wire import FRAMES_CONTENT_TYPE
 from covalent.wire.manifest import Accepted, Cancellation, Conclusion, Manifest
 from covalent.wire.records import DispatchList, NodeList
 from covalent.wire.template import is_digest
@@ -24,7 +25,7 @@ from covalent_server.engine.engine import MAX_WAIT
 from covalent_server.engine.submission import Submission
 from covalent_server.web.keys import CALLER, ENGINE, INFO
 from covalent_server.web.routing import PREFIX, Route, Scope
-from covalent_server.web.validation import body, decode, framed, json_answer, number, record, whole
+from covalent_server.web.validation import body, decode, framed, framed_answer, json_answer, number, record, whole
 
 _MANIFEST: Final = msgspec.json.Decoder(Manifest)
 _CANCELLATION: Final = msgspec.json.Decoder(Cancellation)
@@ -81,9 +82,11 @@ async def listing(request: web.Request) -> web.Response:
 
 
 async def one(request: web.Request) -> web.Response:
-    """A dispatch, at once or when it has ended."""
+    """A dispatch, at once or when it has ended; who takes frames is given its value along, when that is small."""
     wait = number(request, "wait", 0, most=MAX_WAIT)
-    record = await request.app[ENGINE].dispatch(request[CALLER], request.match_info["id"], wait)
+    record, value = await request.app[ENGINE].outcome(request[CALLER], request.match_info["id"], wait)
+    if request.headers.get(hdrs.ACCEPT) == FRAMES_CONTENT_TYPE:
+        return framed_answer(record, [] if value is None else [value])
     return json_answer(record)
 
 
