@@ -229,7 +229,7 @@ def test_assets_of_somebody_else_cannot_be_named(start: AsyncEngine) -> None:
             with pytest.raises(ForeignAssetError) as caught:
                 await engine.submit(submission(theirs))
             assert caught.value.path == "graph.nodes[0].args[0]"
-            assert await engine.missing(USER, [builders.digest(secret)]) == [builders.digest(secret)]
+            assert await engine.assets.missing(USER.owner, [builders.digest(secret)]) == [builders.digest(secret)]
 
     asyncio.run(scenario())
 
@@ -259,6 +259,6 @@ def test_nothing_in_the_engine_blocks_the_event_loop(start: AsyncEngine) -> None
             await engine.workplace.bye(OWNER, worker.id)
             assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.COMPLETED
         async with start() as engine:
-            assert await engine.missing(USER, ["0" * 64]) == ["0" * 64]
+            assert await engine.assets.missing(USER.owner, ["0" * 64]) == ["0" * 64]
 
     asyncio.run(scenario())

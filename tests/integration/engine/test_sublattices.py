@@ -286,7 +286,7 @@ async def built_large(engine: Engine, worker: FakeWorker, lease: Lease, made: Ma
     blob = as_asset(made)
     upload = engine.shared.store.receive(builders.digest(blob))
     upload.write(blob)
-    await engine.received(USER, upload, builders.digest(blob))
+    await engine.assets.received(USER.owner, upload, builders.digest(blob))
     upload.close()
     await worker.send(Completion(key=lease.key, outcome=Outcome.COMPLETED, output=builders.digest(blob)))
 

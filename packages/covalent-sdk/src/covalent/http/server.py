@@ -228,7 +228,8 @@ class Server:
     def _check_digest(self, digest: str, got: str) -> None:
         if got != digest:
             raise ServerError(
-                f"the server sent other bytes than asset {digest} has (they hash to {got}); run: covalent doctor",
+                f"the bytes of the asset {digest} were damaged on their way from {self.url}: "
+                f"they hash to {got}; try again",
                 code="digest-mismatch",
             )
 

@@ -81,7 +81,7 @@ class Intake:
             check_variables(lease.env)
             needed = _needed(lease)
             for digest in blobs.keys() & needed.keys():
-                self._assets.keep(lease.owner, digest, bytes(blobs[digest]))
+                self._assets.receive(lease.owner, digest, blobs[digest])
         except Exception as error:  # noqa: BLE001  as in _continue
             self._refuse(held, error)
         else:

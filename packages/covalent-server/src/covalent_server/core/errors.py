@@ -9,6 +9,8 @@ from covalent.errors import CovalentError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from covalent_server.core.origins import Origin
+
 
 class RequestError(CovalentError):
     """The root of errors that belong to one request."""
@@ -43,6 +45,16 @@ class UnknownAssetError(RequestError):
 
     def __init__(self, digest: str) -> None:
         super().__init__(f"there is no asset {digest}; upload it first, or check the digest")
+
+
+class LostAssetError(RequestError):
+    """An asset whose bytes were stored, and are no longer what they were, or no longer there; it is never served."""
+
+    def __init__(self, digest: str, fault: str, origin: Origin | None = None) -> None:
+        made = "nothing tells what made it: bring back" if origin is None else f"{origin}, or bring back"
+        super().__init__(f"the asset {digest} {fault}; {made} a backup with: covalent restore")
+        self.digest = digest
+        self.fault = fault
 
 
 class ObsoleteSublatticeError(RequestError):

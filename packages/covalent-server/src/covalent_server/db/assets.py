@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -11,6 +13,9 @@ from covalent.wire import container
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import asset, asset_owner
+
+#: What is said of small assets that are not intact.
+ALTERED: Final = "is damaged: its bytes in the database are not those that were stored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,8 @@ class StoredAsset:
     digest: str
     size: int
     data: bytes | None
+    #: False when the bytes in the row are not those that were stored.
+    intact: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,11 @@ _FETCH = Prepared(
     select(asset.c.digest, asset.c.size, asset.c.data)
     .join(asset_owner, asset_owner.c.digest == asset.c.digest)
     .where(asset_owner.c.owner == bindparam("owner"), Within(asset.c.digest, "digests"))
+)
+_LARGE = Prepared(
+    select(asset.c.digest, asset.c.size)
+    .join(asset_owner, asset_owner.c.digest == asset.c.digest)
+    .where(asset_owner.c.owner == bindparam("owner"), Within(asset.c.digest, "digests"), asset.c.data.is_(None))
 )
 _SMALL = Prepared(
     select(asset.c.digest, asset.c.data).where(Within(asset.c.digest, "digests"), asset.c.data.is_not(None))
@@ -73,4 +85,18 @@ def missing(connection: Connection, owner: str, digests: Collection[str]) -> lis
 def fetch(connection: Connection, owner: str, digests: Collection[str]) -> list[StoredAsset]:
     """Those of the assets that ``owner`` may read."""
     rows = _FETCH.one(connection, {"owner": owner, "digests": many(connection, digests)})
-    return [StoredAsset(digest=row.digest, size=row.size, data=row.data) for row in rows]
+    return [
+        StoredAsset(digest=row.digest, size=row.size, data=row.data, intact=intact(row.digest, row.data))
+        for row in rows
+    ]
+
+
+def large(connection: Connection, owner: str, digests: Collection[str]) -> list[StoredAsset]:
+    """Those of the assets that ``owner`` may read and whose bytes are in the asset store."""
+    rows = _LARGE.one(connection, {"owner": owner, "digests": many(connection, digests)})
+    return [StoredAsset(digest=row.digest, size=row.size, data=None) for row in rows]
+
+
+def intact(digest: str, data: bytes | None) -> bool:
+    """Whether the bytes of a row are those that were stored; those of files are looked at when they are read."""
+    return data is None or hashlib.sha256(data).hexdigest() == digest

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from covalent.wire.codec import from_json
 from covalent.wire.links import constants
@@ -59,6 +59,11 @@ def remember(connection: Connection, owner: str, moves: Sequence[tuple[str | Non
         if key is not None and move.moved and move.decision.node.state is NodeState.COMPLETED
     ]
     _ADD.many(connection, rows)
+
+
+def forget(connection: Connection, output: str) -> None:
+    """Let an output that was lost stand in for no other."""
+    connection.execute(delete(cached).where(cached.c.output == output))
 
 
 def _keys(connection: Connection, rows: Sequence[AnyRow]) -> dict[int, str]:

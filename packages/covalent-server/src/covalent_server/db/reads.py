@@ -18,6 +18,7 @@ from covalent.wire.work import Environment
 from covalent_server.core.errors import UnknownDispatchError, UnknownNodeError
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow
+from covalent_server.db.assets import intact
 from covalent_server.db.dialect import Within, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import asset, dispatch, event, link, node, stream
@@ -110,11 +111,12 @@ def dispatch_record(connection: Connection, owner: str, dispatch_id: str) -> Dis
 
 
 def with_value(connection: Connection, owner: str, dispatch_id: str) -> tuple[DispatchRecord, bytes | None]:
-    """A dispatch as it stands, and the bytes of its value when they are few."""
+    """A dispatch as it stands, and the bytes of its value when they are few, and as they were stored."""
     record = dispatch_record(connection, owner, dispatch_id)
     if record.result is None:
         return record, None
-    return record, _DATA.one(connection, {"digest": record.result.digest}).scalar()
+    data = _DATA.one(connection, {"digest": record.result.digest}).scalar()
+    return record, data if intact(record.result.digest, data) else None
 
 
 def dispatch_ended(connection: Connection, owner: str, dispatch_id: str) -> bool:

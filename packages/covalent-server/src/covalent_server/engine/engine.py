@@ -12,13 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from covalent_server.core.errors import RequestError, UnknownAssetError
+from covalent_server.core.errors import RequestError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.waiting import explain
-from covalent_server.db import assets, dispatches, ending, identity, reads, reusing, triggers, waiting, waking
+from covalent_server.db import dispatches, ending, identity, reads, reusing, triggers, waiting, waking
 from covalent_server.db import work as rows
 from covalent_server.db.moves import PIECE, Effects
-from covalent_server.engine import intake, recovery
+from covalent_server.engine import recovery
+from covalent_server.engine.assets import Assets
 from covalent_server.engine.bell import heard
 from covalent_server.engine.provisioning import Provisioning
 from covalent_server.engine.shared import SWEEP_SECONDS, Shared, monotonic, now, surviving
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     from covalent.wire.waiting import Waiting
     from covalent.wire.work import Hello, Welcome
     from covalent_server.db import Session
+    from covalent_server.db.assets import NewAsset
     from covalent_server.db.identity import PoolRow
     from covalent_server.settings import Settings
-    from covalent_server.storage.files import Upload
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Engine:
     def __init__(self, shared: Shared, url: str) -> None:
         self.shared = shared
         self.workplace = Workplace(shared)
+        self.assets = Assets(shared)
         self._provisioning = Provisioning(
             shared.settings,
             url=url,
@@ -170,9 +172,7 @@ class Engine:
         self.shared.tell(effects)
         return await self.read(reads.dispatch_record, caller.owner, dispatch_id)
 
-    async def conclude(
-        self, caller: Caller, dispatch_id: str, result: str, new: Sequence[assets.NewAsset]
-    ) -> DispatchRecord:
+    async def conclude(self, caller: Caller, dispatch_id: str, result: str, new: Sequence[NewAsset]) -> DispatchRecord:
         """Take the return value that the client put together."""
         effects = await self.shared.write(
             lambda session: ending.conclude(session, caller.owner, dispatch_id, result, new, now())
@@ -252,29 +252,6 @@ class Engine:
         stopped, effects = await self.shared.write(lambda session: triggers.stop(session, caller.owner, ids, now()))
         self.shared.tell(effects)
         return await self.read(triggers.records, caller.owner, ids=stopped)
-
-    # Assets.
-
-    async def missing(self, caller: Caller, digests: Sequence[str]) -> list[str]:
-        """Which assets the caller's account lacks."""
-        return await self.read(assets.missing, caller.owner, digests)
-
-    async def small_assets(self, caller: Caller, digests: Sequence[str]) -> list[assets.StoredAsset]:
-        """Those of the assets whose bytes are in the database and the caller's to read."""
-        found = await self.read(assets.fetch, caller.owner, digests)
-        return [item for item in found if item.data is not None]
-
-    async def asset(self, caller: Caller, digest: str) -> assets.StoredAsset:
-        """One asset."""
-        found = await self.read(assets.fetch, caller.owner, [digest])
-        if not found:
-            raise UnknownAssetError(digest)
-        return found[0]
-
-    async def received(self, caller: Caller, upload: Upload, digest: str) -> None:
-        """Record an asset all of whose bytes have arrived; answered after they are on the disk and committed."""
-        new = await asyncio.to_thread(intake.from_upload, upload, digest)
-        await self.shared.write(lambda session: assets.store(session, caller.owner, [new]))
 
     # Workers.
 

@@ -85,7 +85,7 @@ class Parcels:
         fetched: Mapping[str, bytes] = {}
         if absent:
             found = await self._shared.read(lambda session: assets.fetch(session, owner, absent))
-            fetched = {item.digest: item.data for item in found if item.data is not None}
+            fetched = {item.digest: item.data for item in found if item.data is not None and item.intact}
         inline: dict[str, bytes] = {}
         room = INLINE_MESSAGE_BYTES
         for digest in wanted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -15,9 +16,11 @@ import msgspec
 
 from covalent.errors import WireError
 from covalent.wire.manifest import Manifest
-from covalent_server.core.errors import ObsoleteSublatticeError, RequestError
+from covalent_server.core.errors import LostAssetError, ObsoleteSublatticeError, RequestError
 from covalent_server.db import waking
+from covalent_server.db.assets import ALTERED
 from covalent_server.engine import intake
+from covalent_server.engine.assets import lost
 from covalent_server.engine.shared import Shared, log, now, surviving
 from covalent_server.engine.submission import NO_USERS_KEY, Submission
 
@@ -67,7 +70,9 @@ class Spawning:
             await self._submit(await asyncio.to_thread(_submission, item, self._shared.store))
         except ObsoleteSublatticeError:
             log.info("a sublattice's node has ended", extra={"node": item.node})
-        except (WireError, RequestError, FileNotFoundError) as error:
+        except LostAssetError as error:
+            await self._give_up(item, str(await lost(self._shared, item.owner, error)))
+        except (WireError, RequestError) as error:
             await self._give_up(item, f"the sublattice cannot become a dispatch: {error}")
 
     def _check_size(self, item: waking.Unborn) -> None:
@@ -81,9 +86,18 @@ class Spawning:
         self._shared.tell(effects)
 
 
+def _data(item: waking.Unborn, store: FileStore) -> bytes:
+    """The manifest's bytes; raises LostAssetError when they are not those that the task gave."""
+    if item.data is None:
+        with closing(store.open(item.digest, item.size)) as reading:
+            return b"".join(reading.pieces())
+    if hashlib.sha256(item.data).hexdigest() != item.digest:
+        raise LostAssetError(item.digest, ALTERED)
+    return item.data
+
+
 def _submission(item: waking.Unborn, store: FileStore) -> Submission:
-    data = store.path(item.digest).read_bytes() if item.data is None else item.data
-    text = intake.manifest(data)
+    text = intake.manifest(_data(item, store))
     try:
         manifest = _MANIFEST.decode(text)
         plain = msgspec.json.decode(text)

@@ -1,17 +1,29 @@
 """Assets as files, by digest, in a directory of the server's own; bytes pass through, never in one piece.
 
-A file appears under its digest only when it is whole, hashed and on the disk.
+A file appears under its digest only when it is whole, hashed and on the disk. It is hashed again whenever it is read,
+and its last piece is given away only when all of it was what was stored: a reader never has the whole of something
+else. What was found damaged is set aside, so that nobody reads it again and good bytes can take its place.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from covalent.wire.template import is_digest
-from covalent_server.core.errors import AssetMismatchError
+from covalent_server.core.errors import AssetMismatchError, LostAssetError
+
+#: How many bytes are read at a time.
+PIECE: Final = 1024 * 1024
+_ALTERED: Final = "is damaged: its bytes in the asset store are not those that were stored"
+_GONE: Final = "is gone: its file is not in the asset store"
+_UNREADABLE: Final = "cannot be read from the disk of the asset store"
 
 
 class Upload:
@@ -64,12 +76,59 @@ class Upload:
             )
 
 
+class Reading:
+    """A file on its way out; every method may block, and raises LostAssetError for what is not as it was stored."""
+
+    def __init__(self, store: FileStore, digest: str, size: int) -> None:
+        self._store = store
+        self._digest = digest
+        self._left = size
+        self._sha = hashlib.sha256()
+        try:
+            self._file = store.path(digest).open("rb", buffering=0)
+        except FileNotFoundError:
+            raise LostAssetError(digest, _ALTERED if store.aside(digest).exists() else _GONE) from None
+        if os.fstat(self._file.fileno()).st_size != size:
+            with self._file:
+                raise self._altered()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def read(self) -> bytes:
+        """The next piece, nothing after the last one."""
+        if not self._left:
+            return b""
+        try:
+            piece = self._file.read(min(PIECE, self._left))
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise LostAssetError(self._digest, _UNREADABLE) from None
+        self._sha.update(piece)
+        self._left -= len(piece)
+        if not piece or (not self._left and self._sha.hexdigest() != self._digest):
+            raise self._altered()
+        return piece
+
+    def pieces(self) -> Iterator[bytes]:
+        """All pieces, to the last."""
+        while piece := self.read():
+            yield piece
+
+    def _altered(self) -> LostAssetError:
+        self._store.set_aside(self._digest, os.fstat(self._file.fileno()).st_ino)
+        return LostAssetError(self._digest, _ALTERED)
+
+
 class FileStore:
     """A sharded directory of assets."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self.incoming = root / "incoming"
+        self._damaged = root / "damaged"
 
     def prepare(self) -> None:
         """Make the directories and remove what was cut off on its way in."""
@@ -83,6 +142,29 @@ class FileStore:
         if not is_digest(digest):
             raise AssetMismatchError(f"{digest[:80]!r} is no digest: expected 64 lowercase hexadecimal digits")
         return self._root / digest[:2] / digest[2:]
+
+    def aside(self, digest: str) -> Path:
+        """Where an asset's file is after it was found damaged."""
+        return self._damaged / digest
+
+    def holds(self, digest: str, size: int) -> bool:
+        """Whether an asset's file is there, by its size."""
+        try:
+            return self.path(digest).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+    def open(self, digest: str, size: int) -> Reading:
+        """Begin to read an asset of so many bytes."""
+        return Reading(self, digest, size)
+
+    def set_aside(self, digest: str, inode: int) -> None:
+        """Put a damaged file where nobody reads it, unless another has taken its place."""
+        path = self.path(digest)
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == inode:
+                self._damaged.mkdir(mode=0o700, exist_ok=True)
+                path.rename(self.aside(digest))
 
     def receive(self, digest: str) -> Upload:
         """Begin to take in an asset's bytes."""

@@ -11,6 +11,7 @@ from aiohttp import web
 from covalent.errors import WireError
 from covalent.wire.manifest import Digests
 from covalent.wire.template import is_digest
+from covalent_server.core.errors import LostAssetError
 from covalent_server.web.errors import RefusedError
 from covalent_server.web.keys import CALLER, ENGINE, SETTINGS
 from covalent_server.web.routing import PREFIX, Route, Scope
@@ -40,13 +41,13 @@ async def _digests(request: web.Request) -> tuple[str, ...]:
 
 async def missing(request: web.Request) -> web.Response:
     """Which assets the caller's account lacks; other people's are missing too."""
-    absent = await request.app[ENGINE].missing(request[CALLER], await _digests(request))
+    absent = await request.app[ENGINE].assets.missing(request[CALLER].owner, await _digests(request))
     return json_answer(Digests(digests=tuple(absent)))
 
 
 async def batch(request: web.Request) -> web.Response:
     """Small assets at once, as many as fit."""
-    found = await request.app[ENGINE].small_assets(request[CALLER], await _digests(request))
+    found = await request.app[ENGINE].assets.small(request[CALLER].owner, await _digests(request))
     room = _BATCH_BYTES
     sent = []
     for item in found:
@@ -58,12 +59,27 @@ async def batch(request: web.Request) -> web.Response:
 
 async def get(request: web.Request) -> web.StreamResponse:
     """One asset's bytes."""
-    engine = request.app[ENGINE]
-    found = await engine.asset(request[CALLER], _digest(request))
+    assets, owner = request.app[ENGINE].assets, request[CALLER].owner
+    found = await assets.find(owner, _digest(request))
     headers = {"Content-Type": _OCTETS, "X-Content-Type-Options": "nosniff", "ETag": f'"{found.digest}"'}
     if found.data is not None:
         return web.Response(body=found.data, headers=headers)
-    return web.FileResponse(engine.shared.store.path(found.digest), headers=headers)
+    reading, piece = await assets.open(owner, found)
+    response = web.StreamResponse(headers=headers | {"Content-Length": str(found.size)})
+    try:
+        await response.prepare(request)
+        while piece:
+            await response.write(piece)
+            piece = await asyncio.to_thread(reading.read)
+    except LostAssetError as error:
+        await assets.lost(owner, error)
+        if request.transport is not None:
+            request.transport.abort()  # before its last piece: nobody takes it for whole
+    except ConnectionError:
+        pass  # who asked has gone
+    finally:
+        await asyncio.to_thread(reading.close)
+    return response
 
 
 async def put(request: web.Request) -> web.Response:
@@ -75,7 +91,7 @@ async def put(request: web.Request) -> web.Response:
     upload = await asyncio.to_thread(engine.shared.store.receive, digest)
     try:
         await _receive(request, upload)
-        await engine.received(request[CALLER], upload, digest)
+        await engine.assets.received(request[CALLER].owner, upload, digest)
     finally:
         await asyncio.to_thread(upload.close)
     return web.Response(status=204)

@@ -21,6 +21,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (errors.UnknownDispatchError, 404, "unknown-dispatch"),
     (errors.UnknownNodeError, 404, "unknown-node"),
     (errors.UnknownAssetError, 404, "unknown-asset"),
+    (errors.LostAssetError, 410, "asset-lost"),
     (errors.UnknownWorkerError, 404, "unknown-worker"),
     (errors.UnknownTriggerError, 404, "unknown-trigger"),
     (errors.IdempotencyConflictError, 409, "idempotency-conflict"),
