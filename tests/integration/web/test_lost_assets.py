@@ -16,6 +16,7 @@ from covalent.wire import INLINE_ASSET_BYTES, container, frames
 from tests import builders
 from tests.installation import Answer, Installation
 from tests.integration.web.test_assets import put
+from tests.integration.web.test_values import TAKES_FRAMES, ended
 
 #: More than is read at once, by far more than lies in sockets on the way, and nothing that repeats.
 MANY = 12 * 1024 * 1024
@@ -104,3 +105,14 @@ def test_a_damaged_row_is_left_out_of_answers_with_many_and_told_by_name_alone(s
     assert json.loads(bytes(text))["digests"] == [builders.digest(good)]
     assert [bytes(blob) for blob in blobs] == [good]
     refused(server, builders.digest(bad), "is damaged: its bytes in the database are not those that were stored")
+
+
+def test_a_damaged_value_does_not_come_along_with_its_dispatch(server: Installation) -> None:
+    value = builders.asset("a value to be lost")
+    path = ended(server, value)
+    with contextlib.closing(sqlite3.connect(server.data / "covalent.db")) as database, database:
+        database.execute("UPDATE asset SET data = ? WHERE digest = ?", (value[::-1], builders.digest(value)))
+    text, blobs = frames.unpack(server.request("GET", path, headers=TAKES_FRAMES).body)
+    assert json.loads(bytes(text))["result"]["digest"] == builders.digest(value)
+    assert list(blobs) == []
+    refused(server, builders.digest(value), "is damaged: its bytes in the database")
