@@ -17,6 +17,7 @@ from covalent_server.cli.doctor import doctor
 from covalent_server.cli.logs import logs
 from covalent_server.cli.migrate import migrate
 from covalent_server.cli.options import as_json as json_option
+from covalent_server.cli.purge import purge
 from covalent_server.cli.start import start
 from covalent_server.cli.status import status
 from covalent_server.cli.stop import restart, stop
@@ -55,7 +56,7 @@ def covalent(context: click.Context, *, version_wanted: bool, as_json: bool) -> 
         click.echo(context.get_help())
 
 
-for _command in (start, stop, restart, status, logs, trigger, config, doctor, database, migrate):
+for _command in (start, stop, restart, status, logs, trigger, purge, config, doctor, database, migrate):
     covalent.add_command(_command)
 
 

@@ -8,11 +8,9 @@ from typing import Any, Final
 
 import click
 
-from covalent_server.cli import ask, options, output, record, tokens
-from covalent_server.cli.directory import DataDirectory
-from covalent_server.errors import NotRunningError, RefusedError
+from covalent_server.cli import options, output
+from covalent_server.cli.running import asked
 
-_ANSWER: Final = 10.0
 _HEAD: Final = ("TRIGGER", "WORKFLOW", "STARTS", "FIRINGS", "NEXT")
 
 
@@ -27,7 +25,7 @@ def trigger() -> None:
 @options.as_json
 def show(*, everything: bool, as_json: bool, **flags: Any) -> None:
     """Show triggers: when they start what, how often they have, and what went wrong."""
-    found = _asked(flags, "GET", f"triggers?stopped={int(everything)}")
+    found = asked(flags, "GET", f"triggers?stopped={int(everything)}")
     text = output.table([_HEAD, *(_row(item) for item in found["triggers"])]) if found["triggers"] else "No triggers"
     errors = [f"{item['trigger_id']}: {_last_line(item['error'])}" for item in found["triggers"] if item.get("error")]
     output.show("\n".join([text, *errors]), found, as_json=as_json)
@@ -42,22 +40,9 @@ def stop(*, ids: tuple[str, ...], as_json: bool, **flags: Any) -> None:
 
     What they have started goes on.
     """
-    found = _asked(flags, "POST", "triggers/stop", {"ids": ids})
+    found = asked(flags, "POST", "triggers/stop", {"ids": ids})
     text = "\n".join(f"Stopped {item['trigger_id']} of {item['name']}" for item in found["triggers"])
     output.show(text, found, as_json=as_json)
-
-
-def _asked(flags: options.Flags, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-    """What the running server answers."""
-    settings = options.load(flags)
-    known = record.look(DataDirectory(path=settings.data_dir)).record
-    if known is None:
-        raise NotRunningError(f"no server runs on {settings.data_dir}; start it with: covalent start")
-    token = tokens.read_token(settings.config_dir, known.url)
-    answer = ask.ask(method, f"{known.url}/api/v1/{path}", token=token, seconds=_ANSWER, body=body)
-    if not answer.ok:
-        raise RefusedError(answer.refusal)
-    return answer.plain
 
 
 def _row(item: Mapping[str, Any]) -> tuple[str, ...]:

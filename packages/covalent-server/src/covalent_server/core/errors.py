@@ -20,7 +20,10 @@ class UnknownDispatchError(RequestError):
     """The caller has no dispatch of that id."""
 
     def __init__(self, dispatch_id: str) -> None:
-        super().__init__(f"this server has no dispatch {dispatch_id!r}; `python -m covalent show` lists those it has")
+        super().__init__(
+            f"this server has no dispatch {dispatch_id!r}: the id is wrong, or it was purged; "
+            "`python -m covalent show` lists those it has"
+        )
 
 
 class UnknownNodeError(RequestError):

@@ -339,7 +339,8 @@ def discard(connection: Connection, begun: Begun) -> None:
 
 
 def discard_incomplete(connection: Connection) -> int:
-    """Remove dispatches whose writing was cut off; nobody was told of them."""
-    keys = connection.execute(select(dispatch.c.key).where(dispatch.c.complete == 0)).scalars().all()
+    """Remove dispatches whose writing was cut off; nobody was told of them. Those that were purged have ended."""
+    cut_off = select(dispatch.c.key).where(dispatch.c.complete == 0, dispatch.c.ended_at.is_(None))
+    keys = connection.execute(cut_off).scalars().all()
     remove(connection, keys)
     return len(keys)

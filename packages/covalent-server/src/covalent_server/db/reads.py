@@ -21,6 +21,7 @@ from covalent_server.db import AnyRow
 from covalent_server.db.assets import intact
 from covalent_server.db.dialect import Within, many
 from covalent_server.db.prepared import Prepared
+from covalent_server.db.purging import trimmed
 from covalent_server.db.tables import asset, dispatch, event, link, node, stream
 
 _parent = node.alias("parent_node")
@@ -331,12 +332,17 @@ def _canonical(plain: Any) -> str:
 
 
 def events(connection: Connection, owner: str, after: int, limit: int) -> EventList:
-    """Events of the owner's dispatches after a cursor, in the order of commits."""
+    """Events of the owner's dispatches after a cursor, in the order of commits.
+
+    The cursor is too old when events after it went with dispatches that were purged.
+    """
+    resync = after < trimmed(connection, owner)
     rows = connection.execute(
         select(event, dispatch.c.id.label("dispatch_id"), node.c.number)
         .join(dispatch, dispatch.c.key == event.c.dispatch)
         .outerjoin(node, node.c.key == event.c.node)
-        .where(event.c.sequence > after, dispatch.c.owner == owner, dispatch.c.observes.is_(None))
+        .where(event.c.sequence > after, dispatch.c.owner == owner)
+        .where(dispatch.c.complete == 1, dispatch.c.observes.is_(None))
         .order_by(event.c.sequence)
         .limit(limit)
     )
@@ -352,5 +358,6 @@ def events(connection: Connection, owner: str, after: int, limit: int) -> EventL
                 detail=row.detail,
             )
             for row in rows
-        )
+        ),
+        resync=resync,
     )

@@ -91,7 +91,7 @@ dispatch: Final = Table(
     Column("owner", String, nullable=False),
     Column("name", String, nullable=False),
     Column("status", String, nullable=False),
-    #: False while a large graph is still being written: invisible, and removed at start.
+    #: 0 while a large graph is still being written, and again once it has ended and is purged: invisible, and removed.
     Column("complete", Integer, nullable=False),
     #: The manifest but for the graph's nodes and links, as JSON.
     Column("manifest", Text, nullable=False),

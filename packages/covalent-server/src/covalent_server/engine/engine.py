@@ -22,6 +22,7 @@ from covalent_server.engine import recovery
 from covalent_server.engine.assets import Assets
 from covalent_server.engine.bell import heard
 from covalent_server.engine.provisioning import Provisioning
+from covalent_server.engine.purging import Purging
 from covalent_server.engine.shared import SWEEP_SECONDS, Shared, monotonic, now, surviving
 from covalent_server.engine.spawning import spawn
 from covalent_server.engine.submission import Submission, prepare
@@ -69,6 +70,7 @@ class Engine:
         self.shared = shared
         self.workplace = Workplace(shared)
         self.assets = Assets(shared)
+        self.purging = Purging(shared)
         self._provisioning = Provisioning(
             shared.settings,
             url=url,
@@ -321,6 +323,7 @@ class Engine:
                 gone.add(worker.id)
         for lost in gone:
             await self.workplace.lost(lost, LeaseEnd.DIED)
+        await self.purging.recover()
         await self._provisioning.adopt_unintroduced(await self.shared.read(identity.pools))
         self.shared.understaffed.set()
         self.shared.unborn.set()
@@ -333,6 +336,7 @@ class Engine:
             self._wake(),
             spawn(self.shared, self.submit),
             watch(self.shared, self.submit),
+            self.purging.watch(),
         )
 
     async def close(self, *, keep_workers: bool) -> None:

@@ -168,6 +168,7 @@ def _repetition(text: str, item: Pending, turn: Turn) -> Submission:
         owner=item.owner,
         manifest=msgspec.convert(plain, Manifest),
         plain=plain,
-        idempotency_key=f"{NO_USERS_KEY}trigger {item.key}.{turn.firings + 1}",
+        # Not its key, which a later trigger may be given once this one is purged.
+        idempotency_key=f"{NO_USERS_KEY}trigger {item.id}.{turn.firings + 1}",
         turn=turn,
     )

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from covalent_server.web import assets, dispatches, server, triggers, workers
+from covalent_server.web import assets, dispatches, purging, server, triggers, workers
 from covalent_server.web.errors import RefusedError, answer, internal, problem
 from covalent_server.web.keys import CALLER, ENGINE, INFO
 from covalent_server.web.routing import Handler, Route, Scope
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 ROUTES: Final[tuple[Route, ...]] = (
     *server.ROUTES,
+    # Its path would be that of a dispatch, too: the first that fits is taken.
+    *purging.ROUTES,
     *dispatches.ROUTES,
     *triggers.ROUTES,
     *assets.ROUTES,

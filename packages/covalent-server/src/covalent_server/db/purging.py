@@ -1,0 +1,109 @@
+"""Forgetting dispatches: first they are marked, and gone for everybody; then their rows go piece by piece.
+
+The mark is ``complete = 0`` of a dispatch that has ended. It is committed before anything is removed, so that a purge
+that was cut off is found by it and finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_, update
+
+from covalent_server.db.identity import fact
+from covalent_server.db.purgeable import Family
+from covalent_server.db.tables import dispatch, event, link, node, setting, stream, trigger
+
+#: Rows that one transaction removes, so that others are not held up.
+NODES: Final = 500
+_EVENTS: Final = 2000
+#: A piece of a stream may be large.
+_STREAMS: Final = 100
+#: The last of its kind is kept: numbers of events are not to be given out again.
+_PURGED: Final = "dispatches.purged"
+
+
+def mark(connection: Connection, families: Sequence[Family], now: float) -> list[Family]:
+    """Make families invisible for good, but for those that something has come to need since they were found."""
+    keys = [key for family in families for key in family.members]
+    ended = select(dispatch.c.key, dispatch.c.id).where(
+        dispatch.c.key.in_(keys), dispatch.c.complete == 1, dispatch.c.ended_at.is_not(None)
+    )
+    known = {row.key: row.id for row in connection.execute(ended)}
+    active = select(trigger.c.dispatch).where(trigger.c.dispatch.in_(keys), trigger.c.stopped_at.is_(None))
+    needed = set(connection.execute(active).scalars())
+    marked = [
+        family for family in families if family.members.items() <= known.items() and needed.isdisjoint(family.members)
+    ]
+    if marked:
+        gone = [key for family in marked for key in family.members]
+        connection.execute(delete(trigger).where(trigger.c.dispatch.in_(gone)))
+        connection.execute(update(trigger).where(trigger.c.last.in_(gone)).values(last=None))
+        _note_trimmed(connection, gone, now)
+        # Its key is free for another request, which would otherwise be answered with what is not there any more.
+        connection.execute(update(dispatch).where(dispatch.c.key.in_(gone)).values(complete=0, idempotency_key=None))
+    return marked
+
+
+def trimmed(connection: Connection, owner: str) -> int:
+    """The latest of an owner's events that was removed."""
+    found = connection.execute(select(setting.c.value).where(setting.c.name == _trimmed(owner))).scalar()
+    return int(found or 0)
+
+
+def _trimmed(owner: str) -> str:
+    return f"events trimmed {owner}"
+
+
+def _note_trimmed(connection: Connection, keys: Sequence[int], now: float) -> None:
+    connection.execute(delete(event).where(event.c.dispatch.is_(None), event.c.kind == _PURGED))
+    connection.execute(insert(event).values(at=now, kind=_PURGED))
+    latest = (
+        select(event.c.sequence)
+        .where(event.c.dispatch == dispatch.c.key)
+        .order_by(event.c.sequence.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    per_owner = select(dispatch.c.owner, func.max(latest)).where(dispatch.c.key.in_(keys)).group_by(dispatch.c.owner)
+    for owner, sequence in connection.execute(per_owner).all():
+        if sequence is not None and sequence > int(fact(connection, _trimmed(owner), "0")):
+            connection.execute(update(setting).where(setting.c.name == _trimmed(owner)).values(value=str(sequence)))
+
+
+def leftovers(connection: Connection) -> dict[int, str]:
+    """The owners of the dispatches that were purged and have rows left, by the keys of these."""
+    rows = connection.execute(
+        select(dispatch.c.key, dispatch.c.owner)
+        .where(dispatch.c.complete == 0, dispatch.c.ended_at.is_not(None))
+        .order_by(dispatch.c.key)
+    )
+    return {row.key: row.owner for row in rows}
+
+
+def remove_piece(connection: Connection, key: int) -> bool:
+    """Remove some rows of a dispatch that is marked, its own last of all; False when that was the last piece."""
+    events = select(event.c.sequence).where(event.c.dispatch == key).limit(_EVENTS)
+    if connection.execute(delete(event).where(event.c.sequence.in_(events))).rowcount:
+        return True
+    first = select(node.c.key).where(node.c.dispatch == key).order_by(node.c.number).limit(NODES)
+    nodes = connection.execute(first).scalars().all()
+    if not nodes:
+        connection.execute(delete(dispatch).where(dispatch.c.key == key))
+        return False
+    if not _remove_streams(connection, nodes):
+        connection.execute(delete(link).where(or_(link.c.child.in_(nodes), link.c.parent.in_(nodes))))
+        connection.execute(delete(node).where(node.c.key.in_(nodes)))
+    return True
+
+
+def _remove_streams(connection: Connection, nodes: Sequence[int]) -> bool:
+    """Remove some of what nodes printed; whether there may be more."""
+    which = tuple_(stream.c.node, stream.c.attempt, stream.c.stream, stream.c.offset)
+    some = (
+        select(stream.c.node, stream.c.attempt, stream.c.stream, stream.c.offset)
+        .where(stream.c.node.in_(nodes))
+        .limit(_STREAMS)
+    )
+    return connection.execute(delete(stream).where(which.in_(some))).rowcount == _STREAMS
