@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,19 +16,42 @@ _MB: Final = 1e6
 _RESET_PEAK: Final = "5"
 
 
-def resident_mb(pid: int) -> float:
-    """Megabytes of memory that a process has now."""
-    return _status(pid, "VmRSS")
+def resident_mb(pids: Iterable[int]) -> float:
+    """Megabytes of memory that processes have now."""
+    return sum(_status(pid, "VmRSS") for pid in pids)
 
 
-def forget_peak(pid: int) -> None:
-    """Let the peak begin at what the process has now."""
-    Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
+def forget_peak(pids: Iterable[int]) -> None:
+    """Let the peaks begin at what the processes have now."""
+    for pid in pids:
+        Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
 
 
-def peak_mb(pid: int) -> float:
-    """The most megabytes that a process had since :func:`forget_peak`."""
-    return _status(pid, "VmHWM")
+def peak_mb(pids: Iterable[int]) -> float:
+    """The most megabytes that each process had since :func:`forget_peak`, in all."""
+    return sum(_status(pid, "VmHWM") for pid in pids)
+
+
+def below(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(path.read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(path.parent.name))
+    found, look = [], [pid]
+    while look:
+        look = [child for parent in look for child in children.get(parent, ())]
+        found += look
+    return found
+
+
+def command_line(pid: int) -> str:
+    """What a process was started as; nothing when it has gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ").strip()
+    except OSError:
+        return ""
 
 
 def load() -> float:
@@ -55,8 +80,12 @@ def commit(root: Path) -> tuple[str, bool]:
 
 
 def _status(pid: int, field: str) -> float:
-    line = next(line for line in _lines(f"/proc/{pid}/status") if line.startswith(f"{field}:"))
-    return int(line.split()[1]) * _KIB / _MB
+    """Nothing for a process that has gone, or that ends just now and has no memory any more."""
+    with contextlib.suppress(FileNotFoundError):
+        for line in _lines(f"/proc/{pid}/status"):
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) * _KIB / _MB
+    return 0.0
 
 
 def _file_system(directory: Path) -> str:

@@ -15,6 +15,7 @@ from benchmarks.environments import ROOT, Environments, clean_environ, run
 
 _PATIENCE: Final = 30.0
 _PAUSE: Final = 0.05
+_SCRIPTS: Final = ROOT / "benchmarks" / "workloads"
 
 
 class Covalent:
@@ -23,7 +24,8 @@ class Covalent:
     name = "covalent"
     module = "covalent"
     use = "import covalent as ct; ct.electron, ct.lattice, ct.dispatch, ct.get_result"
-    workloads = ROOT / "benchmarks" / "workloads" / "covalent"
+    in_process = False
+    slow = False
 
     def __init__(self, environments: Environments, state: Path) -> None:
         self.client = environments.client
@@ -48,9 +50,23 @@ class Covalent:
             self._end_what_is_left()
 
     @property
-    def pid(self) -> int:
-        """The server."""
-        return int(self._told["pid"])
+    def pids(self) -> list[int]:
+        """The server; workers start when there is work for them."""
+        return [int(self._told["pid"])]
+
+    @property
+    def database_bytes(self) -> int:
+        """The database's size, with what is not yet merged into its main file."""
+        return sum(path.stat().st_size for path in (self._state / "data").glob("covalent.db*"))
+
+    def lock_messages(self) -> int:
+        """Lines of the server's log that speak of a locked database."""
+        log = (self._state / "data" / "logs" / "server.log").read_text(encoding="utf-8", errors="replace")
+        return sum("locked" in line for line in log.splitlines())
+
+    def script(self, workload: str) -> list[str]:
+        """A script as a user would have it; only ours has one for each workload."""
+        return [str(_SCRIPTS / f"{workload}.py")]
 
     @property
     def environ(self) -> dict[str, str]:

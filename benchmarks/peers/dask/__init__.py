@@ -1,0 +1,1 @@
+"""dask as a peer."""

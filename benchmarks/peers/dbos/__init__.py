@@ -1,0 +1,1 @@
+"""dbos as a peer."""

@@ -1,0 +1,1 @@
+"""parsl as a peer."""

@@ -1,0 +1,1 @@
+"""ray as a peer."""
