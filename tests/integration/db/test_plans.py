@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from covalent.wire.work import Completion, LeaseKey, Outcome
 from covalent_server.core.errors import EndedDispatchError
@@ -29,18 +29,18 @@ _STATEMENTS = ("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")
 @contextmanager
 def planned(session: Session) -> Iterator[list[str]]:
     """How SQLite goes about each statement that is executed meanwhile."""
+    driver = session.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
     steps: list[str] = []
-
-    def explain(_: Any, cursor: Any, statement: str, parameters: Any, __: Any, many: Any) -> None:
-        if statement.lstrip().startswith(_STATEMENTS):
-            rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters)
-            steps.extend(row[3] for row in rows)
-
-    event.listen(session, "before_cursor_execute", explain)
+    executed: list[str] = []
+    driver.set_trace_callback(executed.append)
     try:
         yield steps
     finally:
-        event.remove(session, "before_cursor_execute", explain)
+        driver.set_trace_callback(None)
+    for statement in executed:
+        if statement.lstrip().startswith(_STATEMENTS):
+            steps.extend(row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}"))
 
 
 def completed(key: int) -> work.Report:

@@ -55,7 +55,7 @@ def cancel(
     open_nodes = list(found)
     # A sublattice ends with its node: all that is open in it, however deep.
     while nested := [item.key for item in found if item.state == NodeState.DISPATCHING]:
-        inside = _INSIDE.one(connection, {"parents": many(connection, nested)}).scalars().all()
+        inside = _INSIDE.one(connection, {"parents": many(connection, nested)}).scalars()
         whole += inside
         found = _busy(connection, inside)
         open_nodes += found
