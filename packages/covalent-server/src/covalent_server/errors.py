@@ -16,6 +16,8 @@
         │   └── NewerDataError            ... because a newer version wrote it
         ├── MigrationError                the database could not be brought to this version's form
         ├── TokenFileError                the API token cannot be kept safely
+        ├── BackupError                   a backup cannot be made or put back
+        ├── DamagedDataError              something that was stored is damaged or gone
         ├── StartError                    the server ended, or said nothing, before it was ready
         └── StopError                     the server did not end
 """
@@ -79,6 +81,14 @@ class MigrationError(CovalentServerError):
 
 class TokenFileError(CovalentServerError):
     """The API token cannot be kept where only this account can read it."""
+
+
+class BackupError(CovalentServerError):
+    """A backup cannot be made or put back."""
+
+
+class DamagedDataError(CovalentServerError):
+    """Something that was stored is damaged or gone."""
 
 
 class StartError(CovalentServerError):

@@ -11,6 +11,7 @@ import click
 
 from covalent.errors import CovalentError
 from covalent_server.cli import exits, output
+from covalent_server.cli.backup import backup, restore
 from covalent_server.cli.config import config
 from covalent_server.cli.database import database
 from covalent_server.cli.doctor import doctor
@@ -56,7 +57,7 @@ def covalent(context: click.Context, *, version_wanted: bool, as_json: bool) -> 
         click.echo(context.get_help())
 
 
-for _command in (start, stop, restart, status, logs, trigger, purge, config, doctor, database, migrate):
+for _command in (start, stop, restart, status, logs, trigger, purge, config, doctor, database, backup, restore, migrate):
     covalent.add_command(_command)
 
 

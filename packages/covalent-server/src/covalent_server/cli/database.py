@@ -1,13 +1,15 @@
-"""``covalent db``: how the database stands to this version, and bringing it there without starting a server."""
+"""``covalent db``: how the database stands to this version, bringing it there, and whether it is sound."""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
 from typing import Any, Final
 
 import click
 
-from covalent_server.cli import directory, lock, options, output
-from covalent_server.errors import DataDirectoryError, MigrationError, NewerDataError
+from covalent_server.cli import directory, exits, lock, options, output
+from covalent_server.errors import DamagedDataError, DataDirectoryError, MigrationError, NewerDataError
 from covalent_server.settings import Settings
 
 _MEANINGS: Final = {
@@ -20,7 +22,7 @@ _MEANINGS: Final = {
 
 @click.group("db")
 def database() -> None:
-    """Show the form of the database, or bring it to this version's."""
+    """Show the form of the database, bring it to this version's, or check what is stored."""
 
 
 @database.command()
@@ -60,6 +62,44 @@ def upgrade(*, as_json: bool, **flags: Any) -> None:
         after, _ = _found(settings)
     text = f"Upgraded from {before} to {after}" if before != after else f"{after} is this version's already"
     output.show(text, {"before": before, "revision": after}, as_json=as_json)
+
+
+@database.command()
+@click.option("--deep", is_flag=True, help="Read and hash every asset's bytes, too.")
+@options.every_setting
+@options.as_json
+def check(*, deep: bool, as_json: bool, **flags: Any) -> None:
+    """Look for damage: in the database, and in the assets that it names; a running server is not disturbed.
+
+    Nothing is changed. Ends with 20 when something is damaged or gone.
+    """
+    from covalent_server.backup import checking  # noqa: PLC0415  (loads SQLAlchemy)
+    from covalent_server.storage.files import FileStore  # noqa: PLC0415  (as above)
+
+    settings = options.load(flags)
+    try:
+        found, state = _found(settings)
+    except DataDirectoryError as error:
+        raise DamagedDataError(f"{error}; bring back a backup with: covalent restore") from None
+    if state == "absent":
+        raise DataDirectoryError(
+            f"there is no database in {settings.data_dir} to check; name another directory with --data-dir"
+        )
+    if state == "newer":
+        raise NewerDataError(
+            f"a newer version of Covalent wrote {settings.data_dir}; upgrade with: pip install -U covalent-server"
+        )
+    served = lock.holder(directory.DataDirectory(path=settings.data_dir).lock) is not None
+    store = FileStore(settings.data_dir / "assets")
+    findings = checking.check(settings.database_url, store, deep=deep, served=served)
+    sound = "all is there, as it was stored" if deep else "all is there"
+    verdict = f"{findings.faulty} faults" if findings.faulty else sound
+    size = f"{findings.assets} assets, {findings.bytes / 1e6:.1f} MB"
+    lines = [f"{found}: {_MEANINGS[state]}", f"{size}: {verdict}", *findings.told(), *findings.leftovers]
+    facts = {"revision": found, "state": state, "deep": deep, "sound": not findings.faulty, **asdict(findings)}
+    output.show("\n".join(lines), facts, as_json=as_json)
+    if findings.faulty:
+        sys.exit(exits.CODES[DamagedDataError])
 
 
 def _upgrade(settings: Settings) -> None:

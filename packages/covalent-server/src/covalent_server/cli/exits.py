@@ -32,6 +32,8 @@ CODES: Final[dict[type[errors.CovalentServerError], int]] = {
     errors.StopError: 15,
     errors.NotAnsweringError: 16,
     errors.RefusedError: 18,
+    errors.DamagedDataError: 20,
+    errors.BackupError: 21,
     errors.CovalentServerError: 17,
 }
 

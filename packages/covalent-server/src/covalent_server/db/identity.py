@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.prepared import Prepared
@@ -54,6 +54,10 @@ class HeldLease:
     worker: str
 
 
+#: Facts of one server alone: what its workers know it by, and the key of its fencing tokens.
+INSTANCE: Final = "instance"
+FENCING_KEY: Final = "fencing_key"
+
 _ADD_FACT = Prepared(insert_ignore(setting, "name", "value"))
 _ADD_TOKEN = Prepared(insert_ignore(token, "digest", "owner", "scope", "created_at"))
 _ADD_WORKER = Prepared(insert_ignore(worker, "id", "pool", "host", "pid", "features", "started_at"))
@@ -66,6 +70,15 @@ def fact(connection: Connection, name: str, default: str) -> str:
     """A fact about the installation, settled by the first who asks."""
     _ADD_FACT.one(connection, {"name": name, "value": default})
     return str(connection.execute(select(setting.c.value).where(setting.c.name == name)).scalar_one())
+
+
+def disown(connection: Connection, now: float) -> None:
+    """Make a copy of a database another server's: it settles facts of its own, and knows no worker of the other."""
+    connection.execute(delete(setting).where(setting.c.name.in_((INSTANCE, FENCING_KEY))))
+    connection.execute(
+        update(token).where(token.c.scope == "worker", token.c.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    connection.execute(update(worker).where(worker.c.ended_at.is_(None)).values(ended_at=now))
 
 
 def token_digest(token: str) -> str:

@@ -37,6 +37,12 @@ def exists(url: str) -> bool:
     return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()
 
 
+def file_of(url: str) -> Path | None:
+    """The file of a SQLite database, None for another's."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
 def current(url: str) -> str:
     """The revision of the database at ``url``; empty when it has none."""
     engine = open_engine(url, writes=True)

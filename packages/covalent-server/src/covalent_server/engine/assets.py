@@ -65,8 +65,9 @@ class Assets:
 
 
 async def lost(shared: Shared, owner: str, error: LostAssetError) -> LostAssetError:
-    """Let a lost asset stand in for no other task's output; the same error with what the asset came of."""
+    """Have a lost asset neither read again nor stand in for an output; the same error with what it came with."""
     digest = error.digest
+    await asyncio.to_thread(shared.store.set_aside, digest)
     await shared.write(lambda session: caching.forget(session, digest))
     origin = await shared.reader.run_apart(partial(origins.find, owner=owner, digest=digest))
     named = LostAssetError(digest, error.fault, origin)

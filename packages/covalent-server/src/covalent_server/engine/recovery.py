@@ -43,8 +43,8 @@ def open_shared(settings: Settings, host: str) -> Shared:
 
 def _take_stock(session: Session) -> tuple[str, str, list[identity.HeldLease]]:
     dispatches.discard_incomplete(session)
-    instance = identity.fact(session, "instance", secrets.token_hex(8))
-    key = identity.fact(session, "fencing_key", secrets.token_hex(32))
+    instance = identity.fact(session, identity.INSTANCE, secrets.token_hex(8))
+    key = identity.fact(session, identity.FENCING_KEY, secrets.token_hex(32))
     return instance, key, identity.held_leases(session)
 
 

@@ -8,11 +8,12 @@ else. What was found damaged is set aside, so that nobody reads it again and goo
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -63,9 +64,9 @@ class Upload:
         target = self._store.path(self._digest)
         if not target.parent.is_dir():
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_directory(target.parent.parent)
+            sync_directory(target.parent.parent)
         self.path.rename(target)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
         return target
 
     def _check(self) -> None:
@@ -80,7 +81,6 @@ class Reading:
     """A file on its way out; every method may block, and raises LostAssetError for what is not as it was stored."""
 
     def __init__(self, store: FileStore, digest: str, size: int) -> None:
-        self._store = store
         self._digest = digest
         self._left = size
         self._sha = hashlib.sha256()
@@ -89,8 +89,8 @@ class Reading:
         except FileNotFoundError:
             raise LostAssetError(digest, _ALTERED if store.aside(digest).exists() else _GONE) from None
         if os.fstat(self._file.fileno()).st_size != size:
-            with self._file:
-                raise self._altered()
+            self._file.close()
+            raise LostAssetError(digest, _ALTERED)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -109,17 +109,13 @@ class Reading:
         self._sha.update(piece)
         self._left -= len(piece)
         if not piece or (not self._left and self._sha.hexdigest() != self._digest):
-            raise self._altered()
+            raise LostAssetError(self._digest, _ALTERED)
         return piece
 
     def pieces(self) -> Iterator[bytes]:
         """All pieces, to the last."""
         while piece := self.read():
             yield piece
-
-    def _altered(self) -> LostAssetError:
-        self._store.set_aside(self._digest, os.fstat(self._file.fileno()).st_ino)
-        return LostAssetError(self._digest, _ALTERED)
 
 
 class FileStore:
@@ -158,13 +154,40 @@ class FileStore:
         """Begin to read an asset of so many bytes."""
         return Reading(self, digest, size)
 
-    def set_aside(self, digest: str, inode: int) -> None:
-        """Put a damaged file where nobody reads it, unless another has taken its place."""
+    def set_aside(self, digest: str) -> None:
+        """Put a file that was found damaged where nobody reads it, if it still is when it is read once more."""
         path = self.path(digest)
         with suppress(FileNotFoundError):
-            if path.stat().st_ino == inode:
-                self._damaged.mkdir(mode=0o700, exist_ok=True)
-                path.rename(self.aside(digest))
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == digest:
+                    return
+            self._damaged.mkdir(mode=0o700, exist_ok=True)
+            path.rename(self.aside(digest))
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """While what is named at its beginning stays there: whoever removes files has to lock the directory alone."""
+        self._root.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def digests(self) -> Iterator[str]:
+        """The assets whose files are there."""
+        for shard in self._root.glob("[0-9a-f][0-9a-f]"):
+            for path in shard.iterdir():
+                yield shard.name + path.name
+
+    def unfinished(self) -> Iterator[Path]:
+        """What is on its way in."""
+        return self.incoming.glob("*")
+
+    def damaged(self) -> Iterator[Path]:
+        """What was set aside."""
+        return self._damaged.glob("*")
 
     def receive(self, digest: str) -> Upload:
         """Begin to take in an asset's bytes."""
@@ -172,7 +195,8 @@ class FileStore:
         return Upload(self, digest)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Have the names in a directory on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -72,9 +72,9 @@ async def get(request: web.Request) -> web.StreamResponse:
             await response.write(piece)
             piece = await asyncio.to_thread(reading.read)
     except LostAssetError as error:
-        await assets.lost(owner, error)
         if request.transport is not None:
             request.transport.abort()  # before its last piece: nobody takes it for whole
+        await assets.lost(owner, error)
     except ConnectionError:
         pass  # who asked has gone
     finally:

@@ -1,0 +1,1 @@
+"""All that a server has stored: looked through, copied into one file, and put back."""
