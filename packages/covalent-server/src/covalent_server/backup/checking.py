@@ -89,7 +89,8 @@ def _leftovers(ledger: Ledger, store: FileStore) -> Iterator[str]:
         yield f"dispatches that were written or removed by half: {count}; the next covalent start finishes that"
     if count := sum(1 for _ in store.unfinished()):
         yield f"uploads that were cut off: {count}; the next covalent start removes them"
-    if count := sum(len(ledger.unnamed(part)) for part in _parts(store.digests())):
+    files = (digest for shard in store.shards() for digest in store.digests(shard))
+    if count := sum(len(ledger.unnamed(part)) for part in _parts(files)):
         yield f"files of assets that the database does not name: {count}; they do no harm"
     if count := sum(1 for _ in store.damaged()):
         yield f"damaged files that were set aside, in assets/damaged: {count}; nothing reads them"

@@ -57,7 +57,10 @@ def covalent(context: click.Context, *, version_wanted: bool, as_json: bool) -> 
         click.echo(context.get_help())
 
 
-for _command in (start, stop, restart, status, logs, trigger, purge, config, doctor, database, backup, restore, migrate):
+for _command in (
+    *(start, stop, restart, status, logs, trigger, purge),
+    *(config, doctor, database, backup, restore, migrate),
+):
     covalent.add_command(_command)
 
 

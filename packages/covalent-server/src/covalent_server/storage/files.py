@@ -22,6 +22,8 @@ from covalent_server.core.errors import AssetMismatchError, LostAssetError
 
 #: How many bytes are read at a time.
 PIECE: Final = 1024 * 1024
+#: How many digits of a digest name its directory.
+_SHARD: Final = 2
 _ALTERED: Final = "is damaged: its bytes in the asset store are not those that were stored"
 _GONE: Final = "is gone: its file is not in the asset store"
 _UNREADABLE: Final = "cannot be read from the disk of the asset store"
@@ -137,7 +139,7 @@ class FileStore:
         """Where an asset's file is, or would be."""
         if not is_digest(digest):
             raise AssetMismatchError(f"{digest[:80]!r} is no digest: expected 64 lowercase hexadecimal digits")
-        return self._root / digest[:2] / digest[2:]
+        return self._root / digest[:_SHARD] / digest[_SHARD:]
 
     def aside(self, digest: str) -> Path:
         """Where an asset's file is after it was found damaged."""
@@ -175,11 +177,14 @@ class FileStore:
         finally:
             os.close(descriptor)
 
-    def digests(self) -> Iterator[str]:
-        """The assets whose files are there."""
-        for shard in self._root.glob("[0-9a-f][0-9a-f]"):
-            for path in shard.iterdir():
-                yield shard.name + path.name
+    def shards(self) -> list[str]:
+        """What the digests of files begin with."""
+        return [path.name for path in self._root.iterdir() if len(path.name) == _SHARD]
+
+    def digests(self, shard: str) -> list[str]:
+        """The digests of the files of a shard."""
+        found = [shard + path.name for path in (self._root / shard).iterdir()]
+        return [digest for digest in found if is_digest(digest)]
 
     def unfinished(self) -> Iterator[Path]:
         """What is on its way in."""
