@@ -182,3 +182,10 @@ def properties(session: nox.Session) -> None:
     """Thousands of lattices made by chance; words after ``--`` go to it: ``--programs 5000``, ``--seed 7``."""
     sync(session, "test")
     session.run("python", "-m", "tests.random_lattices.campaign", *session.posargs)
+
+
+@nox.session(python=BASE, default=False)
+def chaos(session: nox.Session) -> None:
+    """Kill a thousand servers, workers and runners; words after ``--`` go to it: ``--kills 200``, ``--seed 7``."""
+    sync(session, "test")
+    session.run("python", "-m", "tests.chaos.campaign", *session.posargs)

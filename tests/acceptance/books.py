@@ -99,7 +99,7 @@ class Books:
         if index is not None and not 1 <= begun[index] <= len(leased):
             found.append(f"began {begun[index]} times with {len(leased)} leases")
         output = self.rows("select digest, data from asset where digest = ?", node["output"])
-        if len(output) != 1 or not _is_stored(self.data_dir, output[0]):
+        if len(output) != 1 or not is_stored(self.data_dir, output[0]):
             found.append(f"its output {node['output']} is not stored")
         return found
 
@@ -112,9 +112,11 @@ def _index(record: str) -> int | None:
     return None
 
 
-def _is_stored(data_dir: Path, asset: Any) -> bool:
+def is_stored(data_dir: Path, asset: Any) -> bool:
+    """Whether the bytes of an asset's row are there, and those that its digest names."""
     digest = asset["digest"]
     data = asset["data"]
     if data is None:
-        data = (data_dir / "assets" / digest[:2] / digest[2:]).read_bytes()
+        path = data_dir / "assets" / digest[:2] / digest[2:]
+        data = path.read_bytes() if path.exists() else b""
     return bool(hashlib.sha256(data).hexdigest() == digest)

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-from collections import Counter
-from contextlib import suppress
-from itertools import pairwise
-from pathlib import Path
-
-import pytest
 
 from tests.acceptance.fan_out import FanOut
 from tests.acceptance.programs import Project
@@ -58,38 +51,3 @@ def test_what_was_recorded_does_not_run_again_when_server_and_workers_are_killed
     begun = fan_out.journal.begun()
     assert {index: begun[index] for index in recorded} == dict.fromkeys(recorded, 1)
     assert fan_out.books.faults(dispatch_id, fan_out.journal) == []
-
-
-@pytest.mark.parametrize("victims", [("server",), ("server", "worker")], ids=["server", "server or worker"])
-def test_killed_at_random_moments_they_lose_nothing_and_repeat_nothing_that_was_recorded(
-    tmp_path: Path, victims: tuple[str, ...]
-) -> None:
-    chance = random.Random(1)  # noqa: S311  (no secret)
-    count, kills = 150, 4
-    installation = Installation(tmp_path / "installation")
-    # Nothing has to wait until a lease is over: who held it is known to be gone.
-    installation.environ["COVALENT_LEASE_TTL"] = "3600"
-    fan_out = FanOut(Project(tmp_path / "project", installation), count=count, free=count)
-    snapshots: list[tuple[set[int], Counter[int]]] = []
-    with installation, fan_out.start() as program:
-        dispatch_id = program.dispatch_id()
-        for moment in sorted(chance.sample(range(1, count - 10), kills)):
-            wait_until(lambda moment=moment: len(fan_out.journal.begun()) >= moment, f"task {moment} to begin")
-            if chance.choice(victims) == "server":
-                installation.kill()
-                snapshots.append((fan_out.recorded(dispatch_id), fan_out.journal.begun()))
-                installation.start()
-            else:
-                for pid in fan_out.books.workers():
-                    with suppress(ProcessLookupError):  # it was killed before, and the server has yet to notice
-                        os.kill(pid, signal.SIGKILL)
-        told = program.told()
-        assert (told.status, told.value) == ("COMPLETED", fan_out.value)
-        begun = fan_out.journal.begun()
-        for (before, _), (after, _) in pairwise(snapshots):
-            assert before <= after
-        for recorded, so_far in snapshots:
-            assert {index: begun[index] for index in recorded} == {index: so_far[index] for index in recorded}
-        if "worker" not in victims:  # it lived, so that even what was not recorded ran only once
-            assert begun == dict.fromkeys(range(count), 1)
-        assert fan_out.books.faults(dispatch_id, fan_out.journal) == []

@@ -1,0 +1,109 @@
+"""What the server wrote down, read without a line of its code: the one place that knows where that is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tests.acceptance import books
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A task as the books have it."""
+
+    key: int
+    dispatch: str
+    #: ``<number>/<task>``, by which users and journal know it; None for what is no task of the crowd's.
+    label: str | None
+    state: str
+    #: The attempt whose result counts.
+    fenced: int
+    losses: int
+    output: str | None
+    error: str | None
+    #: How often its completion was recorded.
+    completions: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        return cls(
+            key=row["key"],
+            dispatch=row["dispatch_id"],
+            label=_label(row["record"]),
+            state=row["state"],
+            fenced=row["fenced"],
+            losses=row["losses"],
+            output=row["output"],
+            error=row["error"],
+            completions=row["completions"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """The server's database."""
+
+    data_dir: Path
+
+    def rows(self, statement: str, *values: Any) -> list[Any]:
+        """What a query finds."""
+        return books.Books(self.data_dir).rows(statement, *values)
+
+    def nodes(self) -> list[Node]:
+        """All tasks."""
+        found = self.rows(
+            "select node.*, dispatch.id as dispatch_id, "
+            "(select count(*) from event where event.node = node.key and event.kind = 'node.completed') as completions "
+            "from node join dispatch on dispatch.key = node.dispatch"
+        )
+        return [Node.of(dict(row)) for row in found]
+
+    def dispatches(self) -> dict[str, dict[str, Any]]:
+        """All dispatches by their ids."""
+        return {row["id"]: dict(row) for row in self.rows("select * from dispatch")}
+
+    def unfinished(self) -> list[str]:
+        """The dispatches that have begun and not ended, but for those that look at directories."""
+        found = self.rows(
+            "select id from dispatch where status not in ('COMPLETED', 'FAILED', 'CANCELLED', 'NEW_OBJECT') "
+            "and observes is null"
+        )
+        return [row["id"] for row in found]
+
+    def turn(self) -> int:
+        """Grows with whatever happens."""
+        return int(self.rows("select coalesce(max(sequence), 0) from event")[0][0])
+
+    def standing(self) -> str:
+        """How the tasks stand that have not ended, for who wants to know why nothing happens."""
+        found = self.rows(
+            "select state, pool, worker, count(*) as number, min(key) as first from node "
+            "where state not in ('COMPLETED', 'FAILED', 'CANCELLED') group by state, pool, worker"
+        )
+        return "\n".join(str(dict(row)) for row in found) or "all tasks have ended"
+
+    def damages(self) -> list[str]:
+        """What is wrong with the database itself, and outputs that are not stored."""
+        found = [f"the database: {row[0]}" for row in self.rows("pragma integrity_check") if row[0] != "ok"]
+        found += [f"a dangling reference: {tuple(row)}" for row in self.rows("pragma foreign_key_check")]
+        outputs = self.rows(
+            "select asset.digest, asset.data from asset join node on node.output = asset.digest group by asset.digest"
+        )
+        found += [
+            f"the output {row['digest']} is damaged" for row in outputs if not books.is_stored(self.data_dir, row)
+        ]
+        missing = self.rows(
+            "select key from node where output is not null and output not in (select digest from asset)"
+        )
+        return found + [f"the output of node {row['key']} is not stored" for row in missing]
+
+
+def _label(record: str) -> str | None:
+    match json.loads(record)["args"]:
+        case [{"value": str() as label}, *_]:
+            return label
+    return None

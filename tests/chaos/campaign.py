@@ -1,0 +1,210 @@
+"""``nox -s chaos``: servers, workers and runners are killed, stopped and cut off, and then the books are looked at.
+
+A *run* is the life of one installation: users dispatch workflows all the time, and one thing after the other is done
+to the processes; then all that was begun is waited for, and checked. All is decided by the seed, so that a run that
+fails can be had again: ``nox -s chaos -- --seed N --run K``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import machine
+from tests.chaos import points
+from tests.chaos.checker import PROMISES
+from tests.chaos.installation import pythons
+from tests.chaos.life import Action, Kill, Life, Point, Report
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+LATEST: Final = Path(__file__).with_name("latest.json")
+KILLS: Final = 1000
+#: In one run: points, kills at moments of chance, and how long the longest waits, in seconds.
+_POINTS: Final = 8
+_AT_RANDOM: Final = 13
+_MOMENT: Final = 0.3
+#: What a run kills at least, so that no more runs are begun than it takes.
+_KILLED: Final = 40
+#: Runs at the same time: most of a run is waiting.
+_SIDE_BY_SIDE: Final = 2
+#: Faults of one run that are shown; one thing that goes wrong can be seen in a thousand places.
+_SHOWN: Final = 10
+#: More runs than it takes to come to every point.
+_RUNS: Final = 200
+_POOLS: Final = 3
+
+
+#: Kills at moments of chance, by how often each kind comes.
+_KILLS: Final = (
+    Kill(roles=("server",), every=False, moment=0.0),
+    Kill(roles=("worker",), every=False, moment=0.0),
+    Kill(roles=("runner",), every=False, moment=0.0),
+    Kill(roles=("runner",), every=True, moment=0.0),
+    Kill(roles=("server", "worker"), every=False, moment=0.0),
+    Kill(roles=("server", "worker"), every=True, moment=0.0),
+    Kill(roles=("server", "worker", "runner"), every=True, moment=0.0),
+    Kill(roles=("worker", "runner"), every=True, moment=0.0),
+)
+
+
+def plan(seed: int, run: int) -> list[Action]:
+    """What is done in a run: each point comes once in so many runs, whatever the seed."""
+    order = random.Random(f"points {seed}")  # noqa: S311  (no secret)
+    every = points.every_point()
+    order.shuffle(every)
+    first = [point for point in every if Point(point=point, passes=1).way == points.FIRST]
+    others = [point for point in every if point not in first]
+    chance = random.Random(f"plan {seed} {run}")  # noqa: S311
+    chosen = [others[(run * _POINTS + index) % len(others)] for index in range(_POINTS)]
+    actions: list[Action] = [Point(point=point, passes=_passes(point, chance)) for point in chosen]
+    actions += [replace(chance.choice(_KILLS), moment=chance.uniform(0.0, _MOMENT)) for _ in range(_AT_RANDOM)]
+    chance.shuffle(actions)
+    return [Point(point=first[run % len(first)], passes=1), *actions]
+
+
+def _passes(point: str, chance: random.Random) -> int:
+    """Which pass: where processes come all the time, any of the first."""
+    return chance.choice([1, 1, 2, 3, 5, 8]) if Point(point=point, passes=1).way == points.USUAL else 1
+
+
+class Campaign:
+    """Runs, until enough was killed and every point was hit."""
+
+    def __init__(self, directory: Path, seed: int) -> None:
+        self._directory = directory
+        self._seed = seed
+        self._interpreters = pythons(directory, _POOLS)
+        self._under_way = 0
+        self.reports: list[Report] = []
+
+    def run(self, number: int) -> Report:
+        """One run; its directory is kept when something was found."""
+        home = self._directory / f"run{number}"
+        life = Life(home, self._interpreters, seed=self._seed, number=number)
+        report = life.live(plan(self._seed, number))
+        self.reports.append(report)
+        if not report.faults:
+            shutil.rmtree(home)
+        return report
+
+    def until(self, kills: int, *, every_point: bool) -> None:
+        """Run after run; no more are begun when one has found something."""
+        numbers = itertools.count()
+
+        def runs() -> None:
+            while not self._done(kills, every_point=every_point):
+                number = next(numbers)
+                self._under_way += 1
+                try:
+                    report = self.run(number)
+                finally:
+                    self._under_way -= 1
+                print(_line(number, report, self.kills.total()), flush=True)
+
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            for lane in [pool.submit(runs) for _ in range(_SIDE_BY_SIDE)]:
+                lane.result()
+
+    def _done(self, kills: int, *, every_point: bool) -> bool:
+        if self.faults() or len(self.reports) >= _RUNS:
+            return True
+        expected = self.kills.total() + self._under_way * _KILLED
+        return expected >= kills and not (every_point and self.unhit())
+
+    def faults(self) -> list[str]:
+        """What must not be, with the command that does the same again."""
+        return [
+            f"{fault.promise}: {fault.text}\n  the same run again: nox -s chaos -- --seed {self._seed} "
+            f"--run {report.number}\n  all that is left of it: {self._directory / f'run{report.number}'}"
+            for report in self.reports
+            for fault in report.faults[:_SHOWN]
+        ]
+
+    @property
+    def kills(self) -> Counter[str]:
+        """The processes that were killed, by role."""
+        total: Counter[str] = Counter()
+        for report in self.reports:
+            total += report.kills
+        return total
+
+    def unhit(self) -> list[str]:
+        """The points that nobody has died at."""
+        hit = {point for report in self.reports for point in report.hit}
+        return [point for point in points.every_point() if point not in hit]
+
+
+def _line(number: int, report: Report, total: int) -> str:
+    missed = f", missed {', '.join(report.missed)}" if report.missed else ""
+    done = ", ".join(f"{count} {role}" for role, count in sorted(report.kills.items()))
+    return f"run {number}: {done} killed, {total} in all, {report.seconds} s{missed}; {dict(report.counts)}"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the campaign, or one run of an earlier one."""
+    parser = argparse.ArgumentParser(prog="nox -s chaos --", description=__doc__)
+    parser.add_argument("--kills", type=int, default=KILLS, help="how many processes are killed at least")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="repeat an earlier campaign")
+    parser.add_argument("--run", type=int, help="repeat this run of it alone")
+    parser.add_argument("--directory", type=Path, help="where installations live; what finds a fault stays there")
+    chosen = parser.parse_args(arguments)
+    directory = Path(tempfile.mkdtemp(prefix="chaos-", dir=chosen.directory))
+    campaign = Campaign(directory, chosen.seed)
+    print(f"seed {chosen.seed}, in {directory}", flush=True)
+    head, modified = machine.commit(ROOT)
+    began = time.monotonic()
+    if chosen.run is not None:
+        print(_line(chosen.run, campaign.run(chosen.run), campaign.kills.total()))
+    else:
+        campaign.until(chosen.kills, every_point=True)
+    if faults := campaign.faults():
+        print("\n".join(faults))
+        return 1
+    shutil.rmtree(directory)
+    if chosen.run is None:
+        if unhit := campaign.unhit():
+            print(f"nobody died at: {', '.join(unhit)}", file=sys.stderr)
+            return 1
+        _write(campaign, chosen.seed, head, modified=modified, seconds=time.monotonic() - began)
+    return 0
+
+
+def _write(campaign: Campaign, seed: int, head: str, *, modified: bool, seconds: float) -> None:
+    counts: Counter[str] = Counter()
+    hits: Counter[str] = Counter()
+    for report in campaign.reports:
+        counts += report.counts
+        hits.update(report.hit)
+    record: dict[str, Any] = {
+        "format": 1,
+        "commit": head,
+        "modified": modified,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "machine": machine.describe(Path(tempfile.gettempdir())),
+        "runs": len(campaign.reports),
+        "seconds": round(seconds),
+        "kills": dict(sorted(campaign.kills.items())),
+        "faults": dict.fromkeys(PROMISES, 0),
+        "counts": dict(sorted(counts.items())),
+        "points": dict(sorted(hits.items())),
+    }
+    LATEST.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"what was done is in {LATEST.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

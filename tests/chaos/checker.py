@@ -1,0 +1,247 @@
+"""What has to hold after all that was done, told from what users, tasks and workers noted and from the server's books.
+
+Not a line of the server's code is in it. Four promises are looked at:
+
+* *lost*: what a user or a worker was told to be stored is there, whole, and right;
+* *twice*: nothing was recorded twice: no completion, no workflow, no firing of a trigger;
+* *stuck*: all that was begun has ended;
+* *unexplained*: a task that began again had failed, or its runner or its worker had been killed or lost, and its
+  result had not been acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.books import Books, Node
+from tests.chaos.deeds import Deed
+
+PROMISES: Final = ("lost", "twice", "stuck", "unexplained")
+#: A process may note something between the note of its death, or of its worker's, and the death itself.
+_SLACK: Final = 1.0
+#: How a workflow of a kind ends, where that is not well.
+_ENDS: Final = {"cancelled": "CANCELLED", "broken": "FAILED"}
+#: Says that a task was lost more often than it may be; it was not the first to run in each of the workers.
+_LOST_OFTEN: Final = "lost 4 times"
+_MOST_LOSSES: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that must not be."""
+
+    promise: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of the journal, without its word."""
+
+    label: str
+    more: tuple[str, ...]
+    runner: int
+    worker: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """A result of which a worker was told that it is stored."""
+
+    outcome: str
+    node: int
+    attempt: int
+    output: str
+    at: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Evidence:
+    """All that was noted in one life of an installation."""
+
+    books: Books
+    deeds: Sequence[Deed]
+    acknowledged: Sequence[Acknowledged]
+    #: The journal's lines by their words.
+    lines: dict[str, list[Line]] = field(default_factory=dict)
+    nodes: Sequence[Node] = ()
+
+    @classmethod
+    def of(cls, books: Books, deeds: Sequence[Deed], journal: Path, acknowledged: Path) -> Evidence:
+        """Read it."""
+        lines: defaultdict[str, list[Line]] = defaultdict(list)
+        for text in journal.read_text(encoding="utf-8").splitlines():
+            word, label, *more, runner, worker, at = text.split()
+            lines[word].append(
+                Line(label=label, more=tuple(more), runner=int(runner), worker=int(worker), at=float(at))
+            )
+        told = []
+        if acknowledged.exists():
+            for text in acknowledged.read_text(encoding="ascii").splitlines():
+                outcome, node, attempt, output, at = text.split()
+                told.append(
+                    Acknowledged(outcome=outcome, node=int(node), attempt=int(attempt), output=output, at=float(at))
+                )
+        return cls(books=books, deeds=deeds, acknowledged=told, lines=dict(lines), nodes=books.nodes())
+
+    def told(self, word: str) -> list[Line]:
+        """The lines that begin with a word."""
+        return self.lines.get(word, [])
+
+
+def faults(evidence: Evidence) -> list[Fault]:
+    """All that must not be; to be asked when nothing goes on any more."""
+    found = [*_damaged(evidence), *_workflows(evidence), *_results(evidence), *_repetitions(evidence)]
+    found += [*_doubles(evidence), *_firings(evidence), *_standing(evidence)]
+    return found
+
+
+def counts(evidence: Evidence) -> Counter[str]:
+    """How much there was to go wrong."""
+    begun = Counter(line.label for line in evidence.told("begin"))
+    return Counter(
+        {
+            "workflows": len(evidence.told("sent")),
+            "tasks": sum(node.state == "COMPLETED" for node in evidence.nodes),
+            "acknowledged results": sum(item.outcome == "COMPLETED" for item in evidence.acknowledged),
+            "repeated executions": sum(begun.values()) - len(begun),
+            "tasks lost too often": sum(_LOST_OFTEN in (node.error or "") for node in evidence.nodes),
+        }
+    )
+
+
+def _damaged(evidence: Evidence) -> Iterator[Fault]:
+    for text in evidence.books.damages():
+        yield Fault(promise="lost", text=text)
+
+
+def _workflows(evidence: Evidence) -> Iterator[Fault]:
+    """What users were told, against what is in the books."""
+    stored = evidence.books.dispatches()
+    worn_out = {node.dispatch for node in evidence.nodes if _LOST_OFTEN in (node.error or "")}
+    cancelled = {line.label for line in evidence.told("cancelled")}
+    for line in evidence.told("puzzled"):
+        yield Fault(promise="lost", text=f"the user of workflow {line.label} ({line.more[0]}) had an error")
+    for line in evidence.told("sent"):
+        kind, dispatch_id = line.more
+        row = stored.get(dispatch_id)
+        if row is None:
+            yield Fault(promise="lost", text=f"workflow {line.label} was taken, and is not there: {dispatch_id}")
+        elif kind not in {"triggered", "watching"} and dispatch_id not in worn_out:
+            wanted = _ENDS.get(kind, "COMPLETED")
+            if kind == "cancelled" and line.label not in cancelled:
+                continue
+            if row["status"] != wanted:
+                text = f"workflow {line.label} ({kind}) is {row['status']}, not {wanted}: {row['error']}"
+                yield Fault(promise="lost", text=text)
+    for line in evidence.told("told"):
+        status, right = line.more
+        if status == "COMPLETED" and right != "True":
+            yield Fault(promise="lost", text=f"the user of workflow {line.label} was given another value")
+
+
+def _results(evidence: Evidence) -> Iterator[Fault]:
+    """What workers were told, against what is in the books."""
+    nodes = {node.key: node for node in evidence.nodes}
+    begun = defaultdict(list)
+    for line in evidence.told("begin"):
+        begun[line.label].append(line)
+    for item in evidence.acknowledged:
+        if item.outcome != "COMPLETED":
+            continue
+        node = nodes.get(item.node)
+        if node is None or node.state not in {"COMPLETED", "CANCELLED"}:
+            state = "not there" if node is None else node.state
+            # The dispatch of a sublattice decides how its node ends.
+            if node is None or not _worn_out(evidence, node):
+                yield Fault(promise="lost", text=f"the result of node {item.node} was acknowledged; it is {state}")
+            continue
+        if _counts(item, node) and _is_unique(node) and item.output != node.output:
+            yield Fault(promise="twice", text=f"node {node.key} has another output than was acknowledged")
+        if _is_unique(node):
+            for line in begun[node.label or ""]:
+                if line.at > item.at:
+                    text = f"{node.label} began again {line.at - item.at:.3f} s after its result was acknowledged"
+                    yield Fault(promise="twice", text=text)
+
+
+def _counts(item: Acknowledged, node: Node) -> bool:
+    return item.attempt == node.fenced and node.state == "COMPLETED" and not (node.label or "").endswith("/part")
+
+
+def _is_unique(node: Node) -> bool:
+    """Whether no other task has its label; those of workflows that trigger start do."""
+    return node.label is not None and not node.label.endswith("/fired")
+
+
+def _worn_out(evidence: Evidence, node: Node) -> bool:
+    number = (node.label or "").partition("/")[0]
+    return any(
+        _LOST_OFTEN in (item.error or "") and (item.label or "").partition("/")[0] == number for item in evidence.nodes
+    )
+
+
+def _repetitions(evidence: Evidence) -> Iterator[Fault]:
+    """Why tasks began again."""
+    ends: defaultdict[int, list[float]] = defaultdict(list)
+    for deed in evidence.deeds:
+        ends[deed.pid].append(deed.at)
+    failed = {(line.label, line.runner) for line in evidence.told("fail")}
+    begun: defaultdict[str, list[Line]] = defaultdict(list)
+    for line in evidence.told("begin"):
+        if not line.label.endswith("/fired"):
+            begun[line.label].append(line)
+    for label, lines in begun.items():
+        lines.sort(key=lambda line: line.at)
+        for line in lines[:-1]:
+            killed = any(at > line.at - _SLACK for pid in (line.runner, line.worker) for at in ends[pid])
+            if not killed and (label, line.runner) not in failed:
+                text = f"{label} began {len(lines)} times; its runner {line.runner} and worker {line.worker} lived"
+                yield Fault(promise="unexplained", text=text)
+                break
+
+
+def _doubles(evidence: Evidence) -> Iterator[Fault]:
+    for node in evidence.nodes:
+        if node.completions > 1:
+            yield Fault(promise="twice", text=f"node {node.key} ({node.label}) completed {node.completions} times")
+        if node.state == "COMPLETED" and not node.completions:
+            yield Fault(promise="lost", text=f"node {node.key} ({node.label}) completed without an event")
+        if node.losses > _MOST_LOSSES and node.state != "FAILED":
+            yield Fault(promise="unexplained", text=f"node {node.key} was lost {node.losses} times and went on")
+    labels = Counter(node.label for node in evidence.nodes if _is_unique(node))
+    for label, number in labels.items():
+        if number > 1:
+            yield Fault(promise="twice", text=f"{label} is there {number} times: its workflow was recorded twice")
+
+
+def _firings(evidence: Evidence) -> Iterator[Fault]:
+    """Every firing of a trigger gave one workflow."""
+    rows = evidence.books.rows(
+        'select "trigger".dispatch, sum(firings) as firings, dispatch.id from "trigger" '
+        'join dispatch on dispatch.key = "trigger".dispatch group by "trigger".dispatch'
+    )
+    stored = evidence.books.dispatches()
+    numbers = {line.more[1]: line.label for line in evidence.told("sent")}
+    for row in rows:
+        number = numbers.get(row["id"])
+        if number is None:
+            continue  # its user was not told of it, and does not know the number
+        label = f"{number}/fired"
+        started = sum(
+            node.label == label and stored[node.dispatch]["status"] != "NEW_OBJECT" for node in evidence.nodes
+        )
+        if started != row["firings"]:
+            promise = "twice" if started > row["firings"] else "lost"
+            text = f"the triggers of workflow {number} fired {row['firings']} times and started {started}"
+            yield Fault(promise=promise, text=text)
+
+
+def _standing(evidence: Evidence) -> Iterator[Fault]:
+    for dispatch_id in evidence.books.unfinished():
+        yield Fault(promise="stuck", text=f"the dispatch {dispatch_id} has not ended")

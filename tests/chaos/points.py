@@ -1,0 +1,143 @@
+"""Which sites are killed at, what it takes for a process to come there, and which are left out, and why."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Final
+
+from tests.architecture.tree import ROOT, modules
+from tests.chaos import sites
+
+#: Reached only while a server starts: it is killed, and comes there when it is started again.
+START: Final = "start"
+#: Reached only by the very first start in a directory.
+FIRST: Final = "first"
+#: Reached when a worker has died: one is killed.
+LOSS: Final = "loss"
+#: Reached when server and workers are stopped as a user stops them.
+STOP: Final = "stop"
+#: Reached again and again whatever is done; the other words are kinds of workflow, see ``crowd.py``.
+USUAL: Final = "usual"
+
+#: What has to happen for a process to come to a site; a site that is new needs its line here.
+WAYS: Final = {
+    "covalent.http.server:Server.download_asset.rename": USUAL,
+    "covalent.http.server:Server._request.send": USUAL,
+    "covalent.project.archive:extract.rename": "module",
+    "covalent.worker.building:Builders._built.start": "packages",
+    "covalent.worker.channel:Channel.flush.send": USUAL,
+    "covalent.worker.couriers:Mailbox.post.system": USUAL,
+    "covalent.worker.disclosures:disclose.system": "secret",
+    "covalent.worker.layers.parent:Parent.write.rename": "packages",
+    "covalent.worker.layers.record:Layer.write.flush": "packages",
+    "covalent.worker.layers.record:Layer.write.system": "packages",
+    "covalent.worker.layers.record:Layer.write.rename": "packages",
+    "covalent.worker.process:Runner.__init__.start": LOSS,
+    "covalent.worker.runner.loop:main.send": LOSS,
+    "covalent.worker.runner.loop:main.send.2": USUAL,
+    "covalent.worker.runner.outputs:Outputs.tell.system": USUAL,
+    "covalent.worker.runner.writing:_stored.rename": USUAL,
+    "covalent.worker.spool:Spool.write.flush": USUAL,
+    "covalent.worker.spool:Spool.done.truncate": USUAL,
+    "covalent_server.cli.foreground:_migrate.start": FIRST,
+    "covalent_server.cli.launch:_spawn.start": START,
+    "covalent_server.cli.readiness:Reporter._say.system": START,
+    "covalent_server.cli.record:write.rename": START,
+    "covalent_server.cli.tokens:_made.rename": FIRST,
+    "covalent_server.db.migrations.env:commit": FIRST,
+    "covalent_server.db.reader:Reader._call.commit": USUAL,
+    "covalent_server.db.writer:Writer._commit.commit": USUAL,
+    "covalent_server.engine.engine:Engine.admit.write": LOSS,
+    "covalent_server.engine.engine:Engine.settle_account.write": START,
+    "covalent_server.engine.engine:Engine._worker_lost.write": LOSS,
+    "covalent_server.engine.engine:Engine._write_dispatch.write": USUAL,
+    "covalent_server.engine.engine:Engine._write_dispatch.write.2": "many",
+    "covalent_server.engine.engine:Engine._write_pieces.write": "many",
+    "covalent_server.engine.engine:Engine._write_pieces.write.2": "many",
+    "covalent_server.engine.engine:Engine.cancel.write": "cancelled",
+    "covalent_server.engine.engine:Engine.conclude.write": "left_to_client",
+    "covalent_server.engine.engine:Engine.register.write": "triggered",
+    "covalent_server.engine.engine:Engine.stop_triggers.write": "triggered",
+    "covalent_server.engine.engine:Engine.received.write": USUAL,
+    "covalent_server.engine.engine:Engine._fail_pool.write": "broken",
+    "covalent_server.engine.engine:Engine._wake_due.write": USUAL,
+    "covalent_server.engine.recovery:open_shared.write": START,
+    "covalent_server.engine.triggering:Triggering._observe.write": "watching",
+    "covalent_server.engine.triggering:Triggering._fire.write": "triggered",
+    "covalent_server.engine.triggering:Triggering._move_on.write": "watching",
+    "covalent_server.engine.workplace:Workplace.hello.write": LOSS,
+    "covalent_server.engine.workplace:Workplace.lost.write": LOSS,
+    "covalent_server.engine.workplace:Workplace.take_back.write": LOSS,
+    "covalent_server.engine.workplace:Workplace._write.write": USUAL,
+    "covalent_server.executors.local:start.start": LOSS,
+    "covalent_server.storage.files:Upload.finish.system": USUAL,
+    "covalent_server.storage.files:Upload.finish.rename": USUAL,
+    "covalent_server.storage.files:_sync_directory.system": USUAL,
+    "covalent_server.web.assets:missing.answer": USUAL,
+    "covalent_server.web.assets:batch.answer": USUAL,
+    "covalent_server.web.assets:put.answer": USUAL,
+    "covalent_server.web.dispatches:submit.answer": USUAL,
+    "covalent_server.web.dispatches:cancel.answer": "cancelled",
+    "covalent_server.web.dispatches:conclude.answer": "left_to_client",
+    "covalent_server.web.server:stop.answer": STOP,
+    "covalent_server.web.triggers:register.answer": "triggered",
+    "covalent_server.web.triggers:stop.answer": "triggered",
+    "covalent_server.web.workers:hello.answer": LOSS,
+    "covalent_server.web.workers:poll.answer": USUAL,
+    "covalent_server.web.workers:bye.answer": STOP,
+}
+
+_SCRIPT: Final = "in a user's script, which promises nothing: what the server has not acknowledged is sent again"
+#: Sites, or modules, at which nothing is killed, and why.
+LEFT_OUT: Final = {
+    "covalent.config": _SCRIPT,
+    "covalent.readiness.interpreters": _SCRIPT,
+    "covalent.result.archive": _SCRIPT,
+    "covalent.server_command": _SCRIPT,
+    "covalent.testing.running": "runs workflows without a server",
+    "covalent.fs.contents": "inside a task, which is killed at any moment",
+    "covalent.fs.files": "inside a task, which is killed at any moment",
+    "covalent.fs.performing": "inside a task, which is killed at any moment",
+    "covalent.worker.assets": "removes the oldest of a hundred unpacked projects after an hour; they are a cache",
+    "covalent_server.cli.launch:_fresh_log.rename": "sets a log of 16 MB aside",
+    "covalent_server.engine.engine:Engine._write_pieces.write.3": (
+        "discards what was refused before it became visible; a server that is killed before discards it at its start"
+    ),
+    "covalent_server.engine.spawning:Spawning._give_up.write": (
+        "fails the node of a sublattice that was made to be refused, which the SDK does not make"
+    ),
+}
+
+
+@functools.cache
+def every_site() -> tuple[str, ...]:
+    """All that the sources have."""
+    found = []
+    for path in modules():
+        module = _module(path)
+        source = path.read_text(encoding="utf-8")
+        found += sites.found(source, module)
+        if module.startswith("covalent_server.web"):
+            found += sites.answered(source, module)
+    return tuple(dict.fromkeys(found))
+
+
+def way(site: str) -> str:
+    """What it takes to get there."""
+    return WAYS[site]
+
+
+def left_out(site: str) -> bool:
+    """Whether nothing is killed there."""
+    return site in LEFT_OUT or site.partition(":")[0] in LEFT_OUT
+
+
+def every_point() -> list[str]:
+    """Before and after each site at which processes are killed."""
+    return [f"{site}:{side}" for site in every_site() if not left_out(site) for side in ("before", "after")]
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT / "packages").parts[2:]
+    return ".".join(parts).removesuffix(".py").removesuffix(".__init__")

@@ -1,0 +1,170 @@
+"""The checker of the crash campaign sees each of the faults that it is there for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from tests.chaos.books import Node
+from tests.chaos.checker import Acknowledged, Evidence, Line, counts, faults
+from tests.chaos.deeds import Deed
+
+
+@dataclass
+class Books:
+    """Books in memory."""
+
+    status: str = "COMPLETED"
+    firings: list[dict[str, Any]] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+
+    def rows(self, *_: Any) -> list[Any]:
+        return self.firings
+
+    def dispatches(self) -> dict[str, dict[str, Any]]:
+        return {"d1": {"status": self.status, "error": None}}
+
+    def unfinished(self) -> list[str]:
+        return self.open
+
+    def damages(self) -> list[str]:
+        return self.damaged
+
+
+NODE = Node(
+    key=7,
+    dispatch="d1",
+    label="1/square",
+    state="COMPLETED",
+    fenced=1,
+    losses=0,
+    output="aa",
+    error=None,
+    completions=1,
+)
+ACKNOWLEDGED = Acknowledged(outcome="COMPLETED", node=7, attempt=1, output="aa", at=11.0)
+
+
+def line(label: str, *more: str, at: float = 0.0, runner: int = 100, worker: int = 10) -> Line:
+    return Line(label=label, more=more, runner=runner, worker=worker, at=at)
+
+
+def sound() -> Evidence:
+    """A workflow of one task, which is as it should be."""
+    return Evidence(
+        books=Books(),  # type: ignore[arg-type]  # what is asked of it
+        deeds=[],
+        acknowledged=[ACKNOWLEDGED],
+        nodes=[NODE],
+        lines={
+            "sent": [line("1", "usual", "d1")],
+            "begin": [line("1/square", at=10.0)],
+            "end": [line("1/square", at=10.5)],
+            "told": [line("1", "COMPLETED", "True")],
+        },
+    )
+
+
+def again(evidence: Evidence, at: float = 10.9) -> None:
+    """The task begins a second time, in another runner."""
+    evidence.lines["begin"].append(line("1/square", at=at, runner=200))
+
+
+def killed(pid: int, at: float = 10.2) -> Deed:
+    return Deed(number=0, point="outside", pid=pid, role="worker", at=at)
+
+
+def test_what_is_sound_has_no_fault() -> None:
+    assert faults(sound()) == []
+    assert counts(sound())["acknowledged results"] == counts(sound())["tasks"] == 1
+
+
+@pytest.mark.parametrize("pid", [100, 10], ids=["runner", "worker"])
+def test_a_repetition_whose_runner_or_worker_was_killed_is_explained(pid: int) -> None:
+    evidence = sound()
+    again(evidence)
+    evidence.deeds = [killed(pid)]
+    assert faults(evidence) == []
+    assert counts(evidence)["repeated executions"] == 1
+
+
+def test_a_repetition_after_the_tasks_own_failure_is_explained() -> None:
+    evidence = sound()
+    again(evidence)
+    evidence.lines["fail"] = [line("1/square", at=10.1)]
+    assert faults(evidence) == []
+
+
+def _set(**changes: Any) -> Callable[[Evidence], None]:
+    def change(evidence: Evidence) -> None:
+        evidence.nodes = [replace(NODE, **changes)]
+
+    return change
+
+
+def _books(**changes: Any) -> Callable[[Evidence], None]:
+    def change(evidence: Evidence) -> None:
+        evidence.books = Books(**changes)  # type: ignore[assignment]  # as above
+
+    return change
+
+
+def _told(word: str, *lines: Line) -> Callable[[Evidence], None]:
+    def change(evidence: Evidence) -> None:
+        evidence.lines[word] = list(lines)
+
+    return change
+
+
+def _killed_too_early(evidence: Evidence) -> None:
+    again(evidence)
+    evidence.deeds = [killed(100, at=5.0)]
+
+
+def _after_the_acknowledgement(evidence: Evidence) -> None:
+    again(evidence, at=11.5)
+    evidence.deeds = [killed(100, at=11.2)]
+
+
+def _twice(evidence: Evidence) -> None:
+    evidence.nodes = [NODE, replace(NODE, key=8, dispatch="d2")]
+
+
+@pytest.mark.parametrize(
+    ("promise", "spoil"),
+    [
+        pytest.param("lost", _set(state="READY"), id="an acknowledged result that is to be made again"),
+        pytest.param("lost", lambda evidence: setattr(evidence, "nodes", []), id="an acknowledged result that is gone"),
+        pytest.param("lost", _told("sent", line("1", "usual", "gone")), id="a workflow that is gone"),
+        pytest.param("lost", _books(status="FAILED"), id="a workflow that failed"),
+        pytest.param("lost", _told("told", line("1", "COMPLETED", "False")), id="another value"),
+        pytest.param("lost", _told("puzzled", line("1", "usual")), id="a user with an error"),
+        pytest.param("lost", _books(damaged=["bytes"]), id="an output without its bytes"),
+        pytest.param("lost", _set(completions=0), id="a completion without its event"),
+        pytest.param("twice", _set(completions=2), id="two completions"),
+        pytest.param("twice", _set(output="bb"), id="another output than was acknowledged"),
+        pytest.param("twice", _after_the_acknowledgement, id="a task that begins after its acknowledgement"),
+        pytest.param("twice", _twice, id="a workflow that is there twice"),
+        pytest.param("stuck", _books(open=["d1"]), id="a workflow that has not ended"),
+        pytest.param("unexplained", again, id="a repetition while all lived"),
+        pytest.param("unexplained", _killed_too_early, id="a repetition whose runner was killed before it began"),
+        pytest.param("unexplained", _set(losses=4), id="more losses than there may be"),
+    ],
+)
+def test_a_fault_is_seen(promise: str, spoil: Callable[[Evidence], None]) -> None:
+    evidence = sound()
+    spoil(evidence)
+    assert promise in {fault.promise for fault in faults(evidence)}
+
+
+@pytest.mark.parametrize(("firings", "found"), [(1, []), (0, ["twice"]), (2, ["lost"])])
+def test_each_firing_of_a_trigger_gives_one_run(firings: int, found: list[str]) -> None:
+    evidence = sound()
+    evidence.books.firings.append({"id": "d1", "firings": firings})  # type: ignore[attr-defined]  # those above
+    evidence.nodes = [replace(NODE, label="1/fired")]
+    evidence.lines |= {"sent": [line("1", "triggered", "d1")], "begin": [line("1/fired", at=10.0)]}
+    assert [fault.promise for fault in faults(evidence)] == found
