@@ -67,12 +67,17 @@ class Books:
         return {row["id"]: dict(row) for row in self.rows("select * from dispatch")}
 
     def unfinished(self) -> list[str]:
-        """The dispatches that have begun and not ended, but for those that look at directories."""
+        """The dispatches that have begun and not ended, or are half there, but for those that look at directories."""
         found = self.rows(
-            "select id from dispatch where status not in ('COMPLETED', 'FAILED', 'CANCELLED', 'NEW_OBJECT') "
-            "and observes is null"
+            "select id from dispatch where observes is null and "
+            "(status not in ('COMPLETED', 'FAILED', 'CANCELLED', 'NEW_OBJECT') or complete = 0)"
         )
         return [row["id"] for row in found]
+
+    def observers(self) -> set[int]:
+        """The processes of workers that look at directories."""
+        found = self.rows("select pid from worker join pool on pool.id = worker.pool where executor = 'observer'")
+        return {row["pid"] for row in found}
 
     def turn(self) -> int:
         """Grows with whatever happens."""

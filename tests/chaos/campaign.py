@@ -34,10 +34,10 @@ LATEST: Final = Path(__file__).with_name("latest.json")
 KILLS: Final = 1000
 #: In one run: points, kills at moments of chance, and how long the longest waits, in seconds.
 _POINTS: Final = 8
-_AT_RANDOM: Final = 13
+_AT_RANDOM: Final = 18
 _MOMENT: Final = 0.3
 #: What a run kills at least, so that no more runs are begun than it takes.
-_KILLED: Final = 40
+_KILLED: Final = 50
 #: Runs at the same time: most of a run is waiting.
 _SIDE_BY_SIDE: Final = 2
 #: Faults of one run that are shown; one thing that goes wrong can be seen in a thousand places.

@@ -25,6 +25,10 @@ PROMISES: Final = ("lost", "twice", "stuck", "unexplained")
 _SLACK: Final = 1.0
 #: How a workflow of a kind ends, where that is not well.
 _ENDS: Final = {"cancelled": "CANCELLED", "broken": "FAILED"}
+#: What users were told of, apart from how a workflow ended.
+_WISHES: Final = ("cancelled", "purging", "purged")
+#: Workflows that triggers start.
+_REPEATED: Final = frozenset({"triggered", "watching", "vanished"})
 #: Says that a task was lost more often than it may be; it was not the first to run in each of the workers.
 _LOST_OFTEN: Final = "lost 4 times"
 _MOST_LOSSES: Final = 3
@@ -57,6 +61,8 @@ class Acknowledged:
     node: int
     attempt: int
     output: str
+    #: The process that was told.
+    worker: int
     at: float
 
 
@@ -83,10 +89,20 @@ class Evidence:
         told = []
         if acknowledged.exists():
             for text in acknowledged.read_text(encoding="ascii").splitlines():
-                outcome, node, attempt, output, at = text.split()
+                outcome, node, attempt, output, worker, at = text.split()
                 told.append(
-                    Acknowledged(outcome=outcome, node=int(node), attempt=int(attempt), output=output, at=float(at))
+                    Acknowledged(
+                        outcome=outcome,
+                        node=int(node),
+                        attempt=int(attempt),
+                        output=output,
+                        worker=int(worker),
+                        at=float(at),
+                    )
                 )
+        # What a look at a directory gave is gone after the next look.
+        observers = books.observers()
+        told = [item for item in told if item.worker not in observers]
         return cls(books=books, deeds=deeds, acknowledged=told, lines=dict(lines), nodes=books.nodes())
 
     def told(self, word: str) -> list[Line]:
@@ -96,7 +112,7 @@ class Evidence:
 
 def faults(evidence: Evidence) -> list[Fault]:
     """All that must not be; to be asked when nothing goes on any more."""
-    found = [*_damaged(evidence), *_workflows(evidence), *_results(evidence), *_repetitions(evidence)]
+    found = [*_damaged(evidence), *_sent(evidence), *_told(evidence), *_results(evidence), *_repetitions(evidence)]
     found += [*_doubles(evidence), *_firings(evidence), *_standing(evidence)]
     return found
 
@@ -120,25 +136,32 @@ def _damaged(evidence: Evidence) -> Iterator[Fault]:
         yield Fault(promise="lost", text=text)
 
 
-def _workflows(evidence: Evidence) -> Iterator[Fault]:
-    """What users were told, against what is in the books."""
+def _sent(evidence: Evidence) -> Iterator[Fault]:
+    """The workflows that the server has taken, against what is in the books."""
     stored = evidence.books.dispatches()
     worn_out = {node.dispatch for node in evidence.nodes if _LOST_OFTEN in (node.error or "")}
-    cancelled = {line.label for line in evidence.told("cancelled")}
-    for line in evidence.told("puzzled"):
-        yield Fault(promise="lost", text=f"the user of workflow {line.label} ({line.more[0]}) had an error")
+    cancelled, purging, purged = ({line.label for line in evidence.told(word)} for word in _WISHES)
     for line in evidence.told("sent"):
         kind, dispatch_id = line.more
         row = stored.get(dispatch_id)
-        if row is None:
-            yield Fault(promise="lost", text=f"workflow {line.label} was taken, and is not there: {dispatch_id}")
-        elif kind not in {"triggered", "watching"} and dispatch_id not in worn_out:
+        text = None
+        if line.label in purging:
+            if row is not None and line.label in purged:
+                text = "was deleted, and is there"
+        elif row is None:
+            text = "was taken, and is not there"
+        elif kind not in _REPEATED and dispatch_id not in worn_out and (kind != "cancelled" or line.label in cancelled):
             wanted = _ENDS.get(kind, "COMPLETED")
-            if kind == "cancelled" and line.label not in cancelled:
-                continue
             if row["status"] != wanted:
-                text = f"workflow {line.label} ({kind}) is {row['status']}, not {wanted}: {row['error']}"
-                yield Fault(promise="lost", text=text)
+                text = f"is {row['status']}, not {wanted}: {row['error']}"
+        if text is not None:
+            yield Fault(promise="lost", text=f"workflow {line.label} ({kind}, {dispatch_id}) {text}")
+
+
+def _told(evidence: Evidence) -> Iterator[Fault]:
+    """What users had to see of it."""
+    for line in evidence.told("puzzled"):
+        yield Fault(promise="lost", text=f"the user of workflow {line.label} ({line.more[0]}) had an error")
     for line in evidence.told("told"):
         status, right = line.more
         if status == "COMPLETED" and right != "True":
@@ -148,26 +171,40 @@ def _workflows(evidence: Evidence) -> Iterator[Fault]:
 def _results(evidence: Evidence) -> Iterator[Fault]:
     """What workers were told, against what is in the books."""
     nodes = {node.key: node for node in evidence.nodes}
+    deleted = _deleted(evidence)
     begun = defaultdict(list)
     for line in evidence.told("begin"):
         begun[line.label].append(line)
+    gone = {item.node for item in evidence.acknowledged if item.outcome == "COMPLETED"} - nodes.keys()
+    if len(gone) > deleted:
+        text = f"{len(gone)} acknowledged results are not there, and {deleted} were deleted: {sorted(gone)[:10]}"
+        yield Fault(promise="lost", text=text)
     for item in evidence.acknowledged:
-        if item.outcome != "COMPLETED":
-            continue
-        node = nodes.get(item.node)
-        if node is None or node.state not in {"COMPLETED", "CANCELLED"}:
-            state = "not there" if node is None else node.state
-            # The dispatch of a sublattice decides how its node ends.
-            if node is None or not _worn_out(evidence, node):
-                yield Fault(promise="lost", text=f"the result of node {item.node} was acknowledged; it is {state}")
-            continue
-        if _counts(item, node) and _is_unique(node) and item.output != node.output:
-            yield Fault(promise="twice", text=f"node {node.key} has another output than was acknowledged")
-        if _is_unique(node):
-            for line in begun[node.label or ""]:
-                if line.at > item.at:
-                    text = f"{node.label} began again {line.at - item.at:.3f} s after its result was acknowledged"
-                    yield Fault(promise="twice", text=text)
+        if item.outcome == "COMPLETED" and item.node in nodes:
+            node = nodes[item.node]
+            yield from _result(evidence, item, node, begun[node.label or ""])
+
+
+def _result(evidence: Evidence, item: Acknowledged, node: Node, begun: Sequence[Line]) -> Iterator[Fault]:
+    """One result, and whether its task began after it had been acknowledged."""
+    if node.state not in {"COMPLETED", "CANCELLED"}:
+        if not _worn_out(evidence, node):  # the dispatch of a sublattice decides how its node ends
+            yield Fault(promise="lost", text=f"the result of node {node.key} was acknowledged; it is {node.state}")
+        return
+    if not _is_unique(node):
+        return
+    if _counts(item, node) and item.output != node.output:
+        yield Fault(promise="twice", text=f"node {node.key} has another output than was acknowledged")
+    for line in begun:
+        if line.at > item.at:
+            text = f"{node.label} began again {line.at - item.at:.3f} s after its result was acknowledged"
+            yield Fault(promise="twice", text=text)
+
+
+def _deleted(evidence: Evidence) -> int:
+    """How many results may be gone, because their users wanted that; a sublattice's own task notes nothing."""
+    numbers = {line.label for line in evidence.told("purging")}
+    return len(numbers) + len({line.label for line in evidence.told("end") if line.label.partition("/")[0] in numbers})
 
 
 def _counts(item: Acknowledged, node: Node) -> bool:

@@ -6,6 +6,8 @@ append ``begin``, ``fail`` and ``end`` with their label to the journal; the user
 
     sent <number> <kind> <dispatch id>     the server has taken the workflow
     cancelled <number>                     the server has said that it is cancelled
+    purging <number>                       its user wants it to be deleted
+    purged <number>                        and was told that it is
     told <number> <status> <as it should be>
     unreached <number> <kind>              no server answered for long enough; nothing was promised
     puzzled <number> <kind>                any other error
@@ -21,6 +23,7 @@ import importlib
 import json
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -44,7 +47,7 @@ RETRIES = 1000
 #: Larger than what travels inline.
 LARGE = 200_000
 #: A directory has been looked at by then, in seconds.
-_LOOKED_AT = 1.5
+_LOOKED_AT = 5.0
 
 
 def note(journal: str, *words: object) -> None:
@@ -159,6 +162,11 @@ def secret(number: int, python: str, _: random.Random) -> Workflow:
     return workflow, (), len("well hidden")
 
 
+def purged(number: int, python: str, chance: random.Random) -> Workflow:
+    """What is deleted as soon as it has ended."""
+    return usual(number, python, chance)
+
+
 def module(number: int, python: str, _: random.Random) -> Workflow:
     """A task that needs a module of its user's which no worker has."""
     here = ct.executor.LocalExecutor(python=python)
@@ -232,13 +240,12 @@ def triggered(number: int, python: str, _: random.Random) -> Workflow:
 
 
 def watching(number: int, python: str, _: random.Random) -> Workflow:
-    """A workflow that starts when there are two new files; with one of them something has happened, and not enough."""
+    """A workflow that starts when there is a new file."""
     place = Path(OPTIONS["directory"]) / f"watched-{number}"
     place.mkdir()
 
     @ct.lattice(
-        executor=ct.executor.LocalExecutor(python=python),
-        triggers=ct.triggers.DirTrigger(str(place), "created", batch_size=2),
+        executor=ct.executor.LocalExecutor(python=python), triggers=ct.triggers.DirTrigger(str(place), "created")
     )
     def workflow() -> Any:
         return square(f"{number}/fired", JOURNAL, 3, 0.0)
@@ -246,10 +253,16 @@ def watching(number: int, python: str, _: random.Random) -> Workflow:
     return workflow, (), 9
 
 
+def vanished(number: int, python: str, chance: random.Random) -> Workflow:
+    """The same, and its directory goes away."""
+    return watching(number, python, chance)
+
+
 KINDS = {
     kind.__name__: kind
     for kind in (
         usual,
+        purged,
         many,
         left_to_client,
         secret,
@@ -259,6 +272,7 @@ KINDS = {
         broken,
         triggered,
         watching,
+        vanished,
     )
 }
 
@@ -278,14 +292,16 @@ def dispatch(number: int, kind: str, python: str) -> None:
         wait_for(lambda: f" {number}/long" in read(), 30)
         ct.cancel(dispatch_id)
         note(JOURNAL, "cancelled", number)
+    if kind == "vanished":
+        (Path(OPTIONS["directory"]) / f"watched-{number}").rmdir()
+        time.sleep(_LOOKED_AT)
+        ct.stop_triggers(dispatch_id)
+        return
     if kind in {"triggered", "watching"}:
         ct.triggers.TimeTrigger(0.3, lattice_dispatch_id=dispatch_id).register()
         for turn in range(3):
             if kind == "watching":
-                place = Path(OPTIONS["directory"]) / f"watched-{number}"
-                (place / f"one{turn}").touch()
-                time.sleep(_LOOKED_AT)
-                (place / f"two{turn}").touch()
+                (Path(OPTIONS["directory"]) / f"watched-{number}" / f"file{turn}").touch()
             wait_for(functools.partial(fired, number, turn + 1), 10)
         ct.stop_triggers(dispatch_id)
         note(JOURNAL, "stopped", number)
@@ -295,6 +311,11 @@ def dispatch(number: int, kind: str, python: str) -> None:
         result.post_process()
     right = result.result == expected if kind not in {"cancelled", "broken"} else True
     note(JOURNAL, "told", number, result.status, right)
+    if kind == "purged":
+        note(JOURNAL, "purging", number)
+        command = [sys.executable, "-m", "covalent_server", "purge", dispatch_id, "--yes"]
+        if wait_for(lambda: subprocess.run(command, check=False).returncode == 0, 60):
+            note(JOURNAL, "purged", number)
 
 
 def fired(number: int, often: int) -> bool:
@@ -305,11 +326,14 @@ def read() -> str:
     return Path(JOURNAL).read_text()
 
 
-def wait_for(condition: Callable[[], Any], seconds: float) -> None:
-    """As long as it may still come; what does not come is for the campaign to judge."""
+def wait_for(condition: Callable[[], Any], seconds: float) -> bool:
+    """Whether it has come; what does not come is for the campaign to judge."""
     end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
+    while time.monotonic() < end:
+        if condition():
+            return True
         time.sleep(0.02)
+    return False
 
 
 def next_kind(wanted: Path) -> str:

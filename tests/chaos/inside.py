@@ -84,7 +84,14 @@ class Gate:
         for item in items:
             completion = item.result.completion
             key = completion.key
-            words = (completion.outcome.name, key.node, key.attempt, completion.output or "-", time.monotonic())
+            words = (
+                completion.outcome.name,
+                key.node,
+                key.attempt,
+                completion.output or "-",
+                os.getpid(),
+                time.monotonic(),
+            )
             lines.append(" ".join(map(str, words)))
         note(self._acknowledged, *lines)
 

@@ -59,13 +59,15 @@ WAYS: Final = {
     "covalent_server.engine.engine:Engine.conclude.write": "left_to_client",
     "covalent_server.engine.engine:Engine.register.write": "triggered",
     "covalent_server.engine.engine:Engine.stop_triggers.write": "triggered",
-    "covalent_server.engine.engine:Engine.received.write": USUAL,
     "covalent_server.engine.engine:Engine._fail_pool.write": "broken",
     "covalent_server.engine.engine:Engine._wake_due.write": USUAL,
+    "covalent_server.engine.assets:Assets.received.write": USUAL,
+    "covalent_server.engine.purging:Purging._mark.write": "purged",
+    "covalent_server.engine.purging:Purging._gently.write": "purged",
     "covalent_server.engine.recovery:open_shared.write": START,
     "covalent_server.engine.triggering:Triggering._observe.write": "watching",
     "covalent_server.engine.triggering:Triggering._fire.write": "triggered",
-    "covalent_server.engine.triggering:Triggering._move_on.write": "watching",
+    "covalent_server.engine.triggering:Triggering._move_on.write": "vanished",
     "covalent_server.engine.workplace:Workplace.hello.write": LOSS,
     "covalent_server.engine.workplace:Workplace.lost.write": LOSS,
     "covalent_server.engine.workplace:Workplace.take_back.write": LOSS,
@@ -80,6 +82,7 @@ WAYS: Final = {
     "covalent_server.web.dispatches:submit.answer": USUAL,
     "covalent_server.web.dispatches:cancel.answer": "cancelled",
     "covalent_server.web.dispatches:conclude.answer": "left_to_client",
+    "covalent_server.web.purging:purge.answer": "purged",
     "covalent_server.web.server:stop.answer": STOP,
     "covalent_server.web.triggers:register.answer": "triggered",
     "covalent_server.web.triggers:stop.answer": "triggered",
@@ -89,6 +92,7 @@ WAYS: Final = {
 }
 
 _SCRIPT: Final = "in a user's script, which promises nothing: what the server has not acknowledged is sent again"
+_DAMAGED: Final = "the file of an asset was altered by somebody else; who reads it next finds that out again"
 #: Sites, or modules, at which nothing is killed, and why.
 LEFT_OUT: Final = {
     "covalent.config": _SCRIPT,
@@ -101,6 +105,8 @@ LEFT_OUT: Final = {
     "covalent.fs.performing": "inside a task, which is killed at any moment",
     "covalent.worker.assets": "removes the oldest of a hundred unpacked projects after an hour; they are a cache",
     "covalent_server.cli.launch:_fresh_log.rename": "sets a log of 16 MB aside",
+    "covalent_server.engine.assets:lost.write": _DAMAGED,
+    "covalent_server.storage.files:FileStore.set_aside.rename": _DAMAGED,
     "covalent_server.engine.engine:Engine._write_pieces.write.3": (
         "discards what was refused before it became visible; a server that is killed before discards it at its start"
     ),

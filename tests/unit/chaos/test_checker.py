@@ -18,6 +18,7 @@ class Books:
     """Books in memory."""
 
     status: str = "COMPLETED"
+    gone: bool = False
     firings: list[dict[str, Any]] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
@@ -26,7 +27,7 @@ class Books:
         return self.firings
 
     def dispatches(self) -> dict[str, dict[str, Any]]:
-        return {"d1": {"status": self.status, "error": None}}
+        return {} if self.gone else {"d1": {"status": self.status, "error": None}}
 
     def unfinished(self) -> list[str]:
         return self.open
@@ -46,7 +47,7 @@ NODE = Node(
     error=None,
     completions=1,
 )
-ACKNOWLEDGED = Acknowledged(outcome="COMPLETED", node=7, attempt=1, output="aa", at=11.0)
+ACKNOWLEDGED = Acknowledged(outcome="COMPLETED", node=7, attempt=1, output="aa", worker=10, at=11.0)
 
 
 def line(label: str, *more: str, at: float = 0.0, runner: int = 100, worker: int = 10) -> Line:
@@ -99,6 +100,21 @@ def test_a_repetition_after_the_tasks_own_failure_is_explained() -> None:
     assert faults(evidence) == []
 
 
+def test_what_its_user_has_deleted_is_not_lost() -> None:
+    evidence = sound()
+    evidence.books = Books(gone=True)  # type: ignore[assignment]  # as above
+    evidence.nodes = []
+    assert faults(evidence) != []
+    evidence.lines["purging"] = [line("1")]
+    assert faults(evidence) == []
+    evidence.acknowledged = [replace(ACKNOWLEDGED, node=number) for number in range(10)]
+    assert faults(evidence) != []
+
+
+def _purged(evidence: Evidence) -> None:
+    evidence.lines |= {"purging": [line("1")], "purged": [line("1")]}
+
+
 def _set(**changes: Any) -> Callable[[Evidence], None]:
     def change(evidence: Evidence) -> None:
         evidence.nodes = [replace(NODE, **changes)]
@@ -141,6 +157,7 @@ def _twice(evidence: Evidence) -> None:
         pytest.param("lost", lambda evidence: setattr(evidence, "nodes", []), id="an acknowledged result that is gone"),
         pytest.param("lost", _told("sent", line("1", "usual", "gone")), id="a workflow that is gone"),
         pytest.param("lost", _books(status="FAILED"), id="a workflow that failed"),
+        pytest.param("lost", _purged, id="a workflow that was deleted and is there"),
         pytest.param("lost", _told("told", line("1", "COMPLETED", "False")), id="another value"),
         pytest.param("lost", _told("puzzled", line("1", "usual")), id="a user with an error"),
         pytest.param("lost", _books(damaged=["bytes"]), id="an output without its bytes"),
