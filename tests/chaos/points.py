@@ -75,7 +75,7 @@ WAYS: Final = {
     "covalent_server.executors.local:start.start": LOSS,
     "covalent_server.storage.files:Upload.finish.system": USUAL,
     "covalent_server.storage.files:Upload.finish.rename": USUAL,
-    "covalent_server.storage.files:_sync_directory.system": USUAL,
+    "covalent_server.storage.files:sync_directory.system": USUAL,
     "covalent_server.web.assets:missing.answer": USUAL,
     "covalent_server.web.assets:batch.answer": USUAL,
     "covalent_server.web.assets:put.answer": USUAL,
@@ -92,6 +92,7 @@ WAYS: Final = {
 }
 
 _SCRIPT: Final = "in a user's script, which promises nothing: what the server has not acknowledged is sent again"
+_BACKUP: Final = "a command that makes a file or a directory which is not there; killed, it is run again"
 _DAMAGED: Final = "the file of an asset was altered by somebody else; who reads it next finds that out again"
 #: Sites, or modules, at which nothing is killed, and why.
 LEFT_OUT: Final = {
@@ -104,6 +105,11 @@ LEFT_OUT: Final = {
     "covalent.fs.files": "inside a task, which is killed at any moment",
     "covalent.fs.performing": "inside a task, which is killed at any moment",
     "covalent.worker.assets": "removes the oldest of a hundred unpacked projects after an hour; they are a cache",
+    "covalent_server.backup.archive": _BACKUP,
+    "covalent_server.backup.restoring": _BACKUP,
+    "covalent_server.backup.writing": _BACKUP,
+    "covalent_server.db.checking": "reads, on behalf of a command",
+    "covalent_server.db.copying": _BACKUP,
     "covalent_server.cli.launch:_fresh_log.rename": "sets a log of 16 MB aside",
     "covalent_server.engine.assets:lost.write": _DAMAGED,
     "covalent_server.storage.files:FileStore.set_aside.rename": _DAMAGED,
