@@ -99,6 +99,12 @@ def install_wheels(session: nox.Session, wheels: list[Path], package: str) -> Pa
     return python
 
 
+def places_of_the_bench(session: nox.Session) -> tuple[str, ...]:
+    """Where the bench finds both wheels, and where it keeps what it makes."""
+    wheels = build(session, *PACKAGES)[0].parent
+    return ("--wheels", str(wheels), "--directory", str(wheels.with_name("bench")))
+
+
 @nox.session(python=BASE)
 def lint(session: nox.Session) -> None:
     """Style, formatting, and that every change comes with a fragment that towncrier understands."""
@@ -171,10 +177,14 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(python=BASE, default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the workloads of docs/benchmarks.md; words after ``--`` go to the bench: ``--quick``, ``--check``."""
-    wheels = build(session, *PACKAGES)
-    places = ("--wheels", str(wheels[0].parent), "--directory", str(wheels[0].parent.with_name("bench")))
-    session.run("python", "-m", "benchmarks.run", *places, *session.posargs)
+    """Measure the workloads of docs/benchmarks.md; words after ``--`` go to the bench: ``--quick``, ``--resume``."""
+    session.run("python", "-m", "benchmarks.run", *places_of_the_bench(session), *session.posargs)
+
+
+@nox.session(python=BASE, default=False)
+def profile(session: nox.Session) -> None:
+    """Measure where the microseconds of a task go; ``-- --keep`` writes docs/explanation/performance.md anew."""
+    session.run("python", "-m", "benchmarks.costs", *places_of_the_bench(session), *session.posargs)
 
 
 @nox.session(python=BASE, default=False)

@@ -179,6 +179,6 @@ def _run(system: System, title: str, words: Sequence[str]) -> Samples:
     for line in said.splitlines():
         if line.startswith("{"):
             samples |= json.loads(line)
-    shown = ", ".join(f"{key} {values[-1]:.3g}" for key, values in samples.items())
+    shown = ", ".join(f"{key} {values[-1]:.3g}" for key, values in samples.items() if values)
     tell(f"    {title}: {shown}")
     return samples

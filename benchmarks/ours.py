@@ -29,20 +29,24 @@ class Covalent:
 
     def __init__(self, environments: Environments, state: Path) -> None:
         self.client = environments.client
+        self.state = state
         self._command_path = environments.server.with_name("covalent")
-        self._state = state
-        self._told: dict[str, str] = {}
+        #: What the server has told of itself; nothing while there is none.
+        self.told: dict[str, str] = {}
 
     def start(self) -> None:
         """``covalent start``, which returns when the server answers."""
-        shutil.rmtree(self._state, ignore_errors=True)
-        self._state.mkdir(parents=True)
-        told = self._command("start", "--port", "0", "--json")
-        self._told = json.loads(told)
+        self.clear()
+        self.told = json.loads(self._command("start", "--port", "0", "--json"))
+
+    def clear(self) -> None:
+        """Forget every earlier server."""
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.state.mkdir(parents=True)
 
     def stop(self) -> None:
         """``covalent stop``, which lets the workers go; what stays nevertheless is killed."""
-        told, self._told = self._told, {}
+        told, self.told = self.told, {}
         try:
             if told:
                 self._command("stop")
@@ -52,17 +56,28 @@ class Covalent:
     @property
     def pids(self) -> list[int]:
         """The server; workers start when there is work for them."""
-        return [int(self._told["pid"])]
+        return [int(self.told["pid"])]
 
     @property
     def database_bytes(self) -> int:
         """The database's size, with what is not yet merged into its main file."""
-        return sum(path.stat().st_size for path in (self._state / "data").glob("covalent.db*"))
+        return sum(path.stat().st_size for path in (self.state / "data").glob("covalent.db*"))
 
     def lock_messages(self) -> int:
         """Lines of the server's log that speak of a locked database."""
-        log = (self._state / "data" / "logs" / "server.log").read_text(encoding="utf-8", errors="replace")
+        log = (self.state / "data" / "logs" / "server.log").read_text(encoding="utf-8", errors="replace")
         return sum("locked" in line for line in log.splitlines())
+
+    def processes(self) -> list[int]:
+        """The processes that know a directory of ours: the server, supervisors and their runners."""
+        mark = f"={self.state}/".encode()
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                variables = path.read_bytes().split(b"\0")
+                if any(variable.startswith(b"COVALENT_") and mark in variable for variable in variables):
+                    found.append(int(path.parent.name))
+        return found
 
     def script(self, workload: str) -> list[str]:
         """A script as a user would have it; only ours has one for each workload."""
@@ -71,8 +86,8 @@ class Covalent:
     @property
     def environ(self) -> dict[str, str]:
         """Where it lives, and its address."""
-        places = {name: str(self._state / name) for name in ("config", "data", "cache")}
-        address = {"COVALENT_SERVER_URL": self._told["url"]} if self._told else {}
+        places = {name: str(self.state / name) for name in ("config", "data", "cache")}
+        address = {"COVALENT_SERVER_URL": self.told["url"]} if self.told else {}
         return clean_environ() | {f"COVALENT_{name.upper()}_DIR": place for name, place in places.items()} | address
 
     def _command(self, *arguments: str) -> str:
@@ -80,18 +95,8 @@ class Covalent:
 
     def _end_what_is_left(self) -> None:
         deadline = time.monotonic() + _PATIENCE
-        while (left := self._left()) and time.monotonic() < deadline:
+        while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(_PAUSE)
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-
-    def _left(self) -> list[int]:
-        """The processes that know the data directory: the server, supervisors and their runners."""
-        mark = f"COVALENT_DATA_DIR={self._state / 'data'}".encode()
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            with contextlib.suppress(OSError):
-                if mark in path.read_bytes().split(b"\0"):
-                    found.append(int(path.parent.name))
-        return found
