@@ -59,6 +59,8 @@ class Program:
     package: str
     #: What is not checked without it.
     skipped: str
+    #: Where it may be besides the path, as a pattern; of several the last counts.
+    places: str = "usr/sbin"
 
     @property
     def install(self) -> tuple[str, ...]:
@@ -67,7 +69,8 @@ class Program:
 
     def find(self) -> Path | None:
         """Where it is; servers are not on everybody's path."""
-        found = shutil.which(self.name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+        places = [str(place) for place in sorted(Path("/").glob(self.places), reverse=True)]
+        found = shutil.which(self.name, path=os.pathsep.join([os.environ.get("PATH", ""), *places]))
         return Path(found) if found else None
 
 
@@ -78,7 +81,14 @@ SSH: Final = tuple(
     for name, package in (("rsync", "rsync"), ("ssh", "openssh-client"), ("sshd", "openssh-server"))
 )
 CC: Final = Program(name="cc", package="gcc libc6-dev", skipped="tests/integration/test_c_leptons.py")
-COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH, CC)
+#: Debian keeps all but the client away from the path, by version.
+POSTGRESQL: Final = Program(
+    name="initdb",
+    package="postgresql",
+    skipped="what tests/integration and tests/acceptance check on PostgreSQL, test names with [postgresql]",
+    places="usr/lib/postgresql/*/bin",
+)
+COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH, CC, POSTGRESQL)
 
 
 def required() -> bool:

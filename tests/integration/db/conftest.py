@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from covalent_server.db import Session, migrate
+from covalent_server.db import Session
 from covalent_server.db.engines import open_engine
 
 #: Runs an operation in a transaction of its own.
@@ -30,21 +28,8 @@ def opened(url: str) -> Iterator[Do]:
     engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database, to be copied."""
-    path = tmp_path_factory.mktemp("template") / "covalent.db"
-    migrate.upgrade(f"sqlite:///{path}")
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-    return path
-
-
 @pytest.fixture
-def do(tmp_path: Path) -> Iterator[Do]:
+def do(database_url: str) -> Iterator[Do]:
     """The door of a new database."""
-    url = f"sqlite:///{tmp_path / 'covalent.db'}"
-    migrate.upgrade(url)
-    with opened(url) as run:
+    with opened(database_url) as run:
         yield run

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,9 +17,10 @@ from covalent_server.core.errors import UnknownNodeError
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, Session
 from covalent_server.db.tables import dispatch, link, node
+from tests.databases import Databases, PostgresDatabases, SqliteDatabases, dump
 from tests.integration.db.conftest import opened
 from tests.integration.db.happenings import Step, perform, prepare_pool, settle, steps
-from tests.integration.db.test_writer import Operation, Paused, dump
+from tests.integration.db.test_writer import Operation, Paused
 
 #: How many steps there are.
 _SOME = (20, 60)
@@ -104,13 +103,29 @@ def told(session: Session, happened: Sequence[Step]) -> None:
         seen_nodes, seen = nodes(session), dispatches(session)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def examples(number: int) -> settings:
+    """How many are tried: on PostgreSQL, where a database of its own for each takes its time, fewer."""
+    return settings(max_examples=number, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@examples(40)
 @given(happened=steps(*_SOME))
 def test_the_books_are_right_after_every_step_and_everything_ends(
-    template: Path, tmp_path: Path, happened: list[Step]
+    sqlite_databases: SqliteDatabases, happened: list[Step]
 ) -> None:
-    path = fresh(tmp_path / "covalent.db", template)
-    with opened(f"sqlite:///{path}") as do:
+    tell_to_the_end(sqlite_databases, happened)
+
+
+@examples(5)
+@given(happened=steps(*_SOME))
+def test_the_books_are_right_after_every_step_and_everything_ends_on_postgresql(
+    postgres_databases: PostgresDatabases, happened: list[Step]
+) -> None:
+    tell_to_the_end(postgres_databases, happened)
+
+
+def tell_to_the_end(databases: Databases, happened: Sequence[Step]) -> None:
+    with databases.migrated() as url, opened(url) as do:
         do(prepare_pool)
         do(partial(told, happened=happened))
         for at in range(_END):
@@ -127,29 +142,34 @@ def unended(session: Session) -> list[str]:
     return [status for status in known if not status.at_rest and status is not Status.NEW_OBJECT]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40)
 @given(happened=steps(*_SOME), cuts=st.sets(st.integers(1, _SOME[1])))
 def test_any_batching_gives_the_same_database_as_one_by_one(
-    template: Path, tmp_path: Path, happened: list[Step], cuts: set[int]
+    sqlite_databases: SqliteDatabases, happened: list[Step], cuts: set[int]
 ) -> None:
-    operations: list[Operation] = [prepare_pool, *(partial(perform, step=step) for step in happened)]
+    batch(sqlite_databases, happened, cuts)
+
+
+@examples(5)
+@given(happened=steps(*_SOME), cuts=st.sets(st.integers(1, _SOME[1])))
+def test_any_batching_gives_the_same_database_as_one_by_one_on_postgresql(
+    postgres_databases: PostgresDatabases, happened: list[Step], cuts: set[int]
+) -> None:
+    batch(postgres_databases, happened, cuts)
+
+
+def batch(databases: Databases, happened: Sequence[Step], cuts: set[int]) -> None:
+    operations: list[Operation] = [partial(perform, step=step) for step in happened]
     bounds = [0, *sorted(cut for cut in cuts if cut < len(operations)), len(operations)]
     batches = [operations[start:stop] for start, stop in itertools.pairwise(bounds)]
     outcomes = []
-    for name, plan in (("one", [[operation] for operation in operations]), ("batched", batches)):
-        path = fresh(tmp_path / f"{name}.db", template)
-        paused = Paused(path)
-        try:
-            values = paused.run(plan)
-        finally:
-            paused.writer.close()
-        assert {type(value) for value in values} <= {type(None), UnknownNodeError}
-        outcomes.append(([type(value) for value in values], dump(path)))
+    for plan in ([[operation] for operation in operations], batches):
+        with databases.migrated() as url:
+            paused = Paused(url)
+            try:
+                values = paused.run([[prepare_pool], *plan])
+            finally:
+                paused.writer.close()
+            assert {type(value) for value in values} <= {type(None), UnknownNodeError}
+            outcomes.append(([type(value) for value in values], dump(url)))
     assert outcomes[0] == outcomes[1]
-
-
-def fresh(path: Path, template: Path) -> Path:
-    for leftover in path.parent.glob(f"{path.name}*"):
-        leftover.unlink()
-    shutil.copy(template, path)
-    return path

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from covalent.wire import places
 from covalent.wire.manifest import Kind, Manifest, Node
 from covalent.wire.work import Completion, LeaseKey, Outcome
 from covalent_server.core.states import NodeState
-from covalent_server.db import Session, assets, dispatches, ending, migrate, work
+from covalent_server.db import Session, assets, dispatches, ending, work
 from covalent_server.engine.submission import prepare
 from tests import builders
 from tests.builders import manifest, node, take
+from tests.databases import Databases
 from tests.integration.db.conftest import opened
 from tests.integration.engine.conftest import OWNER, submission
 
@@ -81,16 +81,14 @@ def rows(session: Session, table: str) -> list[tuple[Any, ...]]:
     return sorted((tuple(row)[table == "event" :] for row in found), key=repr)
 
 
-def test_both_ways_of_cancelling_give_the_same_database(tmp_path: Path) -> None:
-    databases = []
-    for name, numbers in (("whole", None), ("each", range(11))):
-        url = f"sqlite:///{tmp_path / name}.db"
-        migrate.upgrade(url)
-        with opened(url) as do:
+def test_both_ways_of_cancelling_give_the_same_database(databases: Databases) -> None:
+    found = []
+    for numbers in (None, range(11)):
+        with databases.migrated() as url, opened(url) as do:
             do(brought)
             states = {row[0] for row in do(lambda session: session.exec_driver_sql("SELECT state FROM node").all())}
             assert states == set(NodeState) - {NodeState.CANCELLED}
             effects = do(partial(ending.cancel, owner=OWNER, dispatch_id="dispatch", numbers=numbers, now=4.0))
             tables = do(lambda session: [rows(session, table) for table in ("node", "dispatch", "event")])
-            databases.append((effects, tables))
-    assert databases[0] == databases[1]
+            found.append((effects, tables))
+    assert found[0] == found[1]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from covalent_server.db.writer import Writer
 from covalent_server.engine.submission import prepare
 from tests import builders
 from tests.builders import manifest, node, take
+from tests.databases import Databases, dump, execute, fetch
 from tests.integration.db.conftest import opened
 from tests.integration.db.happenings import settle
 from tests.integration.engine.conftest import submission
@@ -30,8 +30,10 @@ CHAIN = manifest([node(0), node(1, take(0))])
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'covalent.db'}"
+def url(databases: Databases) -> Iterator[str]:
+    """An empty database, of each kind."""
+    with databases.empty() as made:
+        yield made
 
 
 def fill(url: str) -> None:
@@ -48,14 +50,6 @@ def fill(url: str) -> None:
     writer.start()
     writer.submit(operation).result()
     writer.close()
-
-
-def dump(url: str) -> list[str]:
-    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-    try:
-        return list(connection.iterdump())
-    finally:
-        connection.close()
 
 
 def test_the_tables_are_what_the_migrations_make(url: str) -> None:
@@ -80,8 +74,7 @@ def test_what_looks_at_directories_goes_with_the_triggers(url: str) -> None:
     """An older server would take it for a user's dispatch."""
     migrate.upgrade(url, "0003")
     fill(url)
-    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
-        before = [connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in ("node", "event")]  # noqa: S608
+    before = [fetch(url, f"SELECT * FROM {name} ORDER BY 1") for name in ("node", "event")]  # noqa: S608
     writer = Writer(open_engine(url, writes=True))
     writer.start()
     new = replace(prepare(submission(manifest([node(0)])), places.host_identity()), observes=1)
@@ -94,20 +87,16 @@ def test_what_looks_at_directories_goes_with_the_triggers(url: str) -> None:
     writer.submit(operation).result()
     writer.close()
     migrate.downgrade(url, "0002")
-    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
-        after = [connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in ("node", "event")]  # noqa: S608
+    after = [fetch(url, f"SELECT * FROM {name} ORDER BY 1") for name in ("node", "event")]  # noqa: S608
     assert after == before
 
 
 def test_what_was_being_prepared_is_leased_to_an_older_server(url: str) -> None:
     migrate.upgrade(url)
     fill(url)
-    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
-        connection.execute("UPDATE node SET state = 'PREPARING', worker = 'w', preparing_at = 2.0 WHERE number = 0")
+    execute(url, "UPDATE node SET state = 'PREPARING', worker = 'w', preparing_at = 2.0 WHERE number = 0")
     migrate.downgrade(url, "0003")
-    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
-        found = connection.execute("SELECT state, worker FROM node ORDER BY number").fetchall()
-    assert found == [("LEASED", "w"), ("WAITING", None)]
+    assert fetch(url, "SELECT state, worker FROM node ORDER BY number") == [("LEASED", "w"), ("WAITING", None)]
     migrate.upgrade(url)
     assert revision.state(url) == "current"
 
@@ -122,9 +111,7 @@ def test_upgrading_twice_changes_nothing(url: str) -> None:
 
 def test_a_database_of_a_newer_version_is_recognised(url: str) -> None:
     migrate.upgrade(url)
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
+    execute(url, "UPDATE alembic_version SET version_num = '9999'")
     assert revision.state(url) == "newer"
 
 
@@ -139,21 +126,24 @@ def running_at_the_first_revision(url: str) -> None:
     migrate.upgrade(url, "0001")
     value = builders.asset("value")
     records = [json.dumps(item) for item in json.loads(builders.text(CHAIN))["graph"]["nodes"]]
-    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
-        database.execute("INSERT INTO setting VALUES ('next_node_key', '3')")
-        database.execute("INSERT INTO pool VALUES (1, 'local', 'local', '/nowhere/python3')")
-        database.execute("INSERT INTO asset VALUES (?, ?, '{}', ?)", (builders.digest(value), len(value), value))
-        database.execute("INSERT INTO asset_owner VALUES (?, 'local')", (builders.digest(value),))
-        database.execute(
-            "INSERT INTO dispatch (key, id, root_id, owner, name, status, complete, manifest, requires, output_node, "
-            "unfinished, created_at) VALUES (1, 'old', 'old', 'local', 'w', 'RUNNING', 1, '{}', '[]', 1, 2, 1.0)"
-        )
-        database.executemany(
-            "INSERT INTO node (key, dispatch, number, position, record, pool, state, remaining, attempt, worker) "
-            "VALUES (?, 1, ?, ?, ?, 1, ?, ?, ?, ?)",
-            [(1, 0, 0, records[0], "RUNNING", 0, 1, "w"), (2, 1, 1, records[1], "WAITING", 1, 0, None)],
-        )
-        database.execute("INSERT INTO link VALUES (1, 2, '[]')")
+    asset = {"digest": builders.digest(value), "size": len(value), "data": value}
+    execute(url, "INSERT INTO setting VALUES ('next_node_key', '3')")
+    execute(url, "INSERT INTO pool (owner, executor, place) VALUES ('local', 'local', '/nowhere/python3')")
+    execute(url, "INSERT INTO asset VALUES (:digest, :size, '{}', :data)", asset)
+    execute(url, "INSERT INTO asset_owner VALUES (:digest, 'local')", asset)
+    execute(
+        url,
+        "INSERT INTO dispatch (id, root_id, owner, name, status, complete, manifest, requires, output_node, "
+        "unfinished, created_at) VALUES ('old', 'old', 'local', 'w', 'RUNNING', 1, '{}', '[]', 1, 2, 1.0)",
+    )
+    execute(
+        url,
+        "INSERT INTO node (key, dispatch, number, position, record, pool, state, remaining, attempt, worker) "
+        "VALUES (:key, 1, :key - 1, :key - 1, :record, 1, :state, :remaining, :attempt, :worker)",
+        {"key": 1, "record": records[0], "state": "RUNNING", "remaining": 0, "attempt": 1, "worker": "w"},
+        {"key": 2, "record": records[1], "state": "WAITING", "remaining": 1, "attempt": 0, "worker": None},
+    )
+    execute(url, "INSERT INTO link VALUES (1, 2, '[]')")
 
 
 def test_what_ran_before_an_upgrade_runs_on_to_its_end(url: str) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from covalent_server.db import migrate, revision
-from tests.integration.db.test_migrations import dump, running_at_the_first_revision
+from tests.databases import Databases, dump, fetch
+from tests.integration.db.test_migrations import running_at_the_first_revision
 
+#: After each how many statements it is killed: on PostgreSQL, which undoes all the same, fewer will do.
+STEPS = {"sqlite": 1, "postgresql": 5}
 #: Counts the statements that change something, and dies right after the one it was told.
 DIES = """
 import os, signal, sys
@@ -44,42 +44,44 @@ def killed(url: str, point: int, target: str) -> bool:
     return run.returncode != 0
 
 
+def step(url: str) -> int:
+    return STEPS[url.partition(":")[0].partition("+")[0]]
+
+
 def standing(url: str) -> str:
-    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
-        found: str = database.execute("SELECT version_num FROM alembic_version").fetchone()[0]
-    return found
+    ((found,),) = fetch(url, "SELECT version_num FROM alembic_version")
+    return str(found)
 
 
 @pytest.mark.parametrize("source", revision.REVISIONS[:-1])
 def test_a_migration_killed_after_any_statement_leaves_all_as_it_was_and_runs_again(
-    tmp_path: Path, source: str
+    databases: Databases, source: str
 ) -> None:
     target = revision.REVISIONS[revision.REVISIONS.index(source) + 1]
-    url = f"sqlite:///{tmp_path / 'covalent.db'}"
-    running_at_the_first_revision(url)
-    migrate.upgrade(url, source)
-    before = dump(url)
-    points = 1
-    while killed(url, points, target):
-        assert standing(url) == source
-        assert dump(url) == before
-        points += 1
-    assert points > 2
-    assert standing(url) == target
-    fresh = f"sqlite:///{tmp_path / 'fresh.db'}"
-    running_at_the_first_revision(fresh)
-    migrate.upgrade(fresh, target)
-    assert dump(url) == dump(fresh)
-    migrate.upgrade(url)
-    assert revision.state(url) == "current"
+    with databases.empty() as url, databases.empty() as fresh:
+        running_at_the_first_revision(url)
+        migrate.upgrade(url, source)
+        before = dump(url)
+        points = 1
+        while killed(url, points, target):
+            assert standing(url) == source
+            assert dump(url) == before
+            points += step(url)
+        assert points > 2
+        assert standing(url) == target
+        running_at_the_first_revision(fresh)
+        migrate.upgrade(fresh, target)
+        assert dump(url) == dump(fresh)
+        migrate.upgrade(url)
+        assert revision.state(url) == "current"
 
 
-def test_the_first_migration_killed_after_any_statement_runs_again(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'covalent.db'}"
-    points = 1
-    while killed(url, points, "0001"):
-        assert revision.state(url) == "absent"
-        points += 1
-    assert points > 10
-    migrate.upgrade(url)
-    assert revision.state(url) == "current"
+def test_the_first_migration_killed_after_any_statement_runs_again(databases: Databases) -> None:
+    with databases.empty() as url:
+        points = 1
+        while killed(url, points, "0001"):
+            assert revision.state(url) == "absent"
+            points += step(url)
+        assert points > 10
+        migrate.upgrade(url)
+        assert revision.state(url) == "current"

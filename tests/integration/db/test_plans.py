@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +15,9 @@ from covalent.wire.work import Completion, LeaseKey, Outcome
 from covalent_server.core.errors import EndedDispatchError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.db import Session, dispatches, ending, identity, reads, waking, work
-from covalent_server.db.engines import open_engine
+from tests.databases import SqliteDatabases
+from tests.integration.db.conftest import opened
 from tests.integration.db.happenings import Step, perform, prepare_pool
-from tests.integration.db.test_any_order import fresh
 from tests.integration.engine.conftest import OWNER
 
 #: Tables that grow with what users do.
@@ -85,27 +84,27 @@ OPERATIONS: dict[str, Callable[[Session], Any]] = {
 }
 
 
+def steps_of(session: Session, operation: Callable[[Session], Any]) -> list[str]:
+    prepare_pool(session)
+    for step in _STORY:
+        perform(session, step)
+    with planned(session) as steps:
+        operation(session)
+    return steps
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_no_large_table_is_read_from_end_to_end(template: Path, tmp_path: Path, operation: str) -> None:
-    path = fresh(tmp_path / "covalent.db", template)
-    engine = open_engine(f"sqlite:///{path}", writes=True)
-    with engine.begin() as session:
-        prepare_pool(session)
-        for step in _STORY:
-            perform(session, step)
-        with planned(session) as steps:
-            OPERATIONS[operation](session)
-    engine.dispose()
+def test_no_large_table_is_read_from_end_to_end(sqlite_databases: SqliteDatabases, operation: str) -> None:
+    with sqlite_databases.migrated() as url, opened(url) as do:
+        steps = do(partial(steps_of, operation=OPERATIONS[operation]))
     assert steps
     assert [step for step in steps if _LARGE.search(step)] == []
 
 
-def test_moving_a_node_makes_no_table_for_what_its_indexes_ask_of_it(template: Path, tmp_path: Path) -> None:
+def test_moving_a_node_makes_no_table_for_what_its_indexes_ask_of_it(sqlite_databases: SqliteDatabases) -> None:
     """As SQLite does for a list of more than two in an index's condition."""
-    engine = open_engine(f"sqlite:///{fresh(tmp_path / 'covalent.db', template)}", writes=True)
     moving = "EXPLAIN UPDATE node SET state = 'RUNNING', worker = 'w', due_at = NULL WHERE key = 1"
-    with engine.begin() as session:
-        steps = [row[1] for row in session.exec_driver_sql(moving)]
-    engine.dispose()
+    with sqlite_databases.migrated() as url, opened(url) as do:
+        steps = do(lambda session: [row[1] for row in session.exec_driver_sql(moving)])
     assert "IdxDelete" in steps
     assert "OpenEphemeral" not in steps

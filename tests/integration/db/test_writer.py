@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +12,9 @@ import pytest
 from covalent_server.db import Session, identity
 from covalent_server.db.engines import open_engine
 from covalent_server.db.writer import Writer
+from tests.databases import SqliteDatabases, fetch
 
 Operation = Callable[[Session], Any]
-
-
-def dump(path: Path) -> list[str]:
-    connection = sqlite3.connect(path)
-    try:
-        return list(connection.iterdump())
-    finally:
-        connection.close()
 
 
 def hold(gate: threading.Event, _: Session) -> None:
@@ -34,8 +24,8 @@ def hold(gate: threading.Event, _: Session) -> None:
 class Paused:
     """A writer whose first operation holds it, so that what is queued meanwhile becomes one batch."""
 
-    def __init__(self, path: Path) -> None:
-        self.writer = Writer(open_engine(f"sqlite:///{path}", writes=True))
+    def __init__(self, url: str) -> None:
+        self.writer = Writer(open_engine(url, writes=True))
         self.writer.start()
 
     def run(self, batches: Sequence[Sequence[Operation]]) -> list[Any]:
@@ -51,10 +41,7 @@ class Paused:
         return values
 
 
-def test_a_failing_operation_fails_alone(template: Path, tmp_path: Path) -> None:
-    path = tmp_path / "covalent.db"
-    shutil.copy(template, path)
-
+def test_a_failing_operation_fails_alone(database_url: str) -> None:
     def write(name: str) -> Operation:
         return lambda session: identity.fact(session, name, "value")
 
@@ -62,21 +49,20 @@ def test_a_failing_operation_fails_alone(template: Path, tmp_path: Path) -> None
         identity.fact(session, "half done", "value")
         raise RuntimeError("no")
 
-    paused = Paused(path)
+    paused = Paused(database_url)
     try:
         values = paused.run([[write("before"), fail, write("after")]])
     finally:
         paused.writer.close()
     assert isinstance(values[1], RuntimeError)
-    connection = sqlite3.connect(path)
-    assert {name for (name,) in connection.execute("SELECT name FROM setting")} == {"before", "after"}
-    connection.close()
+    assert fetch(database_url, "SELECT name FROM setting WHERE value = 'value' ORDER BY name") == [
+        ("after",),
+        ("before",),
+    ]
 
 
-def test_an_operation_that_nobody_waits_for_any_more_stops_nothing(template: Path, tmp_path: Path) -> None:
-    path = tmp_path / "covalent.db"
-    shutil.copy(template, path)
-    paused = Paused(path)
+def test_an_operation_that_nobody_waits_for_any_more_stops_nothing(database_url: str) -> None:
+    paused = Paused(database_url)
     gate = threading.Event()
     try:
         held = paused.writer.submit(partial(hold, gate))
@@ -89,10 +75,8 @@ def test_an_operation_that_nobody_waits_for_any_more_stops_nothing(template: Pat
         paused.writer.close()
 
 
-def test_what_is_queued_meanwhile_shares_one_commit(template: Path, tmp_path: Path) -> None:
-    path = tmp_path / "covalent.db"
-    shutil.copy(template, path)
-    paused = Paused(path)
+def test_what_is_queued_meanwhile_shares_one_commit(database_url: str) -> None:
+    paused = Paused(database_url)
     try:
         paused.run([[partial(identity.fact, name=f"fact {number}", default="x") for number in range(100)]])
         assert paused.writer.operations == 101
@@ -101,18 +85,17 @@ def test_what_is_queued_meanwhile_shares_one_commit(template: Path, tmp_path: Pa
         paused.writer.close()
 
 
-def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'covalent.db'}", writes=True)
-    with engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-    engine.dispose()
+def test_a_commit_waits_for_the_disk(sqlite_databases: SqliteDatabases) -> None:
+    with sqlite_databases.empty() as url:
+        engine = open_engine(url, writes=True)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        engine.dispose()
 
 
-def test_a_reader_cannot_write(template: Path, tmp_path: Path) -> None:
-    path = tmp_path / "covalent.db"
-    shutil.copy(template, path)
-    engine = open_engine(f"sqlite:///{path}", writes=False)
-    with engine.connect() as connection, pytest.raises(Exception, match="readonly"):
+def test_a_reader_cannot_write(database_url: str) -> None:
+    engine = open_engine(database_url, writes=False)
+    with engine.connect() as connection, pytest.raises(Exception, match=r"readonly|read-only transaction"):
         identity.fact(connection, "name", "value")
     engine.dispose()

@@ -15,7 +15,7 @@ from covalent.wire import FEATURES, places
 from covalent.wire.manifest import Manifest
 from covalent.wire.work import Completion, Hello, Lease, Outcome, Poll, StreamChunk, Work
 from covalent_server import settings as server_settings
-from covalent_server.db import migrate
+from covalent_server.db import Session
 from covalent_server.engine import intake
 from covalent_server.engine.engine import Caller, Engine, running
 from covalent_server.engine.submission import Submission
@@ -26,12 +26,10 @@ OWNER = "local"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    flags: dict[str, object] = {"data_dir": tmp_path / "data", "config_dir": tmp_path / "config", "port": 0}
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    places: dict[str, object] = {"data_dir": tmp_path / "data", "config_dir": tmp_path / "config", "port": 0}
     (tmp_path / "data").mkdir()
-    made = server_settings.load(flags, {})
-    migrate.upgrade(made.database_url)
-    return made
+    return server_settings.load(places | {"database_url": database_url}, {})
 
 
 class AsyncEngine:
@@ -50,6 +48,33 @@ class AsyncEngine:
 @pytest.fixture
 def start(settings: Settings) -> AsyncEngine:
     return AsyncEngine(settings)
+
+
+_FULL_DISK = {
+    "sqlite": "BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+    "postgresql": "EXECUTE FUNCTION disk_full()",
+}
+
+
+@asynccontextmanager
+async def full_disk(engine: Engine, what: str, condition: str) -> AsyncIterator[None]:
+    """Meanwhile an ``INSERT`` or ``UPDATE`` of nodes for which a condition holds fails, as when there is no room."""
+
+    def fill(session: Session) -> None:
+        kind = session.dialect.name
+        if kind == "postgresql":
+            raises = "BEGIN RAISE EXCEPTION 'disk full'; END"
+            session.exec_driver_sql(f"CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $${raises}$$")
+        head = f"CREATE TRIGGER full_disk BEFORE {what} ON node FOR EACH ROW WHEN ({condition})"
+        session.exec_driver_sql(f"{head} {_FULL_DISK[kind]}")
+
+    def empty(session: Session) -> None:
+        postgresql = session.dialect.name == "postgresql"
+        session.exec_driver_sql("DROP FUNCTION disk_full() CASCADE" if postgresql else "DROP TRIGGER full_disk")
+
+    await engine.shared.write(fill)
+    yield
+    await engine.shared.write(empty)
 
 
 def submission(

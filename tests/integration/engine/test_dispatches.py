@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import partial
 from typing import Any
 
 import pytest
@@ -13,11 +12,11 @@ from covalent.status import Status
 from covalent.wire.manifest import Manifest
 from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
 from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError
-from covalent_server.db import Session, reads
+from covalent_server.db import reads
 from covalent_server.engine.engine import Caller
 from tests import builders
 from tests.builders import manifest, node, take
-from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission
+from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, full_disk, submission
 
 USER = Caller(owner=OWNER, scope="user")
 
@@ -181,22 +180,13 @@ def test_the_same_request_again_finds_the_same_dispatch(start: AsyncEngine) -> N
     asyncio.run(scenario())
 
 
-#: Stands in for a disk that is full in the middle of a large graph.
-FULL_DISK = "CREATE TRIGGER full BEFORE INSERT ON node WHEN NEW.number = 2500 BEGIN SELECT RAISE(ABORT, 'full'); END"
-
-
-def statement(text: str, session: Session) -> None:
-    session.exec_driver_sql(text)
-
-
 def test_a_request_whose_writing_failed_half_way_is_written_anew(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
             sent = submission(layered(5000), key="once")
-            await engine.shared.write(partial(statement, FULL_DISK))
-            with pytest.raises(Exception, match="full"):
-                await engine.submit(sent)
-            await engine.shared.write(partial(statement, "DROP TRIGGER full"))
+            async with full_disk(engine, "INSERT", "NEW.number = 2500"):
+                with pytest.raises(Exception, match="disk full"):
+                    await engine.submit(sent)
             dispatch_id = await engine.submit(sent)
             worker = FakeWorker(engine)
             await worker.hello()

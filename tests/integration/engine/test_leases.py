@@ -22,7 +22,7 @@ from covalent_server.engine.engine import Caller
 from covalent_server.engine.ledger import REDELIVER_AFTER
 from covalent_server.engine.submission import prepare
 from tests.builders import manifest, node, take
-from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission
+from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, full_disk, submission
 
 USER = Caller(owner=OWNER, scope="user")
 
@@ -259,13 +259,11 @@ def test_leases_that_expire_while_nothing_can_be_written_are_taken_back_later(st
             await silent.hello()
             await other.hello()
             (lease,) = await silent.take()
-            broken = "CREATE TRIGGER broken BEFORE UPDATE ON node BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-            await engine.shared.write(lambda session: session.exec_driver_sql(broken))
-            for held in engine.shared.ledger._leases.values():
-                held.deadline = shared.monotonic() - 1
-            with pytest.raises(Exception, match="disk full"):
-                await engine._take_back_expired()
-            await engine.shared.write(lambda session: session.exec_driver_sql("DROP TRIGGER broken"))
+            async with full_disk(engine, "UPDATE", "NEW.key > 0"):
+                for held in engine.shared.ledger._leases.values():
+                    held.deadline = shared.monotonic() - 1
+                with pytest.raises(Exception, match="disk full"):
+                    await engine._take_back_expired()
             (again,) = (await other.poll(want=1, wait=20.0)).leases
             assert again.key.node == lease.key.node
 

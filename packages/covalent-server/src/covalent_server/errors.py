@@ -14,6 +14,7 @@
         │   ├── UnwritableDirectoryError  ... because this account may not write there
         │   ├── NetworkFilesystemError    ... because a database in it would be damaged
         │   └── NewerDataError            ... because a newer version wrote it
+        ├── DatabaseUnavailableError      the database cannot be reached, or is not one to work with
         ├── MigrationError                the database could not be brought to this version's form
         ├── TokenFileError                the API token cannot be kept safely
         ├── BackupError                   a backup cannot be made or put back
@@ -73,6 +74,10 @@ class NetworkFilesystemError(DataDirectoryError):
 
 class NewerDataError(DataDirectoryError):
     """A newer version of Covalent wrote the data directory."""
+
+
+class DatabaseUnavailableError(CovalentServerError):
+    """The database cannot be reached, or is not one to work with."""
 
 
 class MigrationError(CovalentServerError):

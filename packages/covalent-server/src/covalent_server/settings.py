@@ -8,6 +8,7 @@ the entry point; the record is passed down from there. The rest of ``covalent.to
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,9 +24,12 @@ FILE_NAME: Final = "covalent.toml"
 TABLE: Final = "server"
 #: Carries the umask that the server was started with to the workers that it starts.
 WORKER_UMASK: Final = "COVALENT_WORKER_UMASK"
+#: What is shown of a password.
+HIDDEN: Final = "***"
 _MAX_PORT: Final = 65535
 #: Others of this machine, such as 127.0.0.2, would be announced and checked under a name that leads elsewhere.
 _HOSTS: Final = ("127.0.0.1", "localhost")
+_DATABASES: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -183,6 +187,11 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{escaped}"
 
 
+def shown_url(url: str) -> str:
+    """A database's URL without the passwords that it may hold."""
+    return re.sub(r"([?&]\w*password=)[^&]*", rf"\1{HIDDEN}", re.sub(r"(://[^:/@]*:).*@", rf"\1{HIDDEN}@", url))
+
+
 def _host(found: object) -> str:
     text = _text(found)
     if text not in _HOSTS:
@@ -209,8 +218,11 @@ def _level(found: object) -> str:
 
 def _database_url(found: object) -> str:
     text = _text(found)
-    if "://" not in text:
+    scheme, found_scheme, _ = text.partition("://")
+    if not found_scheme:
         raise ValueError(f"{text!r} is not a database's URL; write sqlite:////path/to/covalent.db")
+    if scheme not in _DATABASES:
+        raise ValueError(f"{scheme}:// is no database that is known; write one of {', '.join(_DATABASES)}")
     return text
 
 
@@ -286,7 +298,7 @@ OPTIONS: Final = (
         name="database_url",
         variable="COVALENT_DATABASE_URL",
         read=_database_url,
-        help="The database; by default a SQLite file in the data directory.",
+        help="The database, PostgreSQL or SQLite; by default a SQLite file in the data directory.",
     ),
     Option(name="log_level", variable="COVALENT_LOG_LEVEL", read=_level, help="DEBUG, INFO, WARNING or ERROR."),
     Option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
@@ -42,4 +41,4 @@ def _shown(value: object) -> object:
     """A value as JSON has it, without the password that a database's URL may hold."""
     if isinstance(value, (bool, int, float)):
         return value
-    return re.sub(r"(://[^:/@]*:)[^@/]*@", r"\1***@", str(value))
+    return settings.shown_url(str(value))

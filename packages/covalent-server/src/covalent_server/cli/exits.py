@@ -32,6 +32,7 @@ CODES: Final[dict[type[errors.CovalentServerError], int]] = {
     errors.StopError: 15,
     errors.NotAnsweringError: 16,
     errors.RefusedError: 18,
+    errors.DatabaseUnavailableError: 19,
     errors.DamagedDataError: 20,
     errors.BackupError: 21,
     errors.CovalentServerError: 17,

@@ -2,24 +2,97 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import URL, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
+
+from covalent_server.errors import SettingsError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-#: Seconds that SQLite waits for another process's lock, such as a backup's.
-_BUSY_TIMEOUT_MS = 30_000
+POSTGRESQL: Final = "postgresql"
+
+#: Milliseconds that SQLite waits for another process's lock, such as a backup's.
+_BUSY_TIMEOUT_MS: Final = 30_000
+_READERS: Final = 4
+#: So that a database's machine that vanished is noticed within half a minute, and not after hours; in seconds, but for
+#: the last. A URL may say otherwise.
+_NETWORK: Final = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+#: The same in the other direction: the server's place is free soon after its machine vanished.
+_KEPT_ALIVE: Final = (
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 3",
+)
+#: Whatever the database's own defaults are: see ``transactions``. A commit that does not wait for the disk is none.
+_WRITES: Final = (
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+)
+_READS: Final = ("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",)
 
 
 def open_engine(url: str, *, writes: bool) -> Engine:
-    """An engine on the database; on SQLite a writing one begins its transactions with the write lock in hand."""
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=1 if writes else 4)
+    """An engine on the database; on SQLite a writing one begins its transactions with the write lock in hand.
+
+    Raises SettingsError for a URL that leads to no database of ours, which it does not repeat: it may hold a password.
+    """
+    parts = parsed(url)
+    try:
+        return (_postgresql if parts.get_backend_name() == POSTGRESQL else _sqlite)(parts, writes=writes)
+    except ImportError:
+        raise SettingsError(
+            "PostgreSQL needs a driver that is not installed here; run: pip install 'covalent-server[postgres]'"
+        ) from None
+
+
+def parsed(url: str) -> URL:
+    """The parts of a database's URL; raises SettingsError for what is none, and does not repeat it."""
+    try:
+        parts = make_url(url)
+    except (ArgumentError, ValueError):
+        parts = None
+    if parts is None or "@" in (parts.host or ""):
+        raise SettingsError(
+            "the database's URL cannot be understood; write postgresql+psycopg://user:password@host:port/name, with "
+            "%40 for an @ in the password (or keep that in ~/.pgpass)"
+        )
+    return parts
+
+
+def _postgresql(url: URL, *, writes: bool) -> Engine:
+    said = f"covalent on {socket.gethostname()}, pid {os.getpid()}"
+    given = {name: value for name, value in _NETWORK.items() if name not in url.query}
     engine = create_engine(
-        url, poolclass=QueuePool, pool_size=1 if writes else 4, connect_args={"check_same_thread": False}
+        url,
+        pool_size=1 if writes else _READERS,
+        connect_args=given | {"fallback_application_name": said},
+        use_native_hstore=False,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        for statement in (*_KEPT_ALIVE, *(_WRITES if writes else _READS)):
+            connection.execute(statement)
+        connection.commit()
+
+    return engine
+
+
+def _sqlite(url: URL, *, writes: bool) -> Engine:
+    engine = create_engine(
+        url, poolclass=QueuePool, pool_size=1 if writes else _READERS, connect_args={"check_same_thread": False}
     )
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 

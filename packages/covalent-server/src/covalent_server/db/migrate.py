@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from alembic import command
 from alembic.config import Config
 
-from covalent_server.db.engines import open_engine
+from covalent_server.db.engines import POSTGRESQL, open_engine
+from covalent_server.db.transactions import take_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,8 @@ def _run(url: str, action: Callable[[Config, str], None], revision: str) -> None
     engine = open_engine(url, writes=True)
     try:
         with engine.connect() as connection:
+            if engine.dialect.name == POSTGRESQL:
+                take_place(connection)
             config.attributes["connection"] = connection
             action(config, revision)
     finally:

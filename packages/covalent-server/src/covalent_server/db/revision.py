@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
-from sqlalchemy import inspect, make_url, text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from covalent_server.db.engines import open_engine
-from covalent_server.errors import DataDirectoryError
+from covalent_server.db.engines import POSTGRESQL, open_engine, parsed
+from covalent_server.errors import CovalentServerError, DatabaseUnavailableError, DataDirectoryError
+from covalent_server.settings import shown_url
 
 #: Every revision, oldest first; a test compares the list with the migrations' files.
 REVISIONS: Final = ("0001", "0002", "0003", "0004")
@@ -32,15 +33,15 @@ def standing(found: str) -> State:
 
 
 def exists(url: str) -> bool:
-    """Whether there is a database; only a file can be missing, and opening it would make it."""
-    parsed = make_url(url)
-    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()
+    """Whether there is a database to ask; only a file can be missing, and opening it would make it."""
+    file = file_of(url)
+    return file is None or file.is_file()
 
 
 def file_of(url: str) -> Path | None:
     """The file of a SQLite database, None for another's."""
-    parsed = make_url(url)
-    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+    parts = parsed(url)
+    return None if parts.get_backend_name() == POSTGRESQL else Path(parts.database or "")
 
 
 def current(url: str) -> str:
@@ -52,10 +53,21 @@ def current(url: str) -> str:
                 return ""
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
     except DBAPIError as error:
-        raise DataDirectoryError(
-            f"the database {engine.url} cannot be opened: {error.orig}; restore it from a backup, or choose another "
-            "with --data-dir or --database-url"
-        ) from None
+        raise unusable(url, error) from None
     finally:
         engine.dispose()
     return str(found[-1]) if found else ""
+
+
+def unusable(url: str, error: DBAPIError) -> CovalentServerError:
+    """What is said of a database that cannot be opened."""
+    reason = " ".join(str(error.orig).split())
+    if parsed(url).get_backend_name() == POSTGRESQL:
+        return DatabaseUnavailableError(
+            f"the database {shown_url(url)} cannot be used: {reason}; see that PostgreSQL runs there and has that "
+            "database (createdb --encoding=UTF8 --template=template0 NAME), or correct COVALENT_DATABASE_URL"
+        )
+    return DataDirectoryError(
+        f"the database {url} cannot be opened: {reason}; restore it from a backup, or choose another with --data-dir "
+        "or --database-url"
+    )

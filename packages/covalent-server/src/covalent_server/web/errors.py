@@ -10,6 +10,7 @@ from aiohttp import web
 from covalent.errors import FeatureError, WireError
 from covalent.wire.records import Problem
 from covalent_server.core import errors
+from covalent_server.errors import DatabaseUnavailableError
 
 PROBLEM_CONTENT_TYPE: Final = "application/problem+json"
 
@@ -29,6 +30,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (errors.ForeignAssetError, 422, "missing-assets"),
     (errors.AssetMismatchError, 422, "asset-mismatch"),
     (errors.ExecutorRefusedError, 422, "executor-refused"),
+    (DatabaseUnavailableError, 503, "database-away"),
 )
 
 #: What statuses without a message of their own are called.
