@@ -106,6 +106,11 @@ class Server:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         self._request("PUT", f"/assets/{digest}", body=lambda: _pieces(chunks), headers=headers)
 
+    def put_file(self, digest: str, path: Path) -> None:
+        """Store an asset that lies in a file, of which no more than a piece is in memory."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(path.stat().st_size)}
+        self._request("PUT", f"/assets/{digest}", body=lambda: _read(path), headers=headers)
+
     def get_asset(self, digest: str) -> bytes:
         """The bytes of an asset; raises ServerError when they are not what the digest says."""
         data = bytes(self._request("GET", f"/assets/{digest}").data)
@@ -298,6 +303,12 @@ def _pieces(chunks: Sequence[Buffer]) -> Iterator[Buffer]:
         view = memoryview(chunk).cast("B")
         for start in range(0, len(view), _PIECE):
             yield view[start : start + _PIECE]
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def _problem(data: bytes) -> Problem | None:

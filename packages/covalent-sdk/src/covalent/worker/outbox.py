@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import mmap
 import os
 import time
 from collections import deque
@@ -192,9 +191,7 @@ class Outbox:
         together: dict[str, bytes] = {}
         for digest, path in files.items():
             if Path(path).stat().st_size > INLINE_ASSET_BYTES:
-                with Path(path).open("rb") as file:
-                    content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-                self._server.put_asset(digest, [content], len(content))
+                self._server.put_file(digest, Path(path))
             else:
                 together[digest] = Path(path).read_bytes()
             if sum(map(len, together.values())) + INLINE_ASSET_BYTES > INLINE_MESSAGE_BYTES:
