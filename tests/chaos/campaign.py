@@ -26,6 +26,7 @@ from typing import Any, Final
 from benchmarks import machine
 from tests.chaos import points
 from tests.chaos.checker import PROMISES
+from tests.chaos.hardships import Hardship, possible
 from tests.chaos.installation import pythons
 from tests.chaos.life import Action, Kill, Life, Point, Report
 
@@ -42,6 +43,8 @@ _KILLED: Final = 50
 _SIDE_BY_SIDE: Final = 2
 #: Faults of one run that are shown; one thing that goes wrong can be seen in a thousand places.
 _SHOWN: Final = 10
+#: In one of so many runs users and workers speak to the server through a proxy that loses, delays and doubles.
+_PROXIED: Final = 3
 #: More runs than it takes to come to every point.
 _RUNS: Final = 200
 _POOLS: Final = 3
@@ -71,6 +74,8 @@ def plan(seed: int, run: int) -> list[Action]:
     chosen = [others[(run * _POINTS + index) % len(others)] for index in range(_POINTS)]
     actions: list[Action] = [Point(point=point, passes=_passes(point, chance)) for point in chosen]
     actions += [replace(chance.choice(_KILLS), moment=chance.uniform(0.0, _MOMENT)) for _ in range(_AT_RANDOM)]
+    troubles = possible()
+    actions.append(Hardship(trouble=troubles[run % len(troubles)]))
     chance.shuffle(actions)
     return [Point(point=first[run % len(first)], passes=1), *actions]
 
@@ -94,7 +99,7 @@ class Campaign:
         """One run; its directory is kept when something was found."""
         home = self._directory / f"run{number}"
         life = Life(home, self._interpreters, seed=self._seed, number=number)
-        report = life.live(plan(self._seed, number))
+        report = life.live(plan(self._seed, number), proxied=number % _PROXIED == _PROXIED - 1)
         self.reports.append(report)
         if not report.faults:
             shutil.rmtree(home)
@@ -150,7 +155,8 @@ class Campaign:
 def _line(number: int, report: Report, total: int) -> str:
     missed = f", missed {', '.join(report.missed)}" if report.missed else ""
     done = ", ".join(f"{count} {role}" for role, count in sorted(report.kills.items()))
-    return f"run {number}: {done} killed, {total} in all, {report.seconds} s{missed}; {dict(report.counts)}"
+    done += "".join(f", {count} {trouble}" for trouble, count in sorted(report.troubles.items()))
+    return f"run {number}: {done}; {total} killed in all, {report.seconds} s{missed}; {dict(report.counts)}"
 
 
 def main(arguments: list[str]) -> int:
@@ -185,8 +191,10 @@ def main(arguments: list[str]) -> int:
 def _write(campaign: Campaign, seed: int, head: str, *, modified: bool, seconds: float) -> None:
     counts: Counter[str] = Counter()
     hits: Counter[str] = Counter()
+    troubles: Counter[str] = Counter()
     for report in campaign.reports:
         counts += report.counts
+        troubles += report.troubles
         hits.update(report.hit)
     record: dict[str, Any] = {
         "format": 1,
@@ -198,6 +206,7 @@ def _write(campaign: Campaign, seed: int, head: str, *, modified: bool, seconds:
         "runs": len(campaign.reports),
         "seconds": round(seconds),
         "kills": dict(sorted(campaign.kills.items())),
+        "troubles": dict(sorted(troubles.items())),
         "faults": dict.fromkeys(PROMISES, 0),
         "counts": dict(sorted(counts.items())),
         "points": dict(sorted(hits.items())),

@@ -160,7 +160,11 @@ def _sent(evidence: Evidence) -> Iterator[Fault]:
 
 def _told(evidence: Evidence) -> Iterator[Fault]:
     """What users had to see of it."""
+    full = [deed.at for deed in evidence.deeds if deed.point == "full"]
+    room = [deed.at for deed in evidence.deeds if deed.point == "room"]
     for line in evidence.told("puzzled"):
+        if any(start < line.at < end + _SLACK for start, end in zip(full, room, strict=True)):
+            continue  # who is told that there is no room has been promised nothing
         yield Fault(promise="lost", text=f"the user of workflow {line.label} ({line.more[0]}) had an error")
     for line in evidence.told("told"):
         status, right = line.more

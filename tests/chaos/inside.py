@@ -7,6 +7,7 @@ the variable ``CHAOS`` it does nothing. ``CHAOS`` names a directory::
     fired/<number>      the same file afterwards: who renames it is the one, whatever else passes there
     deeds               a line for each death: what fired, in which process, when
     acknowledged        a line for each result that a worker was told to be stored
+    proxy               where workers are to find the server
     clock               seconds by which the clock of the server's processes is wrong
 
 The standard library alone is imported, and of it nothing that loads pickle: the server's guard comes after this, and
@@ -183,6 +184,8 @@ def arm() -> None:
     SourceFileLoader.source_to_code = source_to_code  # type: ignore[method-assign,assignment]
     if role() in {"server", "migration"}:
         _shift_clock(directory / "clock")
+    if role() == "worker" and (directory / "proxy").exists():
+        sys.argv[sys.argv.index("--server") + 1] = (directory / "proxy").read_text(encoding="ascii")
 
 
 def _module(path: str) -> str | None:

@@ -32,6 +32,8 @@ _STARTS: Final = 5
 #: Long enough for a process to come to its point on a busy machine, in seconds.
 _FIRING: Final = 25.0
 _USERS: Final = 3
+#: How long a lease lives, in seconds.
+LEASE_TTL: Final = 5.0
 
 
 def pythons(directory: Path, count: int) -> list[str]:
@@ -55,7 +57,11 @@ class Endangered(Installation):
             (self.chaos / name).mkdir(parents=True)
         #: A user has the same variables, but for what endangers a process.
         self.users = dict(self.environ)
-        self.environ |= {inside.VARIABLE: str(self.chaos), "COVALENT_LEASE_TTL": "5", "COVALENT_LOCAL_SLOTS": "2"}
+        self.environ |= {
+            inside.VARIABLE: str(self.chaos),
+            "COVALENT_LEASE_TTL": str(LEASE_TTL),
+            "COVALENT_LOCAL_SLOTS": "2",
+        }
         secrets = root / "config" / "secrets"
         secrets.mkdir(mode=0o700, parents=True)
         (secrets / "password").touch(mode=0o600)
@@ -86,7 +92,17 @@ class Endangered(Installation):
                 self.refusals.append(f"covalent start ended with {done.returncode}: {done.stderr[-500:]}")
         else:
             raise AssertionError(f"the server does not start:\n{self.refusals[-1:]}\n{self.log()[-5000:]}")
-        self.users["COVALENT_SERVER_URL"] = self.url
+        self.users.setdefault("COVALENT_SERVER_URL", self.url)
+
+    @property
+    def port(self) -> int:
+        """Where the server listens."""
+        return urlsplit(self.url).port or 0
+
+    def lead_through(self, port: int) -> None:
+        """Let users, and the workers that are started from now on, speak to a proxy."""
+        (self.chaos / "proxy").write_text(f"http://localhost:{port}", encoding="ascii")
+        self.users |= {"COVALENT_SERVER_URL": f"http://localhost:{port}", "COVALENT_API_TOKEN": self.token}
 
     def _running(self) -> dict[str, object] | None:
         done = self.command("status", "--json", check=False)

@@ -13,7 +13,9 @@ from typing import Final
 from tests.chaos import checker, points
 from tests.chaos.checker import Evidence, Fault
 from tests.chaos.deeds import Deed
+from tests.chaos.hardships import Hardship, suffer
 from tests.chaos.installation import Crowd, Endangered
+from tests.chaos.proxy import Proxy
 from tests.installation import alive
 
 #: Seconds without any event, and without a word in the journal, after which what has not ended is stuck.
@@ -47,7 +49,7 @@ class Kill:
     moment: float
 
 
-Action = Point | Kill
+Action = Point | Kill | Hardship
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +60,8 @@ class Report:
     kills: Counter[str] = field(default_factory=Counter)
     hit: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
+    #: What happened besides death.
+    troubles: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
     seconds: float = 0.0
@@ -70,17 +74,20 @@ class Life:
         self._installation = Endangered(home, interpreters[0])
         self._crowd = Crowd(self._installation, interpreters, f"{seed} {number}")
         self._chance = random.Random(f"victims {seed} {number}")  # noqa: S311  (no secret)
+        self._seed = f"{seed} {number}"
         self._report = Report(number=number)
 
-    def live(self, actions: Sequence[Action]) -> Report:
+    def live(self, actions: Sequence[Action], *, proxied: bool) -> Report:
         """Do one thing after the other, then let everything come to its end; what was found."""
         began = time.monotonic()
-        with self._installation:
+        with self._installation, Proxy(lambda: self._installation.port, self._seed) as proxy:
             first = [action for action in actions if isinstance(action, Point) and action.way == points.FIRST]
             armed = [(action, self._installation.arm(action.point, action.passes)) for action in first]
             self._installation.ensure_started()
             for point, number in armed:
                 self._note(point, self._installation.fired(number, 0.1))
+            if proxied:
+                self._installation.lead_through(proxy.port)
             with self._crowd:
                 for action in actions:
                     if action not in first:
@@ -89,6 +96,7 @@ class Life:
                 self._crowd.enough()
                 stuck = self._come_to_an_end()
             self._check(stuck)
+            self._report.troubles.update(proxy.fates)
         self._report.seconds = round(time.monotonic() - began, 1)
         return self._report
 
@@ -99,6 +107,10 @@ class Life:
             case Kill():
                 time.sleep(action.moment)
                 self._kill([victim for role in action.roles for victim in self._victims(role, every=action.every)])
+            case Hardship():
+                worker = next((pid for pid, _ in self._victims("worker")), None)
+                suffer(self._installation, action.trouble, worker)
+                self._report.troubles[action.trouble] += 1
         self._keep_server()
 
     def _go_to(self, action: Point) -> None:
