@@ -65,5 +65,12 @@ class FanOut:
         """The tasks whose completion is in the database."""
         return self.books.completed(dispatch_id)
 
+    def states(self, dispatch_id: str) -> list[str]:
+        """The states of all its nodes."""
+        found = self.books.rows(
+            "select state from node join dispatch on dispatch.key = node.dispatch where dispatch.id = ?", dispatch_id
+        )
+        return [row["state"] for row in found]
+
     def directory(self) -> Path:
         return self._project.directory

@@ -23,7 +23,7 @@ def test_every_site_in_the_sources_is_killed_at_or_left_out_for_a_reason() -> No
 
 
 def test_every_way_to_a_site_is_one_that_the_campaign_knows() -> None:
-    known = {points.START, points.FIRST, points.LOSS, points.STOP, *crowd_kinds()}
+    known = {points.START, points.FIRST, points.LOSS, points.STOP, points.CLOCK, *crowd_kinds()}
     assert set(points.WAYS.values()) <= known
 
 

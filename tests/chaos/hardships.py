@@ -18,6 +18,7 @@ from typing import Final
 
 from tests.chaos import inside
 from tests.chaos.installation import LEASE_TTL, Endangered
+from tests.installation import wait_until
 
 #: Longer than a lease lives, in seconds.
 PAST_THE_LEASE: Final = LEASE_TTL * 1.3
@@ -125,16 +126,19 @@ def _without_room(installation: Endangered, pid: int) -> Iterator[None]:
 @contextmanager
 def _read_only(directory: Path) -> Iterator[None]:
     """A directory that cannot be written to, not even by root; nobody may work in it."""
-    _mount("--bind", str(directory), str(directory))
+    if not _mount("--bind", str(directory), str(directory)):
+        raise PermissionError(f"nothing can be mounted on {directory}")
     try:
-        _mount("-o", "remount,bind,ro", str(directory))
+        # What followed the killed ones into death may still have a file open.
+        wait_until(lambda: _mount("-o", "remount,bind,ro", str(directory)), f"{directory} to be read-only")
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(directory)], check=True)  # noqa: S607  (where it is, the system knows)
 
 
-def _mount(*words: str) -> None:
-    subprocess.run(["mount", *words], check=True)  # noqa: S607  (as above)
+def _mount(*words: str) -> bool:
+    done = subprocess.run(["mount", *words], capture_output=True, check=False)  # noqa: S607  (as above)
+    return done.returncode == 0
 
 
 @functools.cache
@@ -144,6 +148,6 @@ def possible() -> tuple[Trouble, ...]:
         try:
             with _read_only(Path(directory)):
                 pass
-        except (OSError, subprocess.CalledProcessError):
+        except OSError:
             return tuple(trouble for trouble in Trouble if trouble is not Trouble.READ_ONLY)
     return tuple(Trouble)

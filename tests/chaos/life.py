@@ -13,7 +13,7 @@ from typing import Final
 from tests.chaos import checker, points
 from tests.chaos.checker import Evidence, Fault
 from tests.chaos.deeds import Deed
-from tests.chaos.hardships import Hardship, suffer
+from tests.chaos.hardships import Hardship, Trouble, suffer
 from tests.chaos.installation import Crowd, Endangered
 from tests.chaos.proxy import Proxy
 from tests.installation import alive
@@ -124,6 +124,8 @@ class Life:
                 self._lose_workers_until(number)
             case points.STOP:
                 self._stop()
+            case points.CLOCK:
+                suffer(installation, Trouble.HOUR_BACK, None)
             case points.USUAL:
                 pass
             case kind:

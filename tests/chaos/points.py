@@ -17,6 +17,8 @@ FIRST: Final = "first"
 LOSS: Final = "loss"
 #: Reached when server and workers are stopped as a user stops them.
 STOP: Final = "stop"
+#: Reached when the clock was set back.
+CLOCK: Final = "clock"
 #: Reached again and again whatever is done; the other words are kinds of workflow, see ``crowd.py``.
 USUAL: Final = "usual"
 
@@ -50,6 +52,7 @@ WAYS: Final = {
     "covalent_server.db.transactions:_OnSqlite.run.commit": USUAL,
     "covalent_server.engine.engine:Engine.admit.write": LOSS,
     "covalent_server.engine.engine:Engine.settle_account.write": START,
+    "covalent_server.engine.engine:Engine._set_back.write": CLOCK,
     "covalent_server.engine.engine:Engine._worker_lost.write": LOSS,
     "covalent_server.engine.engine:Engine._write_dispatch.write": USUAL,
     "covalent_server.engine.engine:Engine._write_dispatch.write.2": "many",

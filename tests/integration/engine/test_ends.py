@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from covalent.status import Status
 from covalent.wire.manifest import Kind, Manifest
 from covalent.wire.work import Acknowledgement, Completion, Lease, Outcome
 from covalent_server.core.errors import EndedDispatchError, ForeignAssetError, UnknownDispatchError, UnknownNodeError
-from covalent_server.db import reads
+from covalent_server.db import Session, reads, tables
 from covalent_server.engine import intake
 from covalent_server.engine.engine import Caller, Engine
 from tests import builders
@@ -169,6 +170,49 @@ def test_a_delayed_retry_is_leased_when_it_is_due_also_by_the_next_server(start:
             assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.COMPLETED
             (record,) = await engine.read(reads.nodes, OWNER, dispatch_id)
             assert (record.attempt, record.failures, record.retry_at, record.error) == (3, 2, None, None)
+
+    asyncio.run(scenario())
+
+
+def test_a_retry_waits_no_longer_than_it_was_to_when_the_clock_was_set_back_while_no_server_ran(
+    start: AsyncEngine,
+) -> None:
+    """All that the first server wrote down is moved an hour into the future instead."""
+
+    async def scenario() -> None:
+        async with start() as engine:
+            dispatch_id = await engine.submit(submission(delayed(retries=1, retry_delay=0.2)))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lease,) = await worker.take()
+            await worker.send(failed(lease))
+
+            def an_hour_on(session: Session) -> None:
+                session.execute(update(tables.node).values(due_at=tables.node.c.due_at + 3600))
+                session.execute(update(tables.event).values(at=tables.event.c.at + 3600))
+
+            await engine.shared.write(an_hour_on)
+        async with start() as engine:
+            worker = FakeWorker(engine)
+            await worker.hello()
+            await worker.work_on(await taken(worker))
+            assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.COMPLETED
+
+    asyncio.run(scenario())
+
+
+def test_a_clock_that_is_set_back_while_the_server_runs_sets_retries_back(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(delayed(retries=1, retry_delay=3600)))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lease,) = await worker.take()
+            await worker.send(failed(lease))
+            assert await worker.take() == []
+            await engine._set_back(3601 * 1.25)
+            (again,) = await taken(worker)
+            assert again.key.attempt == 2
 
     asyncio.run(scenario())
 

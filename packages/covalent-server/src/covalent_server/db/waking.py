@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, TextClause, select
+from sqlalchemy import ColumnElement, Connection, TextClause, select, update
 
 from covalent_server.core.events import Due
 from covalent_server.core.states import NodeState
 from covalent_server.db.consequences import apply, fail_child
 from covalent_server.db.moves import PIECE, STATE, Effects, decided
-from covalent_server.db.tables import IS_SUSPENDED, asset, dispatch, node
+from covalent_server.db.tables import IS_SUSPENDED, asset, dispatch, event, node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,18 @@ def wake(connection: Connection, now: float) -> Effects:
 def any_due(connection: Connection, now: float) -> bool:
     """Whether a delayed node's time has come."""
     return connection.execute(select(node.c.key).where(*_due(now)).limit(1)).scalar() is not None
+
+
+def set_back(connection: Connection, seconds: float) -> None:
+    """The clock was set back: nodes are due as much earlier, so that none waits for longer than it was to."""
+    delayed = (IS_SUSPENDED, node.c.state == NodeState.DELAYED)
+    connection.execute(update(node).where(*delayed).values(due_at=node.c.due_at - seconds))
+
+
+def latest(connection: Connection) -> float:
+    """The time of the last thing that happened; 0 when nothing has."""
+    found: float | None = connection.execute(select(event.c.at).order_by(event.c.sequence.desc()).limit(1)).scalar()
+    return found or 0.0
 
 
 def unborn(connection: Connection, after: int, limit: int) -> list[Unborn]:

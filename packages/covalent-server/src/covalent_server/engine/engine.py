@@ -50,6 +50,10 @@ T = TypeVar("T")
 MAX_WAIT: Final = 60.0
 #: Nodes from which on laying a dispatch's rows out takes longer than going to a thread and back.
 _LARGE: Final = 32
+#: From so many seconds on, a look at the clock that comes late means that the whole process was stopped meanwhile.
+LATE_SECONDS: Final = 1.0
+#: A clock that was set back by less delays a retry by no more than that.
+SET_BACK_SECONDS: Final = 1.0
 #: The account of a server that has one user.
 OWNER: Final = "local"
 
@@ -277,7 +281,11 @@ class Engine:
     async def _sweep(self) -> None:
         """Take back expired leases; wake the staffing now and then, whatever was missed."""
         while True:
+            slept = monotonic()
             await asyncio.sleep(SWEEP_SECONDS)
+            if (late := monotonic() - slept - SWEEP_SECONDS) > LATE_SECONDS:
+                log.warning("this process was stopped for %.1f seconds; leases live on as long", late)
+                self.workplace.was_stopped(late)
             await surviving(self._take_back_expired)
             self.shared.understaffed.set()
             self.shared.unborn.set()
@@ -290,10 +298,18 @@ class Engine:
 
     async def _wake(self) -> None:
         """Let delayed nodes be leased when they are due; looked at now and then, whatever was missed."""
+        ahead = now() - monotonic()
         while True:
             await heard(self.shared.due, SWEEP_SECONDS)
             self.shared.due.clear()
+            before, ahead = ahead, now() - monotonic()
+            if before - ahead > SET_BACK_SECONDS:
+                log.warning("the clock was set back by %.1f seconds; so are the times of retries", before - ahead)
+                await surviving(partial(self._set_back, before - ahead))
             await surviving(self._wake_due)
+
+    async def _set_back(self, seconds: float) -> None:
+        await self.shared.write(lambda session: waking.set_back(session, seconds))
 
     async def _wake_due(self) -> None:
         while await self.read(waking.any_due, now()):

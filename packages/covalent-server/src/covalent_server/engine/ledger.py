@@ -95,6 +95,11 @@ class Ledger:
         """The leases whose time is over, as (node, attempt)."""
         return [(node, held.attempt) for node, held in self._leases.items() if held.deadline < now]
 
+    def postpone(self, seconds: float) -> None:
+        """Let every lease live on for so long."""
+        for held in self._leases.values():
+            held.deadline += seconds
+
     def holds_any(self, worker: str) -> bool:
         """Whether a worker holds a lease."""
         return worker in self._by_worker

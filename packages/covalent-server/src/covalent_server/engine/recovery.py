@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from covalent_server.db import dispatches, identity
+from covalent_server.db import dispatches, identity, waking
 from covalent_server.db.engines import open_engine
 from covalent_server.db.reader import Reader
 from covalent_server.db.writer import Writer
 from covalent_server.engine.fencing import Fencing
 from covalent_server.engine.ledger import Ledger
-from covalent_server.engine.shared import Shared, monotonic
+from covalent_server.engine.shared import Shared, monotonic, now
 from covalent_server.storage.files import FileStore
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def open_shared(settings: Settings, host: str) -> Shared:
 
 def _take_stock(session: Session) -> tuple[str, str, list[identity.HeldLease]]:
     dispatches.discard_incomplete(session)
+    # The clock may have been set back while nobody looked: nothing can have happened later than now.
+    if (ahead := waking.latest(session) - now()) > 0:
+        waking.set_back(session, ahead)
     instance = identity.fact(session, identity.INSTANCE, secrets.token_hex(8))
     key = identity.fact(session, identity.FENCING_KEY, secrets.token_hex(32))
     return instance, key, identity.held_leases(session)

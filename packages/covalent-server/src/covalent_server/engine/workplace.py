@@ -74,6 +74,12 @@ class Workplace:
             return True
         return not seat.waiting and seat.heard + self._shared.settings.lease_ttl < monotonic()
 
+    def was_stopped(self, seconds: float) -> None:
+        """This process was stopped for so long: nobody could be heard, and no lease has expired by that."""
+        self._shared.ledger.postpone(seconds)
+        for seat in self._seats.values():
+            seat.heard += seconds
+
     def workers(self) -> dict[int, list[WorkerFacts]]:
         """The workers that report here, by their pools; who has missed a heartbeat counts as silent."""
         late = monotonic() - self._shared.settings.lease_ttl / 2
