@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.chaos import crowd_kinds, points, sites
-from tests.chaos.campaign import plan
+from tests.chaos.campaign import plan, turns
 
 
 def test_every_site_in_the_sources_is_killed_at_or_left_out_for_a_reason() -> None:
@@ -29,9 +29,11 @@ def test_every_way_to_a_site_is_one_that_the_campaign_knows() -> None:
 
 def test_every_point_comes_in_as_many_runs_as_are_made_at_most_whatever_the_seed() -> None:
     for seed in (1, 2**32 - 1):
-        planned = {getattr(action, "point", "") for run in range(20) for action in plan(seed, run)}
+        planned = {getattr(action, "point", "") for run in range(turns()) for action in plan(seed, run)}
         assert set(points.every_point()) <= planned
         assert plan(seed, 3) == plan(seed, 3)
+    wanted = points.every_point()[-3:]
+    assert set(wanted) <= {getattr(action, "point", "") for action in plan(1, 3, wanted)}
 
 
 class Recording:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -63,8 +64,8 @@ _KILLS: Final = (
 )
 
 
-def plan(seed: int, run: int) -> list[Action]:
-    """What is done in a run: each point comes once in so many runs, whatever the seed."""
+def plan(seed: int, run: int, wanted: Sequence[str] = ()) -> list[Action]:
+    """What is done in a run: each point comes once in so many runs, whatever the seed, unless some are ``wanted``."""
     order = random.Random(f"points {seed}")  # noqa: S311  (no secret)
     every = points.every_point()
     order.shuffle(every)
@@ -72,12 +73,19 @@ def plan(seed: int, run: int) -> list[Action]:
     others = [point for point in every if point not in first]
     chance = random.Random(f"plan {seed} {run}")  # noqa: S311
     chosen = [others[(run * _POINTS + index) % len(others)] for index in range(_POINTS)]
+    chosen = [point for point in wanted if point in others] or chosen
     actions: list[Action] = [Point(point=point, passes=_passes(point, chance)) for point in chosen]
     actions += [replace(chance.choice(_KILLS), moment=chance.uniform(0.0, _MOMENT)) for _ in range(_AT_RANDOM)]
     troubles = possible()
     actions.append(Hardship(trouble=troubles[run % len(troubles)]))
     chance.shuffle(actions)
-    return [Point(point=first[run % len(first)], passes=1), *actions]
+    start = next((point for point in wanted if point in first), first[run % len(first)])
+    return [Point(point=start, passes=1), *actions]
+
+
+def turns() -> int:
+    """After so many runs every point has come."""
+    return -(-len(points.every_point()) // _POINTS)
 
 
 def _passes(point: str, chance: random.Random) -> int:
@@ -95,17 +103,18 @@ class Campaign:
         self._under_way = 0
         self.reports: list[Report] = []
 
-    def run(self, number: int) -> Report:
+    def run(self, number: int, wanted: Sequence[str] = ()) -> Report:
         """One run; its directory is kept when something was found."""
         home = self._directory / f"run{number}"
         life = Life(home, self._interpreters, seed=self._seed, number=number)
-        report = life.live(plan(self._seed, number), proxied=number % _PROXIED == _PROXIED - 1)
+        report = life.live(plan(self._seed, number, wanted), proxied=number % _PROXIED == _PROXIED - 1)
+        report.wanted = tuple(wanted)
         self.reports.append(report)
         if not report.faults:
             shutil.rmtree(home)
         return report
 
-    def until(self, kills: int, *, every_point: bool) -> None:
+    def until(self, kills: int, *, every_point: bool, side_by_side: int = _SIDE_BY_SIDE) -> None:
         """Run after run; no more are begun when one has found something."""
         numbers = itertools.count()
 
@@ -114,14 +123,20 @@ class Campaign:
                 number = next(numbers)
                 self._under_way += 1
                 try:
-                    report = self.run(number)
+                    report = self.run(number, self._still_wanted() if number >= turns() else ())
                 finally:
                     self._under_way -= 1
                 print(_line(number, report, self.kills.total()), flush=True)
 
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            for lane in [pool.submit(runs) for _ in range(_SIDE_BY_SIDE)]:
+        with ThreadPoolExecutor(side_by_side) as pool:
+            for lane in [pool.submit(runs) for _ in range(side_by_side)]:
                 lane.result()
+
+    def _still_wanted(self) -> list[str]:
+        """Points that nobody came to, each time others if there are many."""
+        unhit = self.unhit()
+        turn = len(self.reports) * _POINTS % max(1, len(unhit))
+        return (unhit[turn:] + unhit[:turn])[:_POINTS]
 
     def _done(self, kills: int, *, every_point: bool) -> bool:
         if self.faults() or len(self.reports) >= _RUNS:
@@ -132,11 +147,15 @@ class Campaign:
     def faults(self) -> list[str]:
         """What must not be, with the command that does the same again."""
         return [
-            f"{fault.promise}: {fault.text}\n  the same run again: nox -s chaos -- --seed {self._seed} "
-            f"--run {report.number}\n  all that is left of it: {self._directory / f'run{report.number}'}"
+            f"{fault.promise}: {fault.text}\n  the same run again: {self._again(report)}"
+            f"\n  all that is left of it: {self._directory / f'run{report.number}'}"
             for report in self.reports
             for fault in report.faults[:_SHOWN]
         ]
+
+    def _again(self, report: Report) -> str:
+        points_by_hand = "".join(f" --point {point}" for point in report.wanted)
+        return f"nox -s chaos -- --seed {self._seed} --run {report.number}{points_by_hand}"
 
     @property
     def kills(self) -> Counter[str]:
@@ -165,6 +184,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=KILLS, help="how many processes are killed at least")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="repeat an earlier campaign")
     parser.add_argument("--run", type=int, help="repeat this run of it alone")
+    parser.add_argument("--point", action="append", default=[], help="with --run: the points that it was to come to")
+    parser.add_argument("--side-by-side", type=int, default=_SIDE_BY_SIDE, help="runs at the same time")
     parser.add_argument("--directory", type=Path, help="where installations live; what finds a fault stays there")
     chosen = parser.parse_args(arguments)
     directory = Path(tempfile.mkdtemp(prefix="chaos-", dir=chosen.directory))
@@ -173,9 +194,9 @@ def main(arguments: list[str]) -> int:
     head, modified = machine.commit(ROOT)
     began = time.monotonic()
     if chosen.run is not None:
-        print(_line(chosen.run, campaign.run(chosen.run), campaign.kills.total()))
+        print(_line(chosen.run, campaign.run(chosen.run, chosen.point), campaign.kills.total()))
     else:
-        campaign.until(chosen.kills, every_point=True)
+        campaign.until(chosen.kills, every_point=True, side_by_side=chosen.side_by_side)
     if faults := campaign.faults():
         print("\n".join(faults))
         return 1

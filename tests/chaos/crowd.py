@@ -308,7 +308,8 @@ def dispatch(number: int, kind: str, python: str) -> None:
         return
     result = ct.get_result(dispatch_id, wait=True)
     if kind == "left_to_client":
-        result.post_process()
+        # The value is here even when the server cannot be told of it just now; the next call tells it.
+        wait_for(lambda: result.post_process() == expected and result.status == "COMPLETED", 60)
     right = result.result == expected if kind not in {"cancelled", "broken"} else True
     note(JOURNAL, "told", number, result.status, right)
     if kind == "purged":

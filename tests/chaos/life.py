@@ -57,6 +57,8 @@ class Report:
     """What was done in a run, and what was found."""
 
     number: int
+    #: The points that it was to come to, where those were chosen by hand.
+    wanted: tuple[str, ...] = ()
     kills: Counter[str] = field(default_factory=Counter)
     hit: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
