@@ -189,9 +189,10 @@ def profile(session: nox.Session) -> None:
 
 @nox.session(python=BASE, default=False)
 def properties(session: nox.Session) -> None:
-    """Thousands of lattices made by chance; words after ``--`` go to it: ``--programs 5000``, ``--seed 7``."""
+    """Thousands of lattices and of nodes' lives, by chance; words after ``--``: ``--programs 5000``, ``--seed 7``."""
     sync(session, "test")
-    session.run("python", "-m", "tests.random_lattices.campaign", *session.posargs)
+    for campaign in ("tests.random_lattices.campaign", "tests.lifecycles.campaign"):
+        session.run("python", "-m", campaign, *session.posargs)
 
 
 @nox.session(python=BASE, default=False)
@@ -199,3 +200,10 @@ def chaos(session: nox.Session) -> None:
     """Kill a thousand servers, workers and runners; words after ``--`` go to it: ``--kills 200``, ``--seed 7``."""
     sync(session, "test")
     session.run("python", "-m", "tests.chaos.campaign", *session.posargs)
+
+
+@nox.session(python=BASE, default=False)
+def mutations(session: nox.Session) -> None:
+    """Every rule, broken in a copy: the tests that it names turn red; words after ``--`` go to it: ``--sample 5``."""
+    sync(session, "lint", "test")
+    session.run("python", "-m", "tests.mutations.session", *session.posargs)

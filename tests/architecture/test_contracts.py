@@ -147,7 +147,8 @@ VIOLATIONS: dict[str, list[Plant]] = {
 
 
 def lint(directory: Path, *contracts: str) -> subprocess.CompletedProcess[str]:
-    """Run import-linter on the copies in ``directory``, with the workspace's configuration."""
+    """Run import-linter on the copies in ``directory``, or on the packages of this tree, as the workspace says."""
+    path = [directory, SDK.parent, SERVER.parent, ROOT]
     return subprocess.run(
         [
             *(sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"),
@@ -155,7 +156,7 @@ def lint(directory: Path, *contracts: str) -> subprocess.CompletedProcess[str]:
             *(word for contract in contracts for word in ("--contract", contract)),
         ],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(directory), str(ROOT)]), "COLUMNS": "400"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "COLUMNS": "400"},
         capture_output=True,
         text=True,
         check=False,

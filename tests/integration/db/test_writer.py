@@ -8,11 +8,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
 
 from covalent_server.db import Session, identity
 from covalent_server.db.engines import open_engine
 from covalent_server.db.writer import Writer
-from tests.databases import SqliteDatabases, fetch
+from tests.databases import SqliteDatabases, execute, fetch
 
 Operation = Callable[[Session], Any]
 
@@ -59,6 +61,31 @@ def test_a_failing_operation_fails_alone(database_url: str) -> None:
         ("after",),
         ("before",),
     ]
+
+
+def test_what_cannot_be_committed_is_the_error_of_its_caller(database_url: str) -> None:
+    execute(database_url, "CREATE TABLE parent (key INTEGER PRIMARY KEY)")
+    execute(
+        database_url,
+        "CREATE TABLE child (parent INTEGER, FOREIGN KEY (parent) REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
+    )
+    engine = open_engine(database_url, writes=True)
+
+    @event.listens_for(engine, "connect")
+    def look_at_parents(connection: Any, _: object) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.execute("PRAGMA foreign_keys=ON")
+
+    def orphan(session: Session) -> str:
+        session.exec_driver_sql("INSERT INTO child VALUES (1)")  # looked at when it is committed
+        return "done"
+
+    writer = Writer(engine)
+    writer.start()
+    try:
+        assert isinstance(writer.submit(orphan).exception(60), IntegrityError)
+    finally:
+        writer.close()
 
 
 def test_an_operation_that_nobody_waits_for_any_more_stops_nothing(database_url: str) -> None:

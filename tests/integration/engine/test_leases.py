@@ -7,8 +7,10 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy import Select, func, select
 
 from covalent.status import Status
 from covalent.wire import FEATURES
@@ -16,7 +18,7 @@ from covalent.wire.work import Acknowledgement, Completion, Lease, LeaseKey, Out
 from covalent_server.core.errors import UnknownWorkerError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.states import NodeState
-from covalent_server.db import dispatches, reads
+from covalent_server.db import Session, dispatches, reads, tables
 from covalent_server.engine import shared
 from covalent_server.engine.engine import Caller
 from covalent_server.engine.ledger import REDELIVER_AFTER
@@ -294,6 +296,23 @@ def test_a_restarted_server_knows_leases_tokens_and_what_was_done(start: AsyncEn
     asyncio.run(scenario())
 
 
+def test_leases_get_a_full_time_to_live_from_a_server_that_starts(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            (lease,) = await worker.take()
+        started = shared.monotonic()
+        async with start() as engine:
+            ledger, ttl = engine.shared.ledger, engine.shared.settings.lease_ttl
+            assert ledger.holds(worker.id, lease.key)
+            assert ledger.expired(started + ttl) == []
+            assert ledger.expired(shared.monotonic() + ttl + 1) == [(lease.key.node, lease.key.attempt)]
+
+    asyncio.run(scenario())
+
+
 def test_a_replaced_token_is_worth_nothing(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
@@ -318,8 +337,14 @@ def test_a_dispatch_whose_writing_was_cut_off_leaves_nothing(start: AsyncEngine)
             worker = FakeWorker(engine)
             await worker.hello()
             assert await worker.take() == []
+            for table in (tables.dispatch, tables.node):
+                assert await engine.read(count, select(func.count()).select_from(table)) == 0
 
     asyncio.run(scenario())
+
+
+def count(session: Session, statement: Select[Any]) -> int:
+    return int(session.execute(statement).scalar_one())
 
 
 def test_a_bad_operation_does_not_fail_its_neighbours_in_the_batch(start: AsyncEngine) -> None:

@@ -32,6 +32,13 @@ def test_a_killed_worker_takes_its_runners_and_their_children_along(fake: FakeSe
     eventually(lambda: not any(map(is_alive, pids)))
 
 
+def test_every_start_of_a_worker_has_a_name_of_its_own(fake: FakeServer, workers: Workers) -> None:
+    for _ in range(2):
+        workers.start()
+    assert len({hello.worker for hello in fake.hellos}) == len(fake.hellos) == 2
+    assert not {hello.worker for hello in fake.hellos} & {hello.pool for hello in fake.hellos}
+
+
 def test_results_that_a_killed_worker_left_are_sent_by_the_next(
     fake: FakeServer, workers: Workers, tmp_path: Path
 ) -> None:

@@ -138,6 +138,32 @@ def test_a_completion_of_an_attempt_that_was_never_leased_is_stale() -> None:
     assert decide(LEASED, never, Policy()).acknowledgement is Acknowledgement.STALE
 
 
+@pytest.mark.parametrize("how", list(LeaseEnd))
+def test_leases_that_were_given_back_or_lost_use_up_no_retries(how: LeaseEnd) -> None:
+    policy = Policy(retries=1, max_losses=9)
+    node = READY
+    for attempt in range(1, 6):
+        node = decide(decide(node, Leased(), policy).node, Started(attempt=attempt), policy).node
+        node = decide(node, LeaseEnded(attempt=attempt, how=how), policy).node
+    node = decide(node, Leased(), policy).node
+    failed = decide(node, Finished(attempt=6, outcome=Outcome.FAILED), policy).node
+    assert (failed.state, failed.failures) == (NodeState.READY, 1)
+
+
+def test_only_losses_count_against_losses() -> None:
+    policy = Policy(retries=9, max_losses=1)
+    node = READY
+    for attempt in range(1, 10):
+        node = decide(node, Leased(), policy).node
+        happened: NodeEvent = Finished(attempt=attempt, outcome=Outcome.DIED)
+        if attempt % 2:
+            happened = LeaseEnded(attempt=attempt, how=LeaseEnd.RETURNED)
+        node = decide(node, happened, policy).node
+    node = decide(decide(node, Leased(), policy).node, Started(attempt=10), policy).node
+    lost = decide(node, LeaseEnded(attempt=10, how=LeaseEnd.EXPIRED), policy).node
+    assert (lost.state, lost.failures, lost.losses) == (NodeState.READY, 4, 1)
+
+
 policies = st.builds(
     Policy,
     retries=st.integers(0, 2),

@@ -87,3 +87,9 @@ def test_what_may_be_one_of_several_is_read_by_what_it_is() -> None:
 def test_what_is_none_of_several_is_refused(value: Any, words: str) -> None:
     with pytest.raises(WireError, match=words):
         codec.from_json(Either, {"values": {"a": value}})
+
+
+def test_fields_of_a_later_version_are_ignored() -> None:
+    given = {"name": "n", "since": 2, "inner": {"deeper": [None]}}
+    assert codec.from_json(Inner, given) == Inner(name="n")
+    assert codec.from_json(Outer, {"inner": given, "anything": given}) == Outer(inner=Inner(name="n"), anything=given)

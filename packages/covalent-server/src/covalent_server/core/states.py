@@ -60,11 +60,11 @@ _ENDS = frozenset({NodeState.COMPLETED, NodeState.FAILED, NodeState.CANCELLED})
 #: What an attempt's end may lead to: a sublattice's task goes on as a dispatch, a failed one may be tried again.
 _AFTER_AN_ATTEMPT = _ENDS | {NodeState.READY, NodeState.DELAYED, NodeState.DISPATCHING}
 
-#: What may follow each state. A lost lease goes back to READY, from where a late result may still complete it.
+#: What may follow each state. A lost lease goes back to READY, where the late result of its attempt is still taken.
 TRANSITIONS: Mapping[NodeState, frozenset[NodeState]] = MappingProxyType(
     {
         NodeState.WAITING: frozenset({NodeState.READY, NodeState.BLOCKED, NodeState.CANCELLED}),
-        NodeState.READY: _ENDS | {NodeState.LEASED, NodeState.DISPATCHING},
+        NodeState.READY: _ENDS | {NodeState.LEASED, NodeState.DELAYED, NodeState.DISPATCHING},
         NodeState.LEASED: _AFTER_AN_ATTEMPT | {NodeState.PREPARING, NodeState.RUNNING},
         NodeState.PREPARING: _AFTER_AN_ATTEMPT | {NodeState.RUNNING},
         NodeState.RUNNING: _AFTER_AN_ATTEMPT,
