@@ -11,9 +11,11 @@ from sqlalchemy import func, select, update
 
 from covalent.status import Status
 from covalent.wire.work import Completion, Lease, Outcome
+from covalent_server.backup import checking
 from covalent_server.core.errors import LostAssetError
-from covalent_server.db.tables import asset, cached
+from covalent_server.db.tables import asset, cached, dispatch
 from covalent_server.engine.engine import Engine
+from covalent_server.settings import Settings
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission
@@ -146,3 +148,33 @@ def test_a_sublattice_whose_manifest_was_lost_fails_with_that_reason(start: Asyn
             assert f"the output of task 0 (nested) of dispatch {outer}" in error
 
     asyncio.run(scenario())
+
+
+def test_a_check_finds_what_is_lost_on_any_database(start: AsyncEngine, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            blob = builders.asset("an argument")
+            made = manifest([node(0, {"asset": builders.digest(blob)}, name="grow"), node(1, take(0))])
+            dispatch_id = await engine.submit(submission(made, assets=[blob]))
+            whole = await check(engine, settings)
+            assert (whole.assets, whole.faults) == (2, [])
+            worker = FakeWorker(engine)
+            await worker.hello()
+            digest = await finish(engine, worker, (await worker.take())[0], LARGE)
+            await damage_row(engine, builders.digest(blob))
+            project = update(dispatch).values(project="f" * 64)
+            await engine.shared.write(lambda session: session.execute(project))
+            found = await check(engine, settings)
+            assert found.assets == 3
+            assert found.faulty == 3
+            told = {fault.split()[2]: fault for fault in found.faults}
+            assert told.keys() == {digest, builders.digest(blob), "f" * 64}
+            assert f"the output of task 0 (grow) of dispatch {dispatch_id}" in told[digest]
+            assert f"it came with task 0 (grow) of dispatch {dispatch_id}" in told[builders.digest(blob)]
+            assert f"it came with dispatch {dispatch_id}" in told["f" * 64]
+
+    asyncio.run(scenario())
+
+
+async def check(engine: Engine, settings: Settings) -> checking.Findings:
+    return await asyncio.to_thread(checking.check, settings.database_url, engine.shared.store, deep=True, served=False)
