@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import pytest
 from sqlalchemy import Connection, RowMapping, create_engine, inspect, text
 
 from covalent_server.db import migrate
@@ -17,6 +18,8 @@ from covalent_server.settings import sqlite_url
 from tests.postgres import Cluster
 
 KINDS: Final = ("sqlite", "postgresql")
+#: Marks tests of servers that are to keep their state in each kind.
+on_every_database: Final = pytest.mark.parametrize("database_url", KINDS, indirect=True)
 
 
 class Databases(Protocol):

@@ -37,8 +37,10 @@ class Answer:
 class Installation:
     """A server's home: data, configuration, environment."""
 
-    def __init__(self, root: Path, python: str = sys.executable) -> None:
+    def __init__(self, root: Path, python: str = sys.executable, *, database_url: str = "") -> None:
         self.root = root
+        #: Where the state is; empty for the file that a server makes by itself.
+        self.database_url = database_url
         #: The interpreter of the server's environment.
         self.python = python
         root.mkdir(parents=True, exist_ok=True)
@@ -54,6 +56,8 @@ class Installation:
             # Not below the new HOME: packages that were fetched once are linked from there.
             "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
         }
+        if database_url:
+            self.environ["COVALENT_DATABASE_URL"] = database_url
         self.url = ""
         self.pid = 0
 

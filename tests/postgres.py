@@ -105,7 +105,8 @@ class Cluster:
         return f"postgresql+psycopg://{_USER}:{PASSWORD}@/{name}?host={self.root}"
 
     def backends(self, name: str) -> list[int]:
-        """The processes that serve a database's sessions."""
+        """The processes that serve a database's sessions, as soon as it answers."""
+        wait_until(self._answers, "PostgreSQL to answer")
         with self.connection() as connection:
             found = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [name])
             return [pid for (pid,) in found]

@@ -1,6 +1,6 @@
 """What the server wrote down and what the tasks did, read and compared without a line of the server's code.
 
-The *books* are the server's SQLite file, opened read-only. The *journal* is a file to which tasks append a line when
+The *books* are the server's database, opened read-only. The *journal* is a file to which tasks append a line when
 they begin and when they end; a line is one ``write`` of a file opened with ``O_APPEND``, so it is there or not.
 """
 
@@ -11,9 +11,12 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,16 @@ class Books:
     """The server's database."""
 
     data_dir: Path
+    #: PostgreSQL's, as the server is told it; empty for the file in the data directory.
+    url: str = ""
 
     def rows(self, statement: str, *values: Any) -> list[Any]:
-        """What a query finds."""
+        """What a query finds: rows whose columns go by number and by name."""
+        if self.url:
+            address = self.url.replace("+psycopg", "", 1)
+            with psycopg.connect(address, row_factory=_by_name, connect_timeout=30) as server:
+                server.read_only = True
+                return server.execute(statement.replace("?", "%s"), values).fetchall()
         path = f"file:{self.data_dir / 'covalent.db'}?mode=ro"
         with contextlib.closing(sqlite3.connect(path, uri=True, timeout=30)) as connection:
             connection.row_factory = sqlite3.Row
@@ -74,8 +84,7 @@ class Books:
 
     def faults(self, dispatch_id: str, journal: Journal) -> list[str]:
         """Everything about a dispatch that ended well, and its tasks, that does not add up."""
-        found = [f"sqlite: {row[0]}" for row in self.rows("pragma integrity_check") if row[0] != "ok"]
-        found += [f"a dangling reference: {tuple(row)}" for row in self.rows("pragma foreign_key_check")]
+        found = [] if self.url else self._faults_of_the_file()
         (dispatch,) = self.rows("select * from dispatch where id = ?", dispatch_id)
         if (dispatch["status"], dispatch["unfinished"], dispatch["failed"]) != ("COMPLETED", 0, 0):
             found.append(f"the dispatch: {tuple(dispatch)}")
@@ -83,6 +92,11 @@ class Books:
         for node in self.rows("select * from node where dispatch = ?", dispatch["key"]):
             found += [f"node {node['number']}: {fault}" for fault in self._node_faults(node, begun)]
         return found
+
+    def _faults_of_the_file(self) -> list[str]:
+        """What PostgreSQL sees to by itself."""
+        found = [f"sqlite: {row[0]}" for row in self.rows("pragma integrity_check") if row[0] != "ok"]
+        return found + [f"a dangling reference: {tuple(row)}" for row in self.rows("pragma foreign_key_check")]
 
     def _node_faults(self, node: Any, begun: Counter[int]) -> list[str]:
         found = []
@@ -102,6 +116,21 @@ class Books:
         if len(output) != 1 or not is_stored(self.data_dir, output[0]):
             found.append(f"its output {node['output']} is not stored")
         return found
+
+
+class _Row(dict[str, Any]):
+    """A row of PostgreSQL's that is asked as one of SQLite's, which gives its values when it is iterated."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.values())
+
+
+def _by_name(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], _Row]:
+    names = [column.name for column in cursor.description or ()]
+    return lambda values: _Row(zip(names, values, strict=True))
 
 
 def _index(record: str) -> int | None:

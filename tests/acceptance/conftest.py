@@ -10,6 +10,7 @@ import pytest
 from tests.acceptance.interpreters import with_the_sdk_alone
 from tests.acceptance.programs import Project
 from tests.installation import Installation
+from tests.postgres import Cluster
 
 
 @pytest.fixture(scope="session")
@@ -72,10 +73,30 @@ def laboratory(
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a test's own server keeps its state; empty for the file that it makes, on which all tests run.
+
+    Those that ``on_every_database`` marks run once more, on an empty database of PostgreSQL's.
+    """
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield ""
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    with cluster.database() as name:
+        yield cluster.url(name)
+
+
+@pytest.fixture
+def unstarted(tmp_path: Path, database_url: str) -> Installation:
+    """A server for this test alone, which the test starts."""
+    return Installation(tmp_path / "installation", database_url=database_url)
+
+
+@pytest.fixture
+def installation(unstarted: Installation) -> Iterator[Installation]:
     """A server for this test alone."""
-    with Installation(tmp_path / "installation") as installation:
-        yield installation
+    with unstarted:
+        yield unstarted
 
 
 @pytest.fixture

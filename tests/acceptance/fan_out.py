@@ -45,7 +45,7 @@ class FanOut:
         self._project = project
         self._gate = project.directory / "gate"
         self.journal = Journal(project.directory / "journal")
-        self.books = Books(project.installation.data)
+        self.books = Books(project.installation.data, project.installation.database_url)
         self.count = count
         self.free = free
         self.value = sum(index * index for index in range(count))

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from tests.acceptance.fan_out import FanOut
 from tests.acceptance.programs import Project
+from tests.databases import on_every_database
 from tests.installation import Installation, alive, wait_until
+
+pytestmark = on_every_database
 
 
 def test_a_killed_runner_fails_its_own_task_with_the_reason_and_no_other(own_project: Project, tmp_path: Path) -> None:
@@ -27,8 +30,10 @@ def test_a_killed_runner_fails_its_own_task_with_the_reason_and_no_other(own_pro
         assert following.told().value == 5
 
 
-def test_a_killed_workers_task_runs_again_at_once_and_what_it_had_reported_does_not(tmp_path: Path) -> None:
-    installation = Installation(tmp_path / "installation")
+def test_a_killed_workers_task_runs_again_at_once_and_what_it_had_reported_does_not(
+    tmp_path: Path, unstarted: Installation
+) -> None:
+    installation = unstarted
     # Its leases are given to the next worker because it is gone, not because their time is over.
     installation.environ["COVALENT_LEASE_TTL"] = "3600"
     project = Project(tmp_path / "project", installation)

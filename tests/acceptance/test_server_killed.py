@@ -9,7 +9,10 @@ from pathlib import Path
 
 from tests.acceptance.fan_out import FanOut
 from tests.acceptance.programs import Project
+from tests.databases import on_every_database
 from tests.installation import Installation, wait_until
+
+pytestmark = on_every_database
 
 
 def test_a_dispatch_outlives_the_killing_of_its_server_and_no_task_runs_twice(

@@ -192,3 +192,17 @@ def test_transactions_that_write_come_one_after_the_other_and_events_in_the_orde
     other.dispose()
     assert order == ["the first ends", "second has its turn"]
     assert fetch(url, "SELECT kind FROM event ORDER BY sequence") == [("first",), ("second",)]
+
+
+def test_a_commit_waits_for_the_disk_whatever_the_database_says(cluster: Cluster) -> None:
+    with cluster.database() as name:
+        with cluster.connection() as connection:
+            connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+            connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_isolation = serializable')
+        with cluster.connection(name) as connection:
+            assert connection.execute("SHOW synchronous_commit").fetchall() == [("off",)]
+        engine = open_engine(cluster.url(name), writes=True)
+        with engine.connect() as session:
+            assert session.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+            assert session.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+        engine.dispose()

@@ -9,11 +9,17 @@ from typing import Any, Final
 import click
 
 from covalent_server.cli import directory, exits, lock, options, output
-from covalent_server.errors import DamagedDataError, DataDirectoryError, MigrationError, NewerDataError
-from covalent_server.settings import Settings
+from covalent_server.errors import (
+    CovalentServerError,
+    DamagedDataError,
+    DataDirectoryError,
+    MigrationError,
+    NewerDataError,
+)
+from covalent_server.settings import Settings, shown_url
 
 _MEANINGS: Final = {
-    "absent": "there is no database yet; covalent start makes one",
+    "absent": "there is no database of Covalent's yet; covalent start makes one",
     "older": "covalent start or covalent db upgrade brings it to this version's",
     "current": "this version's",
     "newer": "of a newer version of Covalent; upgrade with: pip install -U covalent-server",
@@ -48,14 +54,16 @@ def upgrade(*, as_json: bool, **flags: Any) -> None:
     settings = options.load(flags)
     if _found(settings)[1] == "absent":
         raise DataDirectoryError(
-            f"there is no database in {settings.data_dir} to upgrade; name another directory with --data-dir"
+            f"there is nothing to upgrade at {shown_url(settings.database_url)}; name another directory with "
+            "--data-dir, or another database with COVALENT_DATABASE_URL"
         )
     place = directory.prepare(settings.data_dir, allow_network=settings.allow_network_filesystem)
     with lock.hold(place.lock):
         before, state = _found(settings)
         if state == "newer":
             raise NewerDataError(
-                f"a newer version of Covalent wrote {settings.data_dir}; upgrade with: pip install -U covalent-server"
+                f"a newer version of Covalent wrote {shown_url(settings.database_url)}; upgrade with: "
+                "pip install -U covalent-server"
             )
         if state == "older":
             _upgrade(settings)
@@ -107,6 +115,8 @@ def _upgrade(settings: Settings) -> None:
 
     try:
         migrate.upgrade(settings.database_url)
+    except CovalentServerError:
+        raise
     except Exception as error:
         raise MigrationError(
             f"the database could not be upgraded: {error}; see that the disk has room and run this again"

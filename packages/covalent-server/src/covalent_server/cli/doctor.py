@@ -56,12 +56,12 @@ class Finding:
 @options.every_setting
 @options.as_json
 def doctor(*, as_json: bool, **flags: Any) -> None:
-    """Check what a server needs here: Python, SQLite, disk, port, token, guard, and a running server's answer."""
+    """Check what a server needs here: Python, the database, disk, port, token, guard, and a running server's answer."""
     settings = options.load(flags)
     found = record.look(DataDirectory(path=settings.data_dir))
     findings = [
         _python(),
-        _sqlite(),
+        _sqlite() if settings.database_url.startswith("sqlite") else _postgresql(settings),
         _guard(),
         _data_directory(settings),
         _disk(settings),
@@ -86,6 +86,22 @@ def _sqlite() -> Finding:
     good = sqlite3.sqlite_version_info >= _SQLITE
     advice = "" if good else "; 3.35 or later is needed: use a newer Python, or another database (database_url)"
     return _finding("sqlite", sqlite3.sqlite_version + advice, good=good)
+
+
+def _postgresql(settings: Settings) -> Finding:
+    from covalent_server.db import fitness  # noqa: PLC0415  (loads SQLAlchemy)
+
+    try:
+        found = fitness.check(settings.database_url)
+    except CovalentServerError as error:
+        return _finding("postgresql", str(error), good=False)
+    return Finding(
+        check="postgresql",
+        verdict=Verdict.GOOD if found.durable else Verdict.DOUBTFUL,
+        text=found.version
+        if found.durable
+        else f"{found.version}, which loses data when its machine fails: turn fsync on",
+    )
 
 
 def _guard() -> Finding:

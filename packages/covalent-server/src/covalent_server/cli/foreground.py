@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 from covalent.wire.records import ServerInfo
 from covalent_server import guard
-from covalent_server.cli import directory, lock, log_lines, options, processes, record, tokens
+from covalent_server.cli import directory, exits, lock, log_lines, options, output, processes, record, tokens
 from covalent_server.cli.listening import check_port, port_error
 from covalent_server.cli.readiness import Reporter
-from covalent_server.errors import CovalentServerError, GuardError, MigrationError, NewerDataError
-from covalent_server.settings import WORKER_UMASK, Origin, Settings
+from covalent_server.errors import AlreadyRunningError, CovalentServerError, GuardError, MigrationError, NewerDataError
+from covalent_server.settings import WORKER_UMASK, Origin, Settings, shown_url
 
 logger = logging.getLogger(__name__)
 
@@ -81,16 +81,19 @@ def _reason(error: Exception, settings: Settings) -> Exception:
 
 def _migrate(settings: Settings) -> None:
     """Bring the database to this version's form if it is not there, in a child process."""
-    from covalent_server.db import revision  # noqa: PLC0415  (loads SQLAlchemy: not before lock and port are ours)
+    # They load SQLAlchemy: not before lock and port are ours.
+    from covalent_server.db import fitness, revision  # noqa: PLC0415
 
     state = revision.state(settings.database_url)
     if state == "newer":
         raise NewerDataError(
-            f"a newer version of Covalent wrote {settings.data_dir}; upgrade with: pip install -U covalent-server, "
-            "or choose another directory with --data-dir"
+            f"a newer version of Covalent wrote {shown_url(settings.database_url)}; upgrade with: "
+            "pip install -U covalent-server, or choose another directory with --data-dir"
         )
     if state == "current":
         return
+    if revision.file_of(settings.database_url) is None:
+        fitness.check(settings.database_url)
     logger.info("migrating the database", extra={"state": state})
     # -P: a directory that the server happens to be started in must not lend it modules
     command = [sys.executable, "-P", "-m", "covalent_server", "migrate"]
@@ -103,6 +106,8 @@ def _migrate(settings: Settings) -> None:
     if child.returncode != 0:
         logger.error("migration failed", extra={"said": said})
         last = said.strip().rpartition("\n")[2]
+        if child.returncode == exits.code_of(AlreadyRunningError()):
+            raise AlreadyRunningError(last.removeprefix(output.ERROR_PREFIX))
         raise MigrationError(f"the database could not be migrated: {last}; it was left as it was")
 
 
@@ -156,6 +161,11 @@ def _record_of(info: ServerInfo, start: Start) -> record.ServerRecord:
         guard=info.guard,
         version=info.version,
         started_at=info.started_at,
-        flags={name: str(value) for name, value in start.flags.items() if value is not None},
-        environment={name: os.environ[name] for name in variables},
+        flags={name: _remembered(name, str(value)) for name, value in start.flags.items() if value is not None},
+        environment={name: _remembered(name, os.environ[name]) for name in variables},
     )
+
+
+def _remembered(name: str, value: str) -> str:
+    """What is written down of a setting: no password."""
+    return shown_url(value) if name.lower().endswith("database_url") else value

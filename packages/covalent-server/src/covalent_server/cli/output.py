@@ -10,6 +10,8 @@ import click
 
 #: Raised when a field of the JSON output changes its meaning or goes away.
 SCHEMA_VERSION: Final = 1
+#: What an error's line begins with.
+ERROR_PREFIX: Final = "Error: "
 
 
 def show(text: str, record: Mapping[str, Any], *, as_json: bool, newline: bool = True) -> None:
@@ -21,7 +23,7 @@ def show_error(message: str, code: int, *, as_json: bool) -> None:
     """Print an error on standard error, and as JSON on standard output too when that was asked for."""
     if as_json:
         show("", {"error": {"message": message, "exit_code": code}}, as_json=True)
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"{ERROR_PREFIX}{message}", err=True)
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

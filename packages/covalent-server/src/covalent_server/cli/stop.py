@@ -16,7 +16,7 @@ from covalent_server.cli import ask, lock, options, output, processes, record, t
 from covalent_server.cli.directory import DataDirectory
 from covalent_server.cli.launch import Order, launch
 from covalent_server.cli.start import tell
-from covalent_server.errors import NotAnsweringError, StopError
+from covalent_server.errors import NotAnsweringError, SettingsError, StopError
 
 #: Seconds for the answer to the request to stop; the stopping itself takes its own time.
 _ANSWER: Final = 3.0
@@ -69,8 +69,8 @@ def restart(*, timeout: float, as_json: bool, **flags: Any) -> None:
     """
     given = options.load(flags)
     before = _last(DataDirectory(path=given.data_dir))
-    end(given, keep_workers=True, seconds=timeout)
     order = _again(before, flags) if before else Order(flags=flags, settings=given, environ=os.environ)
+    end(given, keep_workers=True, seconds=timeout)
     tell(launch(order), order.settings, as_json=as_json)
 
 
@@ -84,7 +84,14 @@ def _again(before: record.ServerRecord, given: options.Flags) -> Order:
     """The order to start such a server as that was, but for the flags given now, at the same address."""
     flags = before.flags | {name: value for name, value in given.items() if value is not None}
     environ = before.environment | os.environ
+    if settings.HIDDEN in str(flags.get("database_url")) and "COVALENT_DATABASE_URL" in os.environ:
+        del flags["database_url"]
     known = settings.load(flags, environ)
+    if settings.HIDDEN in known.database_url:
+        raise SettingsError(
+            f"the server's database is {known.database_url}, and its password is written down nowhere; tell it again "
+            "with COVALENT_DATABASE_URL, or keep it in ~/.pgpass and out of the URL"
+        )
     if known.port == 0:  # it was chosen then; workers and clients know it by now
         flags["port"] = str(urlsplit(before.url).port)
         known = settings.load(flags, environ)
