@@ -211,7 +211,7 @@ def _finish(session: Session, step: Step) -> None:
     )
     new = _child(item, Step(what="", at=int(at), how=int(how)))
     first = session.execute(select(node.c.key).where(node.c.dispatch == row.key).order_by(node.c.key)).scalars().first()
-    begun = Begun(id=row.id, key=row.key, first=int(first or 0), at=row.created_at)
+    begun = Begun(id=row.id, key=row.key, root=0, first=int(first or 0), at=row.created_at)
     try:
         _released(session, begun, new, _now(step))
     except ObsoleteSublatticeError:

@@ -74,7 +74,7 @@ OPERATIONS: dict[str, Callable[[Session], Any]] = {
     "a new sublattice": partial(perform, step=Step(what="spawn", at=9)),
     "a value that nobody waits for": conclude,
     "discarding": lambda session: dispatches.discard(
-        session, dispatches.Begun(id="dispatch-0-0", key=1, first=1, at=1.0)
+        session, dispatches.Begun(id="dispatch-0-0", key=1, root=1, first=1, at=1.0)
     ),
     "a dispatch": partial(reads.dispatch_record, owner=OWNER, dispatch_id="dispatch-0-0"),
     "a node": partial(reads.node_record, owner=OWNER, dispatch_id="dispatch-0-0", number=0),

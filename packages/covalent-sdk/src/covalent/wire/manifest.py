@@ -80,6 +80,8 @@ class Metadata:
     cache: bool | None = None
     #: Environment variables of the task.
     env: dict[str, Variable] = field(default_factory=dict)
+    #: Words that limits may go by: of all tasks with one of them so many run at a time.
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

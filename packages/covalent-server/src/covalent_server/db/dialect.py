@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Insert, Table
     from sqlalchemy.sql.compiler import SQLCompiler
 
-_POSTGRESQL = "postgresql"
+POSTGRESQL = "postgresql"
 
 
 def insert_ignore(table: Table, *names: str) -> Callable[[str], Insert]:
@@ -22,7 +22,7 @@ def insert_ignore(table: Table, *names: str) -> Callable[[str], Insert]:
     values: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names}
 
     def make(dialect: str) -> Insert:
-        if dialect == _POSTGRESQL:
+        if dialect == POSTGRESQL:
             return postgresql.insert(table).values(values).on_conflict_do_nothing()
         return sqlite.insert(table).values(values).on_conflict_do_nothing()
 
@@ -45,7 +45,7 @@ def _within_sqlite(element: Within, compiler: SQLCompiler, **options: Any) -> st
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - both parts come from the compiler
 
 
-@compiles(Within, _POSTGRESQL)
+@compiles(Within, POSTGRESQL)
 def _within_postgresql(element: Within, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(part, **options) for part in (element.column, element.values))
     return f"{column} = ANY({values})"
@@ -54,4 +54,4 @@ def _within_postgresql(element: Within, compiler: SQLCompiler, **options: Any) -
 def many(connection: Connection, values: Iterable[Any]) -> Any:
     """Values as the one parameter of a :class:`Within`."""
     listed = list(values)
-    return listed if connection.dialect.name == _POSTGRESQL else json.dumps(listed)
+    return listed if connection.dialect.name == POSTGRESQL else json.dumps(listed)

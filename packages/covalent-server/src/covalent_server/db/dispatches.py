@@ -16,7 +16,7 @@ from covalent_server.core.errors import (
     ObsoleteSublatticeError,
 )
 from covalent_server.core.states import NodeState
-from covalent_server.db import AnyRow, assets, triggers
+from covalent_server.db import AnyRow, assets, gates, triggers
 from covalent_server.db.consequences import finish
 from covalent_server.db.dialect import insert_ignore
 from covalent_server.db.identity import fact
@@ -45,6 +45,8 @@ class NewNode:
     remaining: int
     #: How it is tried where that differs from the usual, as JSON.
     policy: str | None = None
+    #: What limits may go by.
+    tags: tuple[str, ...] = ()
     left_to_client: bool = False
     #: The output of a task that is the same, which stands in for its own: it is completed from the start.
     output: str | None = None
@@ -110,6 +112,8 @@ class Begun:
 
     id: str
     key: int
+    #: The key of the dispatch that it is a sublattice of, at whatever depth, or its own.
+    root: int
     #: The first of the nodes' keys; node i of the list has ``first + i``.
     first: int
     #: When it was written, in seconds since the epoch.
@@ -122,7 +126,7 @@ _ADD_NODE = Prepared(
     insert_ignore(
         node,
         *("key", "dispatch", "number", "position", "record", "pool"),
-        *("state", "remaining", "policy", "rank", "output", "started_at", "ended_at"),
+        *("state", "remaining", "policy", "rank", "root", "gate", "output", "started_at", "ended_at"),
     )
 )
 _ADD_LINK = Prepared(insert_ignore(link, "parent", "child", "uses"))
@@ -180,7 +184,7 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
         # Its writing failed half way: nobody was told of it, and nobody writes it any more.
         remove(connection, [earlier.key])
     elif earlier is not None:
-        return Begun(id=earlier.id, key=earlier.key, first=0, at=now, repeated=True)
+        return Begun(id=earlier.id, key=earlier.key, root=0, first=0, at=now, repeated=True)
     assets.store(connection, new.owner, new.assets)
     absent = assets.missing(connection, new.owner, new.mentions)
     if absent:
@@ -191,7 +195,7 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
     first = _reserve(connection, len(new.nodes))
     values = {
         "id": new.id,
-        "root_id": root or new.id,
+        "root_id": new.id if root is None else root.root_id,
         "owner": new.owner,
         "name": new.name,
         "status": Status.NEW_OBJECT,
@@ -212,20 +216,20 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
         "body_digest": new.body_digest,
     }
     key = int(_ADD.one(connection, values).scalar_one())
-    return Begun(id=new.id, key=key, first=first, at=now)
+    return Begun(id=new.id, key=key, root=key if root is None else root.root, first=first, at=now)
 
 
-def _root(connection: Connection, parent: tuple[int, int]) -> str:
-    """The root of a sublattice; raises ObsoleteSublatticeError when its node does not wait for it any more."""
+def _root(connection: Connection, parent: tuple[int, int]) -> AnyRow:
+    """The root of a sublattice, by id and key; raises ObsoleteSublatticeError when its node waits for it no more."""
     key, attempt = parent
     row = connection.execute(
-        select(dispatch.c.root_id)
+        select(dispatch.c.root_id, node.c.root)
         .join(node, node.c.dispatch == dispatch.c.key)
         .where(node.c.key == key, node.c.state == NodeState.DISPATCHING, node.c.fenced == attempt)
     ).one_or_none()
     if row is None:
         raise ObsoleteSublatticeError
-    return str(row.root_id)
+    return row
 
 
 def _earlier(connection: Connection, new: NewDispatch) -> AnyRow | None:
@@ -252,6 +256,9 @@ def add_nodes(connection: Connection, begun: Begun, new: NewDispatch, start: int
     if not piece:
         return
     pools = {place: pool_id(connection, new.owner, place) for place in dict.fromkeys(item.place for item in piece)}
+    # A look at a directory lasts until something happens there: it takes no slot from tasks.
+    told = {(item.place.executor, item.tags) for item in piece} if new.observes is None else set()
+    under = gates.of_nodes(connection, new.owner, told)
     _ADD_NODE.many(
         connection,
         [
@@ -266,6 +273,8 @@ def add_nodes(connection: Connection, begun: Begun, new: NewDispatch, start: int
                 "remaining": item.remaining,
                 "policy": item.policy,
                 "rank": new.rank,
+                "root": begun.root,
+                "gate": under.get((item.place.executor, item.tags), 0),
                 "output": item.output,
                 "started_at": None if item.output is None else begun.at,
                 "ended_at": None if item.output is None else begun.at,

@@ -18,7 +18,7 @@ from covalent.status import Status
 from covalent_server.core.decisions import Decision, NodeView, Policy, decide
 from covalent_server.core.events import NodeEvent
 from covalent_server.core.states import NodeState
-from covalent_server.db import AnyRow
+from covalent_server.db import AnyRow, gates
 from covalent_server.db.dialect import Within, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import dispatch, event, link, node
@@ -33,6 +33,8 @@ class Move:
 
     key: int
     dispatch: int
+    #: The gate whose limits it falls under, 0 for none.
+    gate: int
     before: NodeView
     decision: Decision
     #: None leaves the worker as it is in the row only while the node stays leased.
@@ -46,12 +48,17 @@ class Move:
         """Whether anything changes."""
         return self.decision.node != self.before
 
+    @property
+    def frees(self) -> bool:
+        """Whether a lease ends."""
+        return self.before.state.leased and not self.decision.node.state.leased
+
 
 @dataclass(slots=True, kw_only=True)
 class Effects:
     """What others must be told once the transaction is committed."""
 
-    #: Pools in which a node became ready.
+    #: Pools in which a node became ready, or was let through by a limit.
     pools: set[int] = field(default_factory=set)
     #: Ids of dispatches that ended, or that from now on wait for their client.
     ended: set[str] = field(default_factory=set)
@@ -85,10 +92,11 @@ def view(row: AnyRow) -> NodeView:
     )
 
 
-#: What :func:`view` and :func:`policy_of` read.
+#: What :func:`view`, :func:`policy_of` and :func:`decided` read.
 STATE = (
     node.c.key,
     node.c.dispatch,
+    node.c.gate,
     node.c.state,
     node.c.attempt,
     node.c.fenced,
@@ -122,6 +130,7 @@ def decided(
     return Move(
         key=row.key,
         dispatch=row.dispatch,
+        gate=row.gate,
         before=before,
         decision=decide(before, happened, policy_of(row)),
         worker=worker,
@@ -205,6 +214,8 @@ def shift(connection: Connection, moves: Iterable[Move], now: float) -> tuple[Ef
     _note(connection, moved, now)
     effects = _effects(moved)
     effects.pools.update(_returned_pools(connection, moved))
+    if freed := {move.gate for move in moved if move.gate and move.frees}:
+        effects.pools.update(gates.pools_behind(connection, freed))
     _let_fall(connection, moved, effects)
     return effects, _finished(connection, moved)
 

@@ -151,8 +151,12 @@ node: Final = Table(
     Column("ended_at", Float),
     #: How it is tried where that differs from the usual, as JSON; None for the usual.
     Column("policy", Text),
-    #: Of a pool's ready nodes those of the lowest rank go first: the dispatch's priority, negated.
+    #: Of a dispatch's ready nodes those of the lowest rank go first: the dispatch's priority, negated.
     Column("rank", Integer, nullable=False, server_default="0"),
+    #: The dispatch that its own one is a sublattice of, at whatever depth, by its key: these share their turns.
+    Column("root", _Key, nullable=False, server_default="0"),
+    #: The limits that it falls under, as the key of a gate; 0 for none.
+    Column("gate", _Key, nullable=False, server_default="0"),
     #: When a delayed node is due.
     Column("due_at", Float),
     #: What an equal task would be found by, where outputs may stand in for each other.
@@ -172,17 +176,20 @@ IS_READY: Final = text("node.state = 'READY'")
 IS_LEASED: Final = text("(node.state in ('LEASED', 'RUNNING') or node.state = 'PREPARING')")
 #: Waits for something else than a worker. One index for both: every move of a node looks at each of them.
 IS_SUSPENDED: Final = text("node.state in ('DELAYED', 'DISPATCHING')")
+#: In this order a pool's dispatches are found, one look into the index for each, however many nodes they have.
 Index(
     "ix_node_ready",
     node.c.pool,
+    node.c.gate,
     node.c.rank,
+    node.c.root,
     node.c.key,
     sqlite_where=text("state = 'READY'"),
     postgresql_where=text("state = 'READY'"),
 )
 Index(
     "ix_node_leased",
-    node.c.worker,
+    node.c.gate,
     sqlite_where=text("state in ('LEASED', 'RUNNING') or state = 'PREPARING'"),
     postgresql_where=text("state in ('LEASED', 'RUNNING') or state = 'PREPARING'"),
 )
@@ -193,6 +200,30 @@ Index(
     node.c.due_at,
     sqlite_where=text("state in ('DELAYED', 'DISPATCHING')"),
     postgresql_where=text("state in ('DELAYED', 'DISPATCHING')"),
+)
+
+#: How many nodes of an owner may be out at a time, of those with a tag or of those of an executor.
+concurrency_limit: Final = Table(
+    "concurrency_limit",
+    metadata,
+    Column("key", _Key, primary_key=True),
+    Column("owner", String, nullable=False),
+    #: ``tag`` or ``executor``.
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("slots", Integer, nullable=False),
+    UniqueConstraint("owner", "kind", "name"),
+)
+
+#: Each distinct set of limits that nodes fall under. It names them, so that it stays when one of them goes.
+gate: Final = Table(
+    "gate",
+    metadata,
+    Column("key", _Key, primary_key=True),
+    Column("owner", String, nullable=False),
+    #: ``[[kind, name], …]``, sorted, as JSON.
+    Column("members", Text, nullable=False),
+    UniqueConstraint("owner", "members"),
 )
 
 #: One row for each distinct pair of parent and child.

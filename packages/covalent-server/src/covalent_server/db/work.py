@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import random
 from collections.abc import Collection, Sequence
@@ -16,6 +15,7 @@ from covalent.wire.work import Acknowledgement, Completion, Environment, LeaseKe
 from covalent_server.core.decisions import ALONE_AFTER, Decision, NodeView, Policy, decide
 from covalent_server.core.events import Finished, Leased, LeaseEnd, LeaseEnded, PoolFailed, Preparing, Started
 from covalent_server.core.states import NodeState
+from covalent_server.core.turns import Turn
 from covalent_server.db import AnyRow, assets, caching
 from covalent_server.db.consequences import apply
 from covalent_server.db.dialect import Within, insert_ignore, many
@@ -23,6 +23,7 @@ from covalent_server.db.links import parents_outputs
 from covalent_server.db.moves import PIECE, STATE, Effects, Move, decided, policy_of, view
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import IS_READY, dispatch, node, stream
+from covalent_server.db.turns import TASK, Wanted, following
 
 #: Characters of an error that are kept; workers keep to less.
 _MAX_ERROR: Final = 256 * 1024
@@ -55,6 +56,8 @@ class Report:
     idle: bool = True
     #: Features of this server that the worker does not have.
     lacks: frozenset[str] = frozenset()
+    #: Whose turn was last in the pool.
+    after: Turn | None = None
     assets: Sequence[assets.NewAsset] = ()
     streams: Sequence[StreamPiece] = ()
     completions: Sequence[Completion] = ()
@@ -93,6 +96,8 @@ class ReportOutcome:
     withheld: bool = False
     #: Whether equal tasks of before stood in for nodes that it would have been given, so that there may be others.
     reused: bool = False
+    #: Whose turn was last in the pool.
+    turn: Turn | None = None
     effects: Effects = field(default_factory=Effects)
 
 
@@ -113,34 +118,7 @@ _NODES = Prepared(
     .join(dispatch, dispatch.c.key == node.c.dispatch)
     .where(Within(node.c.key, "keys"), dispatch.c.owner == bindparam("owner"))
 )
-_TASK = (
-    *STATE,
-    node.c.number,
-    node.c.record,
-    dispatch.c.id.label("dispatch_id"),
-    dispatch.c.root_id,
-    dispatch.c.project,
-    dispatch.c.requires,
-    dispatch.c.env,
-)
-
-
-@functools.cache
-def _ready(lacks: frozenset[str]) -> Prepared:
-    """The nodes of a pool that have waited longest, but for those that require what the worker lacks."""
-    statement = (
-        select(*_TASK)
-        .join(dispatch, dispatch.c.key == node.c.dispatch)
-        .where(node.c.pool == bindparam("pool"), IS_READY)
-        .order_by(node.c.rank, node.c.key)
-        .limit(bindparam("limit"))
-    )
-    for feature in sorted(lacks):
-        statement = statement.where(dispatch.c.requires.not_like(f'%"{feature}"%'))
-    return Prepared(statement)
-
-
-_LEASED = Prepared(select(*_TASK).join(dispatch, dispatch.c.key == node.c.dispatch).where(Within(node.c.key, "keys")))
+_LEASED = Prepared(select(*TASK).join(dispatch, dispatch.c.key == node.c.dispatch).where(Within(node.c.key, "keys")))
 
 
 def report(connection: Connection, incoming: Report, now: float) -> ReportOutcome:
@@ -276,6 +254,7 @@ def _completion_move(row: AnyRow, item: Completion, before: NodeView, decision: 
     return Move(
         key=row.key,
         dispatch=row.dispatch,
+        gate=row.gate,
         before=before,
         decision=decision,
         output=item.output,
@@ -290,8 +269,11 @@ def _time(claimed: float, otherwise: float) -> float:
 
 
 def lease(connection: Connection, incoming: Report, now: float, outcome: ReportOutcome) -> None:
-    """Give a worker the nodes of its pool that come first, but for those that an equal task has done before."""
-    waiting = _ready(incoming.lacks).one(connection, {"pool": incoming.pool, "limit": incoming.want}).all()
+    """Give a worker the nodes of its pool whose turn it is, but for those that an equal task has done before."""
+    wanted = Wanted(
+        owner=incoming.owner, pool=incoming.pool, want=incoming.want, lacks=incoming.lacks, after=incoming.after
+    )
+    waiting, outcome.turn = following(connection, wanted)
     rows = _together(waiting, idle=incoming.idle)
     outcome.withheld = len(rows) < len(waiting)
     found = caching.find(connection, incoming.owner, [row for row in rows if policy_of(row).cache])
@@ -312,9 +294,8 @@ def lease(connection: Connection, incoming: Report, now: float, outcome: ReportO
 
 def _together(rows: Sequence[AnyRow], *, idle: bool) -> Sequence[AnyRow]:
     """Those of the rows that one worker may hold at a time."""
-    if rows and rows[0].losses >= ALONE_AFTER and idle:
-        return rows[:1]
-    return [row for row in rows if row.losses < ALONE_AFTER]
+    lonely = [row for row in rows if row.losses >= ALONE_AFTER]
+    return lonely[:1] if lonely and idle else [row for row in rows if row.losses < ALONE_AFTER]
 
 
 def again(connection: Connection, keys: Sequence[int]) -> list[LeasedNode]:

@@ -14,6 +14,7 @@ from covalent.wire.work import Acknowledgement, Hello, LeaseKey, Poll, Welcome, 
 from covalent_server.core.errors import AssetMismatchError, UnknownWorkerError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.planning import check_text
+from covalent_server.core.turns import Turn
 from covalent_server.core.waiting import WorkerFacts
 from covalent_server.db import identity
 from covalent_server.db import work as rows
@@ -56,6 +57,8 @@ class Workplace:
         self._shared = shared
         self._seats: dict[str, Seat] = {}
         self._parcels = Parcels(shared)
+        #: Whose turn was last in each pool. It says only where the next look begins: a new server begins anywhere.
+        self._turns: dict[int, Turn] = {}
         #: True once no more leases are given out: the server is about to stop.
         self.closed = False
 
@@ -203,7 +206,7 @@ class Workplace:
             seat.withheld = True
             report = replace(report, want=0)
         elif report.want:
-            report = replace(report, idle=not ledger.holds_any(report.worker))
+            report = replace(report, idle=not ledger.holds_any(report.worker), after=self._turns.get(seat.pool))
         return await self._shared.write(lambda session: rows.report(session, report, at))
 
     def _report(self, seat: Seat, poll: Poll, blobs: Sequence[memoryview]) -> tuple[rows.Report, set[int]]:
@@ -255,6 +258,8 @@ class Workplace:
         for key in report.released:
             if ledger.holds(seat.worker, key):
                 ledger.release(key.node)
+        if outcome.turn is not None:
+            self._turns[seat.pool] = outcome.turn
         for given in outcome.leased:
             ledger.grant(seat.worker, [(given.key, given.attempt)], monotonic(), alone=given.alone)
         seat.withheld |= outcome.withheld
