@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
 from covalent.status import Status
 from covalent.wire import places
@@ -70,11 +72,19 @@ def test_a_filled_database_goes_down_and_up_again(url: str) -> None:
     fill(url)
 
 
+def rows(url: str, name: str) -> list[dict[str, Any]]:
+    engine = open_engine(url, writes=False)
+    with engine.connect() as connection:
+        found = [dict(row) for row in connection.execute(text(f"SELECT * FROM {name} ORDER BY 1")).mappings()]  # noqa: S608
+    engine.dispose()
+    return found
+
+
 def test_what_looks_at_directories_goes_with_the_triggers(url: str) -> None:
     """An older server would take it for a user's dispatch."""
-    migrate.upgrade(url, "0003")
+    migrate.upgrade(url)
     fill(url)
-    before = [fetch(url, f"SELECT * FROM {name} ORDER BY 1") for name in ("node", "event")]  # noqa: S608
+    before = {name: rows(url, name) for name in ("node", "event")}
     writer = Writer(open_engine(url, writes=True))
     writer.start()
     new = replace(prepare(submission(manifest([node(0)])), places.host_identity()), observes=1)
@@ -87,8 +97,10 @@ def test_what_looks_at_directories_goes_with_the_triggers(url: str) -> None:
     writer.submit(operation).result()
     writer.close()
     migrate.downgrade(url, "0002")
-    after = [fetch(url, f"SELECT * FROM {name} ORDER BY 1") for name in ("node", "event")]  # noqa: S608
-    assert after == before
+    for name, known in before.items():
+        after = rows(url, name)
+        # Later versions know more of each.
+        assert after == [{column: row[column] for column in after[0]} for row in known]
 
 
 def test_what_was_being_prepared_is_leased_to_an_older_server(url: str) -> None:

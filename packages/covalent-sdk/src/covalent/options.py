@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
-from covalent import deps, executors, variables
+from covalent import deps, executors, tags, variables
 from covalent.deps import Bash, Calls, DepsBash, DepsCall, DepsModule, DepsPip, Modules, Pip
 from covalent.errors import WireError
 from covalent.executors import Executor
@@ -32,6 +32,7 @@ class Keywords(TypedDict, total=False):
     timeout: float | None
     cache: bool | None
     env: Mapping[str, str | Secret] | None
+    tags: Collection[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,8 @@ class Options:
     cache: bool | None = None
     #: Environment variables.
     env: Mapping[str, str | Secret] | None = None
+    #: Words that limits go by.
+    tags: tuple[str, ...] | None = None
 
     @classmethod
     def given(cls, keywords: Keywords) -> Self:
@@ -78,6 +81,7 @@ class Options:
             timeout=_seconds("timeout", keywords.get("timeout"), least=1e-3),
             cache=_flag("cache", keywords.get("cache")),
             env=None if keywords.get("env") is None else variables.checked(keywords["env"]),
+            tags=None if keywords.get("tags") is None else tags.checked(keywords["tags"], "task"),
         )
 
     def filled(self, other: Options) -> Options:
@@ -106,6 +110,7 @@ class Options:
             "timeout": self.timeout,
             "cache": self.cache,
             "env": self.env and variables.plain(self.env),
+            "tags": None if self.tags is None else list(self.tags),
         }
 
     @classmethod
@@ -123,6 +128,7 @@ class Options:
                 call_before=_all(DepsCall, hooks["call_before"]),
                 call_after=_all(DepsCall, hooks["call_after"]),
                 env=(env := plain.get("env")) and variables.checked(env),  # as above
+                tags=None if (words := plain.get("tags")) is None else tags.checked(words, "task"),
                 **{name: plain[name] for name in ("retries", "retry_delay", "timeout", "cache")},
             )
         except (KeyError, TypeError) as error:

@@ -36,7 +36,7 @@ def dispatch(
 
     ``disable_run`` registers the workflow and does not start it: its status stays NEW_OBJECT. ``name``, by default the
     workflow function's, and ``tags`` are what the dispatch is found by. ``env`` is set in the environment of all tasks.
-    Of tasks that wait for the same workers those of the higher ``priority`` come first.
+    Dispatches whose tasks wait for the same workers take turns, longer ones with a higher ``priority``.
 
     Before it is sent it is looked at as by :func:`preflight`: what cannot run raises PreflightError, what may not gives
     a PreflightWarning. ``preflight=False`` leaves that out.

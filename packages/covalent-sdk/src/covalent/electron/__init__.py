@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
 
@@ -170,6 +170,7 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     timeout: float | None = None,
     cache: bool | None = None,
     env: Mapping[str, str | Secret] | None = None,
+    tags: Collection[str] | None = None,
     **others: Any,
 ) -> Any:
     """Make a function an electron; with or without arguments, as a decorator or called. A lattice becomes a sublattice.
@@ -179,8 +180,8 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     ``files``. ``deps_bash`` (shell commands) and ``call_before`` run before the function, ``call_after`` runs after it;
     ``deps_module`` names modules to send along. ``retries`` failed attempts are followed by another, the first after
     ``retry_delay`` seconds, each further one after twice the time. An attempt may take ``timeout`` seconds. With
-    ``cache`` the output of an equal task is taken over. ``env`` holds environment variables. What is left out is taken
-    from the lattice, and what it leaves out from the configuration.
+    ``cache`` the output of an equal task is taken over. ``env`` holds environment variables, and ``tags`` the
+    words that limits go by. What is left out is taken from the lattice, and what it leaves out from the configuration.
 
     ``square.map(numbers)`` calls it for each of several numbers.
 
@@ -209,6 +210,7 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
             timeout=timeout,
             cache=cache,
             env=env,
+            tags=tags,
         )
         return _wrapped(made, function)
 

@@ -112,6 +112,7 @@ class Resolution:
             timeout=options.timeout,
             cache=options.cache,
             env=variables.plain(options.env or {}),
+            tags=options.tags or None,
         )
         return _Made(said, metadata, frozenset(module.module_name for module in options.deps_module or ()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ParamSpec, Unpack, overload
 
 from covalent.deps import Bash, Calls, Modules, Pip
@@ -57,6 +57,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
     timeout: float | None = None,
     cache: bool | None = None,
     env: Mapping[str, str | Secret] | None = None,
+    tags: Collection[str] | None = None,
     **others: Any,
 ) -> Any:
     """Make a function a lattice; with or without arguments, as a decorator or called.
@@ -93,6 +94,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
             timeout=timeout,
             cache=cache,
             env=env,
+            tags=tags,
         )
 
     return decorate if func is None else decorate(func)

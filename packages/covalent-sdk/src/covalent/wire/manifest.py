@@ -80,8 +80,8 @@ class Metadata:
     cache: bool | None = None
     #: Environment variables of the task.
     env: dict[str, Variable] = field(default_factory=dict)
-    #: Words that limits may go by: of all tasks with one of them so many run at a time.
-    tags: tuple[str, ...] = ()
+    #: Words that limits may go by, None for none.
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class Manifest:
     tags: tuple[str, ...] = ()
     #: Environment variables of all its tasks.
     env: dict[str, Variable] = field(default_factory=dict)
-    #: Of tasks that wait for the same workers, those of the higher priority come first.
+    #: Of dispatches whose tasks wait for the same workers, those of the higher priority get more of them.
     priority: int = 0
     #: True registers the dispatch without starting it.
     hold: bool = False

@@ -25,6 +25,8 @@ class Waiting:
     worker: str | None = None
     #: The dispatch of its sublattice.
     child: str | None = None
+    #: The limit that is full.
+    limit: str | None = None
 
     def __str__(self) -> str:
         return f"{self.node_name}({self.node_id}): {self.message}"

@@ -15,6 +15,7 @@ from covalent_server.cli.backup import backup, restore
 from covalent_server.cli.config import config
 from covalent_server.cli.database import database
 from covalent_server.cli.doctor import doctor
+from covalent_server.cli.limit import limit
 from covalent_server.cli.logs import logs
 from covalent_server.cli.migrate import migrate
 from covalent_server.cli.options import as_json as json_option
@@ -58,7 +59,7 @@ def covalent(context: click.Context, *, version_wanted: bool, as_json: bool) -> 
 
 
 for _command in (
-    *(start, stop, restart, status, logs, trigger, purge),
+    *(start, stop, restart, status, logs, trigger, limit, purge),
     *(config, doctor, database, backup, restore, migrate),
 ):
     covalent.add_command(_command)

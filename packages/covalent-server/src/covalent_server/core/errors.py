@@ -74,6 +74,15 @@ class ObsoleteFiringError(RequestError):
         super().__init__("the trigger does not wait for this firing any more")
 
 
+class UnknownLimitError(RequestError):
+    """A limit that is not there."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(
+            f"there is no limit {name!r} of the kind {kind}; covalent limit list shows those that there are"
+        )
+
+
 class EndedDispatchError(RequestError):
     """A dispatch that does not wait for what was sent."""
 

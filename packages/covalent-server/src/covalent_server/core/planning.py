@@ -7,7 +7,7 @@ they belong to the caller is asked of the database.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -132,14 +132,18 @@ def _mentions(manifest: Manifest) -> Iterator[tuple[str, str]]:
 def _check_texts(manifest: Manifest) -> None:
     """What is said of the dispatch as a whole can be stored."""
     check_text(manifest.name or "", "name")
-    if len(manifest.tags) > MAX_TAGS:
-        raise WireError(f"more than {MAX_TAGS} tags", path="tags")
-    for index, tag in enumerate(manifest.tags):
-        check_text(tag, f"tags[{index}]", MAX_TAG)
+    _check_tags(manifest.tags, "tags")
     for name in ("reuse", "redispatch_of"):
         check_text(getattr(manifest, name) or "", name)
     if not -MAX_PRIORITY <= manifest.priority <= MAX_PRIORITY:
         raise WireError(f"expected a whole number from {-MAX_PRIORITY} to {MAX_PRIORITY}", path="priority")
+
+
+def _check_tags(tags: Sequence[str], path: str) -> None:
+    if len(tags) > MAX_TAGS:
+        raise WireError(f"more than {MAX_TAGS} tags", path=path)
+    for index, tag in enumerate(tags):
+        check_text(tag, f"{path}[{index}]", MAX_TAG)
 
 
 def environment(
@@ -182,6 +186,8 @@ def _check_metadata(node: Node, path: str) -> None:
         for name, lines in (("bash", deps.bash), ("pip", deps.pip)):
             for index, line in enumerate(lines):
                 check_text(line, f"{path}.hooks.deps.{name}[{index}]", MAX_COMMAND)
+    if metadata.tags:
+        _check_tags(metadata.tags, f"{path}.tags")
     if metadata.env:
         environment({}, metadata.env, f"{path}.env")
 

@@ -8,12 +8,25 @@ from datetime import UTC, datetime
 from typing import Final
 
 from covalent.status import Status
+from covalent.wire.limits import LimitKind
 from covalent.wire.waiting import Waiting
 from covalent_server.core.decisions import ALONE_AFTER
 from covalent_server.core.states import NodeState
 
 #: Nodes that one answer names at most.
 NAMED: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullLimit:
+    """A limit that lets nobody through."""
+
+    kind: LimitKind
+    name: str
+    slots: int
+    held: int
+    #: The first of the nodes that hold it: their dispatches' ids and their numbers.
+    holders: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +53,8 @@ class NodeFacts:
     started_at: float | None = None
     due_at: float | None = None
     child: str | None = None
+    #: A limit that it falls under and that is full.
+    limit: FullLimit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +89,7 @@ def explain(node: NodeFacts, workers: Sequence[WorkerFacts]) -> Waiting:
         nodes=node.parents if reason.code in ("nodes", "blocked") else (),
         worker=node.worker if node.state.leased else None,
         child=node.child if node.state is NodeState.DISPATCHING else None,
+        limit=node.limit.name if node.limit is not None and reason.code == "limit" else None,
     )
 
 
@@ -131,6 +147,8 @@ def _ready(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:
         names = ", ".join(sorted(lacking[0]))
         message = f"the workers of {where} do not have {names}; upgrade covalent-sdk there, then: covalent restart"
         return _Reason(code="old-worker", message=message)
+    if node.limit is not None:
+        return _Reason(code="limit", message=_full(node.limit))
     if node.losses >= ALONE_AFTER:
         message = (
             f"it was lost {node.losses} times with its worker, so it runs alone, once a worker of {where} has nothing "
@@ -139,6 +157,23 @@ def _ready(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:
         return _Reason(code="alone", message=message)
     message = f"the workers of {where} are busy with other tasks; wait, or start the server with more --local-slots"
     return _Reason(code="busy", message=message)
+
+
+def _full(limit: FullLimit) -> str:
+    which = f"{limit.name} --executor" if limit.kind is LimitKind.EXECUTOR else limit.name
+    dispatches: dict[str, list[int]] = {}
+    for dispatch_id, number in limit.holders:
+        dispatches.setdefault(dispatch_id, []).append(number)
+    named = " and ".join(
+        f"node{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))} of the dispatch {dispatch_id}"
+        for dispatch_id, numbers in dispatches.items()
+    )
+    more = f" and {limit.held - len(limit.holders)} more" if limit.held > len(limit.holders) else ""
+    held = f", held by {named}{more}" if named else ""
+    return (
+        f"the limit of the {limit.kind} {limit.name!r} is full: {limit.held} of {limit.slots}{held}; wait, or let more "
+        f"run at a time: covalent limit set {which} SLOTS"
+    )
 
 
 def _held(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Collection, Iterable
-from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
+from covalent.wire.limits import LimitKind
 from covalent_server.core.turns import Room
 from covalent_server.db.dialect import Within, many
 from covalent_server.db.prepared import Prepared
@@ -21,9 +21,6 @@ from covalent_server.db.tables import IS_LEASED, IS_READY, concurrency_limit, ga
 #: A limit's kind and name.
 Member = tuple[str, str]
 Members = frozenset[Member]
-
-TAG: Final = "tag"
-EXECUTOR: Final = "executor"
 
 #: Where several servers share a database, one at a time reckons with an owner's limits until it has committed.
 _LIMITS = Prepared(
@@ -82,7 +79,7 @@ def of_nodes(
     found: dict[tuple[str, tuple[str, ...]], int] = {}
     if limits:
         for executor, tags in nodes:
-            under = limits & {(EXECUTOR, executor), *((TAG, tag) for tag in tags)}
+            under = limits & {(LimitKind.EXECUTOR, executor), *((LimitKind.TAG, tag) for tag in tags)}
             if under:
                 found[executor, tags] = numbered(connection, owner, frozenset(under))
     return found

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, bindparam, func, select
 from covalent.status import Status
 from covalent_server.core.errors import UnknownDispatchError, UnknownNodeError
 from covalent_server.core.states import NodeState
-from covalent_server.core.waiting import NAMED, NodeFacts
-from covalent_server.db import AnyRow
+from covalent_server.core.waiting import NAMED, FullLimit, NodeFacts
+from covalent_server.db import AnyRow, limits
 from covalent_server.db.dialect import Within, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.reads import LATEST_CHILD, owned
@@ -19,7 +19,10 @@ from covalent_server.db.tables import dispatch, event, link, node, pool, worker
 
 _NODES = (
     select(
-        *(node.c[name] for name in ("key", "number", "record", "state", "remaining", "pool", "losses", "worker")),
+        *(
+            node.c[name]
+            for name in ("key", "number", "record", "state", "remaining", "pool", "gate", "losses", "worker")
+        ),
         *(node.c[name] for name in ("preparing_at", "started_at", "due_at")),
         pool.c.executor,
         pool.c.place,
@@ -68,7 +71,9 @@ def facts(connection: Connection, owner: str, dispatch_id: str, number: int | No
         raise UnknownNodeError(dispatch_id, number)
     parents = _parents(connection, [row.key for row in rows if row.remaining])
     leased_at = _leased_at(connection, found.key, [row.key for row in rows if row.state == NodeState.LEASED])
-    return [_facts(found, row, parents.get(row.key, ()), leased_at.get(row.key)) for row in rows]
+    gated = any(row.gate and row.state == NodeState.READY for row in rows)
+    full = limits.full(connection, owner) if gated else {}
+    return [_facts(found, row, parents.get(row.key, ()), leased_at.get(row.key), full.get(row.gate)) for row in rows]
 
 
 def _parents(connection: Connection, keys: Collection[int]) -> dict[int, tuple[int, ...]]:
@@ -86,7 +91,9 @@ def _leased_at(connection: Connection, key: int, nodes: Collection[int]) -> dict
     return {row[0]: row[1] for row in rows}
 
 
-def _facts(found: AnyRow, row: AnyRow, parents: tuple[int, ...], leased_at: float | None) -> NodeFacts:
+def _facts(
+    found: AnyRow, row: AnyRow, parents: tuple[int, ...], leased_at: float | None, full: FullLimit | None
+) -> NodeFacts:
     return NodeFacts(
         node_id=row.number,
         node_name=json.loads(row.record)["name"],
@@ -106,4 +113,5 @@ def _facts(found: AnyRow, row: AnyRow, parents: tuple[int, ...], leased_at: floa
         started_at=row.started_at,
         due_at=row.due_at,
         child=row.child,
+        limit=full,
     )

@@ -138,7 +138,7 @@ def _nodes(manifest: Manifest, plain: Sequence[Any], planned: Plan, host: str) -
             ),
             remaining=len(planned.parents[node.id]),
             policy=_policy(node),
-            tags=node.metadata.tags,
+            tags=node.metadata.tags or (),
             left_to_client=planned.left_to_client and node.id == planned.output_node,
         )
         for index, (node, record) in enumerate(zip(manifest.graph.nodes, plain, strict=True))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from covalent_server.web import assets, dispatches, purging, server, triggers, workers
+from covalent_server.web import assets, dispatches, limits, purging, server, triggers, workers
 from covalent_server.web.errors import RefusedError, answer, internal, problem
 from covalent_server.web.keys import CALLER, ENGINE, INFO
 from covalent_server.web.routing import Handler, Route, Scope
@@ -24,6 +24,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *purging.ROUTES,
     *dispatches.ROUTES,
     *triggers.ROUTES,
+    *limits.ROUTES,
     *assets.ROUTES,
     *workers.ROUTES,
 )

@@ -25,6 +25,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (errors.LostAssetError, 410, "asset-lost"),
     (errors.UnknownWorkerError, 404, "unknown-worker"),
     (errors.UnknownTriggerError, 404, "unknown-trigger"),
+    (errors.UnknownLimitError, 404, "unknown-limit"),
     (errors.IdempotencyConflictError, 409, "idempotency-conflict"),
     (errors.EndedDispatchError, 409, "dispatch-ended"),
     (errors.ForeignAssetError, 422, "missing-assets"),
