@@ -98,7 +98,7 @@ def numbered(connection: Connection, owner: str, under: Members) -> int:
 def pools_behind(connection: Connection, freed: Collection[int]) -> set[int]:
     """The pools with nodes that wait for a limit of one of these gates, under which there may be room now."""
     pools: set[int] = set()
-    for owner in _OWNERS.one(connection, {"gates": many(connection, freed)}).scalars().all():
+    for owner in _OWNERS.one(connection, {"gates": many(connection, freed)}).scalars():
         named = members(connection, owner)
         limits = {member for number in freed for member in named.get(number, ())}
         pools |= pools_waiting(connection, owner, [number for number, found in named.items() if found & limits])

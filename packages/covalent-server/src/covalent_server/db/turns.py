@@ -62,11 +62,18 @@ WITH RECURSIVE head (key, rank, root) AS (
         ORDER BY rank, root, key LIMIT 1
     ) AS foremost
     UNION
-    SELECT node.key, node.rank, node.root FROM head JOIN node ON node.key = (
-        SELECT other.key FROM node AS other
-        WHERE other.pool = :pool AND other.state = 'READY' AND other.gate = :gate
-        AND (other.rank, other.root) > (+head.rank, +head.root)
-        ORDER BY other.rank, other.root, other.key LIMIT 1
+    SELECT node.key, node.rank, node.root FROM head JOIN node ON node.key = coalesce(
+        (
+            SELECT other.key FROM node AS other
+            WHERE other.pool = :pool AND other.state = 'READY' AND other.gate = :gate
+            AND other.rank = head.rank AND other.root > head.root
+            ORDER BY other.root, other.key LIMIT 1
+        ),
+        (
+            SELECT other.key FROM node AS other
+            WHERE other.pool = :pool AND other.state = 'READY' AND other.gate = :gate AND other.rank > head.rank
+            ORDER BY other.rank, other.root, other.key LIMIT 1
+        )
     )
 )
 SELECT key FROM head LIMIT :most
@@ -155,7 +162,7 @@ def _heads(connection: Connection, wanted: Wanted, gate: int, room: int | None) 
     # Twice as many as there may be turns: half of them are found from the beginning on, where turns go on at the end.
     most = _MANY if wanted.lacks else 2 * wanted.want + 2
     where = {"pool": wanted.pool, "gate": gate, "rank": rank, "root": root, "most": most}
-    return _HEADS.one(connection, where).scalars().all()
+    return _HEADS.one(connection, where).scalars()
 
 
 def _dealt(connection: Connection, wanted: Wanted, heads: Sequence[int], room: Room) -> tuple[list[int], Turn | None]:
