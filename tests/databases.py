@@ -114,7 +114,7 @@ _NUMBERED: Final = {"dispatch": "key", "event": "sequence", "pool": "id", "trigg
 _POINTING: Final = {
     "dispatch": {"observes": "trigger"},
     "event": {"dispatch": "dispatch"},
-    "node": {"dispatch": "dispatch", "pool": "pool"},
+    "node": {"dispatch": "dispatch", "pool": "pool", "root": "dispatch"},
     "trigger": {"dispatch": "dispatch", "last": "dispatch", "observer": "dispatch"},
     "worker": {"pool": "pool"},
 }

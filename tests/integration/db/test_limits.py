@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,14 +21,14 @@ from covalent.wire.work import Completion, LeaseKey, Outcome
 from covalent_server.core.errors import UnknownLimitError, UnknownNodeError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.states import NodeState
-from covalent_server.db import Session, dispatches, ending, identity, limits, migrate, waking, work
+from covalent_server.db import Session, dispatches, ending, identity, limits, waking, work
 from covalent_server.db.moves import Effects
 from covalent_server.db.tables import dispatch, node, pool
 from covalent_server.engine.submission import prepare
 from tests import builders
 from tests.builders import manifest
+from tests.databases import SqliteDatabases
 from tests.integration.db.conftest import Do, opened
-from tests.integration.db.test_any_order import fresh
 from tests.integration.db.test_turns import STORED, dispatched, write
 from tests.integration.engine.conftest import OWNER, submission
 
@@ -255,14 +254,12 @@ def test_limits_of_one_owner_are_not_anothers(do: Do) -> None:
     assert len(do(partial(work.report, incoming=report, now=2.0)).leased) == 1
 
 
-def test_a_restart_keeps_limits_and_who_holds_them(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'covalent.db'}"
-    migrate.upgrade(url)
-    with opened(url) as do:
+def test_a_restart_keeps_limits_and_who_holds_them(database_url: str) -> None:
+    with opened(database_url) as do:
         put(do, "vasp", 3)
         dispatched(do, fan(9, "vasp"))
         poll(do, 2)
-    with opened(url) as do:
+    with opened(database_url) as do:
         assert held(do) == {"vasp": 2}
         assert len(poll(do, 9).leased) == 1
 
@@ -398,10 +395,9 @@ def out_by_hand(session: Session) -> Counter[tuple[str, str]]:
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happened=HAPPENINGS)
 def test_no_limit_is_exceeded_or_leaks_and_nobody_waits_for_what_is_free(
-    template: Path, tmp_path: Path, happened: list[Happening]
+    sqlite_databases: SqliteDatabases, happened: list[Happening]
 ) -> None:
-    path = fresh(tmp_path / "covalent.db", template)
-    with opened(f"sqlite:///{path}") as do:
+    with sqlite_databases.migrated() as url, opened(url) as do:
         dispatched(do, _FANS[4])  # it makes both pools
         for at, item in enumerate(happened):
             before = do(out_by_hand)
