@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ RETRIES = 1000
 LARGE = 200_000
 #: A directory has been looked at by then, in seconds.
 _LOOKED_AT = 5.0
+#: The command's exit code when the server refuses what it is asked.
+_REFUSED = 18
 
 
 def note(journal: str, *words: object) -> None:
@@ -167,6 +169,17 @@ def purged(number: int, python: str, chance: random.Random) -> Workflow:
     return usual(number, python, chance)
 
 
+def limited(number: int, python: str, _: random.Random) -> Workflow:
+    """Tasks of which one runs at a time, until that limit is taken away."""
+    command("limit", "set", f"limit-{number}", "1")
+
+    @ct.lattice(executor=ct.executor.LocalExecutor(python=python), tags=[f"limit-{number}"])
+    def workflow() -> Any:
+        return [square(f"{number}/limited{index}", JOURNAL, index, 0.05) for index in range(6)]
+
+    return workflow, (), [index**2 for index in range(6)]
+
+
 def module(number: int, python: str, _: random.Random) -> Workflow:
     """A task that needs a module of its user's which no worker has."""
     here = ct.executor.LocalExecutor(python=python)
@@ -263,6 +276,7 @@ KINDS = {
     for kind in (
         usual,
         purged,
+        limited,
         many,
         left_to_client,
         secret,
@@ -288,10 +302,7 @@ def dispatch(number: int, kind: str, python: str) -> None:
         time.sleep(0.1)
         return
     note(JOURNAL, "sent", number, kind, dispatch_id)
-    if kind == "cancelled":
-        wait_for(lambda: f" {number}/long" in read(), 30)
-        ct.cancel(dispatch_id)
-        note(JOURNAL, "cancelled", number)
+    interfere(number, kind, dispatch_id)
     if kind == "vanished":
         (Path(OPTIONS["directory"]) / f"watched-{number}").rmdir()
         time.sleep(_LOOKED_AT)
@@ -314,9 +325,26 @@ def dispatch(number: int, kind: str, python: str) -> None:
     note(JOURNAL, "told", number, result.status, right)
     if kind == "purged":
         note(JOURNAL, "purging", number)
-        command = [sys.executable, "-m", "covalent_server", "purge", dispatch_id, "--yes"]
-        if wait_for(lambda: subprocess.run(command, check=False).returncode == 0, 60):
+        if command("purge", dispatch_id, "--yes"):
             note(JOURNAL, "purged", number)
+
+
+def command(*words: str, well: Collection[int] = (0,)) -> bool:
+    """Whether the server's command went well, in one of several tries: a server may be away, or have been killed."""
+    whole = [sys.executable, "-m", "covalent_server", *words]
+    return wait_for(lambda: subprocess.run(whole, check=False).returncode in well, 60)
+
+
+def interfere(number: int, kind: str, dispatch_id: str) -> None:
+    """What a user does to some workflows while they run."""
+    if kind == "cancelled":
+        wait_for(lambda: f" {number}/long" in read(), 30)
+        ct.cancel(dispatch_id)
+        note(JOURNAL, "cancelled", number)
+    elif kind == "limited":
+        wait_for(lambda: f"end {number}/limited" in read(), 30)
+        # Whose answer was lost finds it gone.
+        command("limit", "remove", f"limit-{number}", well=(0, _REFUSED))
 
 
 def fired(number: int, often: int) -> bool:

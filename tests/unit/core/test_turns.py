@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from covalent_server.core.turns import LONGEST_TURN, Line, Room, Turn, deal
@@ -96,6 +96,7 @@ LINES = st.lists(
 GATES = {1: (1,), 2: (2,), 3: (1, 2)}
 
 
+@settings(deadline=None)
 @given(
     lines=LINES,
     want=st.integers(1, 64),
@@ -115,6 +116,7 @@ def test_nothing_is_dealt_twice_or_beyond_a_limit_or_kept_back_without_reason(
             assert any(used[limit] >= left[limit] for limit in GATES.get(gates[key], ()))
 
 
+@settings(deadline=None)
 @given(st.integers(2, 9), st.integers(1, 7), st.integers(1, 30))
 def test_equals_share_equally_however_much_is_asked_for_at_a_time(dispatches: int, want: int, polls: int) -> None:
     lines = [line(root, 1000) for root in range(dispatches)]
