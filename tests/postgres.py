@@ -21,6 +21,8 @@ from tests.installation import wait_until
 _USER: Final = "covalent"
 #: Whoever reads logs, records and process lists for it finds it as it is.
 PASSWORD: Final = "hush-hush"  # noqa: S105  (it opens what the tests alone can reach)
+#: Before a program that is to end with the process that started it, however that ends.
+_TO_THE_TESTS_END: Final = ("setpriv", "--pdeathsig", "QUIT")
 _HARD_STOP: Final = 60.0
 
 
@@ -73,7 +75,7 @@ class Cluster:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self.root / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._data, *options],
+                [*_TO_THE_TESTS_END, self._programs / "postgres", "-D", self._data, *options],
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
