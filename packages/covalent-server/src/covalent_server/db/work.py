@@ -113,10 +113,11 @@ _DESCRIBE = Prepared(
     )
 )
 _STATES = Prepared(select(*STATE).where(Within(node.c.key, "keys")))
+#: Whose they are is compared here: asked for an owner's nodes, SQLite would go through all that the owner ever had.
 _NODES = Prepared(
-    select(*STATE, node.c.worker, node.c.cache_key, node.c.started_at)
+    select(*STATE, node.c.worker, node.c.cache_key, node.c.started_at, dispatch.c.owner)
     .join(dispatch, dispatch.c.key == node.c.dispatch)
-    .where(Within(node.c.key, "keys"), dispatch.c.owner == bindparam("owner"))
+    .where(Within(node.c.key, "keys"))
 )
 _LEASED = Prepared(select(*TASK).join(dispatch, dispatch.c.key == node.c.dispatch).where(Within(node.c.key, "keys")))
 
@@ -149,8 +150,8 @@ def _rows(connection: Connection, incoming: Report) -> dict[int, AnyRow]:
     keys.update(key.node for key in incoming.preparing)
     keys.update(item.key.node for item in incoming.completions)
     keys.update(piece.key.node for piece in incoming.streams)
-    rows = _NODES.one(connection, {"keys": many(connection, keys), "owner": incoming.owner})
-    return {row.key: row for row in rows}
+    rows = _NODES.one(connection, {"keys": many(connection, keys)})
+    return {row.key: row for row in rows if row.owner == incoming.owner}
 
 
 def _store_streams(connection: Connection, incoming: Report, rows: dict[int, AnyRow]) -> None:
