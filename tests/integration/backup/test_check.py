@@ -93,7 +93,7 @@ def test_an_asset_that_rows_name_and_that_has_none_is_named(stopped: Installatio
 
 
 def test_rows_that_name_rows_which_are_not_there_are_told(stopped: Installation) -> None:
-    change(stopped, "INSERT INTO asset_owner VALUES (?, 'local')", "e" * 64)
+    change(stopped, "INSERT INTO asset_owner (digest, owner) VALUES (?, 'local')", "e" * 64)
     (fault,) = check(stopped, code=DAMAGED)["faults"]
     assert "asset_owner" in fault
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from covalent_server.cli import ask, exits
-from covalent_server.errors import NotRunningError, RefusedError
+from covalent_server.errors import AlreadyRunningError, DataDirectoryError, NotRunningError, RefusedError
 from tests.builders import manifest, node, take
 from tests.integration.cli.conftest import House
 from tests.integration.cli.test_trigger import dispatched
@@ -35,14 +35,22 @@ def test_dispatches_are_shown_and_then_deleted(house: House) -> None:
     assert house.run("purge", "--status", "completed", "--dry-run").stdout == "Would delete 0 dispatches with 0 tasks\n"
     assert house.run("purge", "--older-than", "1d", "--yes").stdout == "Deleted 0 dispatches with 0 tasks\n"
     would = house.json("purge", "--tag", "a", "--status", "failed", "--dry-run")
-    assert (would["dispatches"], would["nodes"], would["kept"], would["dry_run"]) == (2, 4, [], True)
+    assert (would["dispatches"], would["nodes"], would["assets"], would["kept"], would["dry_run"]) == (
+        2,
+        4,
+        1,
+        [],
+        True,
+    )
     unasked = house.run("purge", first)
     assert unasked.returncode == exits.USAGE
     assert "--yes" in unasked.stderr
     assert house.run("purge", first, "--yes").stdout == "Deleted 1 dispatch with 2 tasks\n"
     again = house.run("purge", first, second, "--yes")
     assert again.returncode == exits.code_of(RefusedError())
-    assert again.stdout.startswith(f"Deleted 1 dispatch with 2 tasks\nKept: this server has no dispatch '{first}'")
+    assert again.stdout.startswith(
+        f"Deleted 1 dispatch with 2 tasks, and 1 asset of 0.000 MB\nKept: this server has no dispatch '{first}'"
+    )
     assert asked(started, "GET", "dispatches")["dispatches"] == []
     assert asked(started, "GET", "dispatches/purge")["done"]
 
@@ -58,3 +66,12 @@ def test_without_a_server_it_says_how_to_start_one(house: House) -> None:
     refused = house.run("purge", "any", "--yes")
     assert refused.returncode == exits.code_of(NotRunningError())
     assert "covalent start" in refused.stderr
+
+
+def test_the_database_of_a_stopped_server_can_be_written_anew(house: House) -> None:
+    assert house.run("db", "vacuum").returncode == exits.code_of(DataDirectoryError())
+    house.run("start")
+    assert house.run("db", "vacuum").returncode == exits.code_of(AlreadyRunningError())
+    house.run("stop")
+    assert house.json("db", "vacuum")["written"]
+    assert house.run("db", "vacuum").stdout == "Written anew\n"

@@ -196,7 +196,8 @@ def _begin(session: Session, step: Step) -> None:
 
 
 def _half_written(session: Session) -> Any:
-    return session.execute(select(dispatch).where(dispatch.c.complete == 0)).one_or_none()
+    unfinished = select(dispatch).where(dispatch.c.complete == 0, dispatch.c.ended_at.is_(None))
+    return session.execute(unfinished).one_or_none()
 
 
 def _finish(session: Session, step: Step) -> None:

@@ -20,6 +20,7 @@ from covalent_server.db import Session, purgeable, purging, reads, triggers
 from covalent_server.db.purgeable import Survey, Wanted
 from covalent_server.db.tables import dispatch, event, node, stream, trigger
 from covalent_server.engine.engine import Engine
+from covalent_server.settings import Settings
 from tests import builders
 from tests.builders import manifest
 from tests.integration.db.orphans import orphans
@@ -280,5 +281,25 @@ def test_a_survey_of_many_slices_finds_the_same(start: AsyncEngine, monkeypatch:
             expected = ({ended[0], ended[2]}, {ended[1], again})
             for slices in (1, 2, 1000):
                 assert await engine.read(found, slices) == expected
+
+    asyncio.run(scenario())
+
+
+def test_what_has_become_too_old_is_purged_by_itself(settings: Settings) -> None:
+    async def scenario() -> None:
+        async with AsyncEngine(settings)() as engine:
+            old, new = await done(engine), await done(engine)
+            await engine.shared.write(
+                lambda session: session.execute(update(dispatch).where(dispatch.c.id == old).values(ended_at=1000.0))
+            )
+            assert (await engine.purging.progress(OWNER, 60)).done
+            assert await listed(engine) == {old, new}
+        async with AsyncEngine(replace(settings, retention_days=1.0))() as engine:
+            for _ in range(1000):
+                if await count(engine, dispatch) == 1:
+                    break
+                await asyncio.sleep(0.01)
+            assert await listed(engine) == {new}
+            assert await engine.read(orphans) == []
 
     asyncio.run(scenario())

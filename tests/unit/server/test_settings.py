@@ -87,7 +87,10 @@ def test_paths_may_begin_with_the_home_directory_and_become_absolute(
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[server]\nprot = 1", "server.prot is no setting; there are: allow_network_filesystem, data_dir,"),
+        (
+            "[server]\nprot = 1",
+            "server.prot is no setting; there are: allow_network_filesystem, asset_grace,",
+        ),
         ('[server]\nport = "many"', "server.port"),
         ("[server]\nport = 70000", "server.port"),
         ("[server]\nport = -1", "server.port"),

@@ -73,6 +73,10 @@ class Settings:
     max_asset_bytes: int
     #: Seconds that a request may take to arrive.
     request_timeout: float
+    #: Days after their end for which dispatches are kept; 0 for ever.
+    retention_days: float
+    #: Seconds for which an asset is kept that nothing names yet.
+    asset_grace: float
     allow_network_filesystem: bool
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False)
 
@@ -267,6 +271,15 @@ def _seconds(found: object) -> float:
     return number
 
 
+def _days(found: object) -> float:
+    if found in ("0", 0) and not isinstance(found, bool):
+        return 0.0
+    try:
+        return _seconds(found)
+    except ValueError:
+        raise ValueError(f"{found!r} is not a number of days, nor 0 for never") from None
+
+
 def _yes(found: object) -> bool:
     answers = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     answer = found if isinstance(found, bool) else answers.get(str(found).lower())
@@ -283,6 +296,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "max_body_bytes": 64 * 1024**2,
     "max_asset_bytes": 16 * 1024**3,
     "request_timeout": 60.0,
+    "retention_days": 0.0,
+    "asset_grace": 86400.0,
     "allow_network_filesystem": False,
 }
 
@@ -330,6 +345,18 @@ OPTIONS: Final = (
         variable="COVALENT_REQUEST_TIMEOUT",
         read=_seconds,
         help="Seconds that a request may take to arrive.",
+    ),
+    Option(
+        name="retention_days",
+        variable="COVALENT_RETENTION_DAYS",
+        read=_days,
+        help="Days after their end at which dispatches are purged by themselves; 0, the default, never.",
+    ),
+    Option(
+        name="asset_grace",
+        variable="COVALENT_ASSET_GRACE",
+        read=_seconds,
+        help="Seconds that a purge leaves alone what was uploaded and is not needed yet.",
     ),
     Option(
         name="allow_network_filesystem",

@@ -36,6 +36,9 @@ class PurgeReport:
     #: With those of sublattices.
     dispatches: int
     nodes: int
+    #: Of a dry run: how many assets they name, and the bytes of these; others may name them, too. None for very many.
+    assets: int | None = None
+    bytes: int | None = None
     #: Some of those that are kept.
     kept: tuple[Kept, ...] = ()
     #: Whether there are others that fit, for another request.
@@ -48,4 +51,7 @@ class PurgeProgress:
 
     #: Dispatches of which something is left.
     dispatches: int
+    #: Assets that were deleted since the server started, and their bytes.
+    assets: int
+    bytes: int
     done: bool

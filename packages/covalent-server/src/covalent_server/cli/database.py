@@ -73,6 +73,27 @@ def upgrade(*, as_json: bool, **flags: Any) -> None:
 
 
 @database.command()
+@options.every_setting
+@options.as_json
+def vacuum(*, as_json: bool, **flags: Any) -> None:
+    """Give back to the disk what the database of a stopped server does not need, by writing it anew.
+
+    A server does so by itself after a purge, but for databases that an early version made: those need this once. For a
+    while the disk needs room for a second one.
+    """
+    from covalent_server.db import shrinking  # noqa: PLC0415  (loads SQLAlchemy)
+
+    settings = options.load(flags)
+    if _found(settings)[1] == "absent":
+        raise DataDirectoryError(f"there is no database in {settings.data_dir}; name another directory with --data-dir")
+    place = directory.prepare(settings.data_dir, allow_network=settings.allow_network_filesystem)
+    with lock.hold(place.lock):
+        written = shrinking.vacuum(settings.database_url)
+    text = "Written anew" if written else "PostgreSQL sees to that by itself: autovacuum"
+    output.show(text, {"written": written}, as_json=as_json)
+
+
+@database.command()
 @click.option("--deep", is_flag=True, help="Read and hash every asset's bytes, too.")
 @options.every_setting
 @options.as_json

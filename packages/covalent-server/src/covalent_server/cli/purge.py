@@ -88,25 +88,34 @@ def _confirm(flags: options.Flags, wanted: Mapping[str, Any], *, as_json: bool) 
 
 def _would(flags: options.Flags, wanted: Mapping[str, Any]) -> dict[str, Any]:
     answer = asked(flags, "POST", "dispatches/purge", {**wanted, "dry_run": True}, seconds=_PATIENCE)
-    return {name: answer[name] for name in ("dispatches", "nodes", "kept")}
+    return {name: answer.get(name) for name in ("dispatches", "nodes", "assets", "bytes", "kept")}
 
 
 def _purged(flags: options.Flags, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What was deleted, once nothing of it is left."""
     found: dict[str, Any] = {"dispatches": 0, "nodes": 0}
+    before = _progress(flags, 0)
     more = True
     while more:
         answer = asked(flags, "POST", "dispatches/purge", wanted, seconds=_PATIENCE)
         found = {name: found[name] + answer[name] for name in ("dispatches", "nodes")} | {"kept": answer["kept"]}
         more = answer["more"]
-    while not asked(flags, "GET", f"dispatches/purge?wait={_WAIT}", seconds=_WAIT + _PATIENCE)["done"]:
+    while not (after := _progress(flags, _WAIT))["done"]:
         pass
-    return found
+    # A server that was restarted meanwhile counts anew.
+    return found | {name: max(0, after[name] - before[name]) for name in ("assets", "bytes")}
+
+
+def _progress(flags: options.Flags, wait: int) -> Any:
+    return asked(flags, "GET", f"dispatches/purge?wait={wait}", seconds=wait + _PATIENCE)
 
 
 def _told(found: Mapping[str, Any], *, dry_run: bool) -> list[str]:
     verb = "Would delete" if dry_run else "Deleted"
     what = f"{_number(found['dispatches'], 'dispatch', 'es')} with {_number(found['nodes'], 'task')}"
+    if found["assets"]:
+        most = "at most " if dry_run else ""
+        what += f", and {most}{_number(found['assets'], 'asset')} of {found['bytes'] / 1e6:,.3f} MB"
     return [f"{verb} {what}", *(f"Kept: {item['reason']}" for item in found["kept"])]
 
 

@@ -1,4 +1,9 @@
-"""Assets: descriptions, small bytes, and who may read them."""
+"""Assets: descriptions, small bytes, and who may read them.
+
+What nothing names is deleted by the next purge, and a purge finds out what is named while that changes. So whatever
+comes to name an asset says until when it is to be kept in any case: until now, where the row that names it is written
+in the same transaction, and longer where that is still to come.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, update
 
 from covalent.wire import container
-from covalent_server.db.dialect import Within, insert_ignore, many
+from covalent_server.db import AnyRow
+from covalent_server.db.dialect import Within, insert_ignore, insert_or_raise, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import asset, asset_owner
 
@@ -40,9 +46,14 @@ class NewAsset:
 
 
 _ADD = Prepared(insert_ignore(asset, "digest", "size", "preview", "data"))
-_OWN = Prepared(insert_ignore(asset_owner, "digest", "owner"))
+_OWN = Prepared(insert_or_raise(asset_owner, "digest", "owner", "kept_until", raised="kept_until"))
+_KEEP = Prepared(
+    update(asset_owner)
+    .where(asset_owner.c.digest == bindparam("b_digest"), asset_owner.c.owner == bindparam("b_owner"))
+    .values(kept_until=bindparam("b_kept_until"))
+)
 _OWNED = Prepared(
-    select(asset_owner.c.digest).where(
+    select(asset_owner.c.digest, asset_owner.c.kept_until).where(
         asset_owner.c.owner == bindparam("owner"), Within(asset_owner.c.digest, "digests")
     )
 )
@@ -61,11 +72,27 @@ _SMALL = Prepared(
 )
 
 
-def store(connection: Connection, owner: str, assets: Sequence[NewAsset]) -> None:
-    """Record assets and that ``owner`` may read them."""
+def store(connection: Connection, owner: str, assets: Sequence[NewAsset], kept_until: float) -> None:
+    """Record assets and that ``owner`` may read them, kept until a time although nothing may name them."""
     rows = [{"digest": item.digest, "size": item.size, "preview": item.preview, "data": item.data} for item in assets]
     _ADD.many(connection, rows)
-    _OWN.many(connection, [{"digest": item.digest, "owner": owner} for item in assets])
+    _OWN.many(connection, [{"digest": item.digest, "owner": owner, "kept_until": kept_until} for item in assets])
+
+
+def claim(connection: Connection, owner: str, digests: Collection[str], kept_until: float) -> list[str]:
+    """Keep assets until a time although nothing may name them; which of them are :func:`missing`."""
+    if not digests:
+        return []
+    owned = _OWNED.one(connection, {"owner": owner, "digests": many(connection, digests)}).all()
+    _KEEP.many(
+        connection,
+        [
+            {"b_digest": row.digest, "b_owner": owner, "b_kept_until": kept_until}
+            for row in owned
+            if row.kept_until < kept_until
+        ],
+    )
+    return _lacking(digests, owned)
 
 
 def value_ids(connection: Connection, digests: Collection[str]) -> dict[str, str]:
@@ -78,8 +105,12 @@ def missing(connection: Connection, owner: str, digests: Collection[str]) -> lis
     """Which of the digests ``owner`` may not read, in the given order: absent ones and other people's alike."""
     if not digests:
         return []
-    owned = set(_OWNED.one(connection, {"owner": owner, "digests": many(connection, digests)}).scalars())
-    return [digest for digest in digests if digest not in owned]
+    return _lacking(digests, _OWNED.one(connection, {"owner": owner, "digests": many(connection, digests)}).all())
+
+
+def _lacking(digests: Collection[str], owned: Sequence[AnyRow]) -> list[str]:
+    known = {row.digest for row in owned}
+    return [digest for digest in digests if digest not in known]
 
 
 def fetch(connection: Connection, owner: str, digests: Collection[str]) -> list[StoredAsset]:

@@ -29,6 +29,20 @@ def insert_ignore(table: Table, *names: str) -> Callable[[str], Insert]:
     return make
 
 
+def insert_or_raise(table: Table, *names: str, raised: str) -> Callable[[str], Insert]:
+    """As :func:`insert_ignore`, but that one column of the row that is there takes the new value if that is higher."""
+    values: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names}
+    keys, column = list(table.primary_key), table.c[raised]
+
+    def make(dialect: str) -> Insert:
+        statement: Any = (postgresql if dialect == POSTGRESQL else sqlite).insert(table).values(values)
+        new = statement.excluded[raised]
+        updated: Insert = statement.on_conflict_do_update(index_elements=keys, set_={raised: new}, where=column < new)
+        return updated
+
+    return make
+
+
 class Within(ColumnElement[bool]):
     """Whether a column's value is one of many, which are one parameter: see :func:`many`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import BigInteger, Connection, String, bindparam, cast, insert, literal, select, update
 
@@ -14,17 +15,21 @@ from covalent_server.core.errors import (
     IdempotencyConflictError,
     ObsoleteFiringError,
     ObsoleteSublatticeError,
+    UnknownDispatchError,
 )
 from covalent_server.core.states import NodeState
 from covalent_server.db import AnyRow, assets, gates, triggers
 from covalent_server.db.consequences import finish
 from covalent_server.db.dialect import insert_ignore
 from covalent_server.db.identity import fact
-from covalent_server.db.moves import Effects, note, postprocess
+from covalent_server.db.moves import PIECE, Effects, note, postprocess
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.removing import remove
 from covalent_server.db.tables import dispatch, event, link, node, pool, setting
 from covalent_server.db.triggers import NewTrigger, Turn
+
+#: For how long the rows of a large dispatch may be written.
+_WRITING_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +190,8 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
         remove(connection, [earlier.key])
     elif earlier is not None:
         return Begun(id=earlier.id, key=earlier.key, root=0, first=0, at=now, repeated=True)
-    assets.store(connection, new.owner, new.assets)
-    absent = assets.missing(connection, new.owner, new.mentions)
+    assets.store(connection, new.owner, new.assets, _kept_until(new, now))
+    absent = assets.claim(connection, new.owner, new.mentions, _kept_until(new, now))
     if absent:
         raise ForeignAssetError(absent, new.mentions[absent[0]])
     root = None if new.parent is None else _root(connection, new.parent)
@@ -217,6 +222,11 @@ def begin(connection: Connection, new: NewDispatch, now: float) -> Begun:
     }
     key = int(_ADD.one(connection, values).scalar_one())
     return Begun(id=new.id, key=key, root=key if root is None else root.root, first=first, at=now)
+
+
+def _kept_until(new: NewDispatch, now: float) -> float:
+    """Until when its assets are kept in any case: the rows that name them may be written in pieces, one by one."""
+    return now + _WRITING_SECONDS if max(len(new.nodes), len(new.links)) > PIECE else now
 
 
 def _root(connection: Connection, parent: tuple[int, int]) -> AnyRow:
@@ -255,6 +265,10 @@ def add_nodes(connection: Connection, begun: Begun, new: NewDispatch, start: int
     piece = new.nodes[start:stop]
     if not piece:
         return
+    taken_over = {item.output for item in piece if item.output is not None}
+    if assets.claim(connection, new.owner, taken_over, _kept_until(new, begun.at)):
+        # What it repeats was purged since its outputs were looked at.
+        raise UnknownDispatchError(str(json.loads(new.manifest).get("reuse")))
     pools = {place: pool_id(connection, new.owner, place) for place in dict.fromkeys(item.place for item in piece)}
     # A look at a directory lasts until something happens there: it takes no slot from tasks.
     told = {(item.place.executor, item.tags) for item in piece} if new.observes is None else set()

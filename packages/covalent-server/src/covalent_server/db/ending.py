@@ -130,8 +130,8 @@ def conclude(
     row = _owned(connection, owner, dispatch_id)
     if row.status != Status.PENDING_POSTPROCESSING:
         raise EndedDispatchError(dispatch_id, row.status)
-    assets.store(connection, owner, new)
-    if assets.missing(connection, owner, [result]):
+    assets.store(connection, owner, new, now)
+    if assets.claim(connection, owner, [result], now):
         raise ForeignAssetError([result], "result")
     left = connection.execute(select(*_ROW).where(node.c.dispatch == row.key, node.c.number == row.output_node)).one()
     # It counts among the nodes that are to end from now on.

@@ -255,6 +255,8 @@ asset_owner: Final = Table(
     metadata,
     Column("digest", String(64), ForeignKey("asset.digest"), primary_key=True),
     Column("owner", String, primary_key=True),
+    #: When it was last named, or until when it was promised to be kept unnamed: a purge deletes nothing younger.
+    Column("kept_until", Float, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 
@@ -265,6 +267,7 @@ cached: Final = Table(
     Column("owner", String, primary_key=True),
     Column("cache_key", String(64), primary_key=True),
     Column("output", String(64), ForeignKey("asset.digest"), nullable=False),
+    Index("ix_cached_output", "output"),
     sqlite_with_rowid=False,
 )
 

@@ -85,7 +85,7 @@ class Turn:
 def add(connection: Connection, owner: str, dispatch_key: int, new: Sequence[NewTrigger], now: float) -> None:
     """Write the triggers of a dispatch."""
     for item in new:
-        absent = assets.missing(connection, owner, item.mentions)
+        absent = assets.claim(connection, owner, item.mentions, now)
         if absent:
             raise ForeignAssetError(absent, item.mentions[absent[0]])
         connection.execute(

@@ -59,6 +59,8 @@ class Report:
     #: Whose turn was last in the pool.
     after: Turn | None = None
     assets: Sequence[assets.NewAsset] = ()
+    #: Until when those of the assets are kept that are no output here: a later report is to name them.
+    kept_until: float = 0.0
     streams: Sequence[StreamPiece] = ()
     completions: Sequence[Completion] = ()
     started: Sequence[LeaseKey] = ()
@@ -125,7 +127,7 @@ _LEASED = Prepared(select(*TASK).join(dispatch, dispatch.c.key == node.c.dispatc
 def report(connection: Connection, incoming: Report, now: float) -> ReportOutcome:
     """Take in all that a worker tells, then lease it what it wants."""
     outcome = ReportOutcome()
-    assets.store(connection, incoming.owner, incoming.assets)
+    _store_assets(connection, incoming, now)
     if incoming.started or incoming.completions or incoming.streams or incoming.preparing:
         rows = _rows(connection, incoming)
         if incoming.streams:
@@ -143,6 +145,13 @@ def report(connection: Connection, incoming: Report, now: float) -> ReportOutcom
     if incoming.want > 0:
         lease(connection, incoming, now, outcome)
     return outcome
+
+
+def _store_assets(connection: Connection, incoming: Report, now: float) -> None:
+    outputs = {item.output for item in incoming.completions}
+    assets.store(connection, incoming.owner, [item for item in incoming.assets if item.digest in outputs], now)
+    ahead = [item for item in incoming.assets if item.digest not in outputs]
+    assets.store(connection, incoming.owner, ahead, incoming.kept_until)
 
 
 def _rows(connection: Connection, incoming: Report) -> dict[int, AnyRow]:
@@ -198,7 +207,7 @@ def _complete(
     # What came along in this report is there.
     outputs = {item.output for item in incoming.completions if item.output}
     outputs.difference_update(item.digest for item in incoming.assets)
-    absent = set(assets.missing(connection, incoming.owner, outputs))
+    absent = set(assets.claim(connection, incoming.owner, outputs, now))
     views = {key: view(row) for key, row in rows.items()}
     moves = []
     for item in incoming.completions:
@@ -279,6 +288,7 @@ def lease(connection: Connection, incoming: Report, now: float, outcome: ReportO
     outcome.withheld = len(rows) < len(waiting)
     found = caching.find(connection, incoming.owner, [row for row in rows if policy_of(row).cache])
     if found:
+        assets.claim(connection, incoming.owner, set(found.values()), now)
         outcome.reused = True
         outcome.effects.pools.add(incoming.pool)
         outcome.effects.include(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from covalent_server.core.errors import LostAssetError, UnknownAssetError
 from covalent_server.db import assets, caching, origins
 from covalent_server.engine import intake
-from covalent_server.engine.shared import Shared, log
+from covalent_server.engine.shared import Shared, log, now
 
 if TYPE_CHECKING:
     from covalent_server.storage.files import Reading, Upload
@@ -24,7 +24,9 @@ class Assets:
 
     async def missing(self, owner: str, digests: Sequence[str]) -> list[str]:
         """Which assets an account lacks; a file that was lost is lacking, too, until it is sent again."""
-        absent = await self._shared.read(lambda session: assets.missing(session, owner, digests))
+        # What is not lacking will not be sent: it is kept until it is named.
+        until = now() + self._shared.settings.asset_grace
+        absent = await self._shared.write(lambda session: assets.claim(session, owner, digests, until))
         large = await self._shared.read(lambda session: assets.large(session, owner, digests))
         holds = self._shared.store.holds
         lost = await asyncio.to_thread(
@@ -60,8 +62,10 @@ class Assets:
 
     async def received(self, owner: str, upload: Upload, digest: str) -> None:
         """Record an asset all of whose bytes have arrived; answered after they are on the disk and committed."""
-        new = await asyncio.to_thread(intake.from_upload, upload, digest)
-        await self._shared.write(lambda session: assets.store(session, owner, [new]))
+        async with self._shared.arriving(digest):
+            new = await asyncio.to_thread(intake.from_upload, upload, digest)
+            until = now() + self._shared.settings.asset_grace
+            await self._shared.write(lambda session: assets.store(session, owner, [new], until))
 
 
 async def lost(shared: Shared, owner: str, error: LostAssetError) -> LostAssetError:

@@ -9,19 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from covalent.errors import WireError
 from covalent.wire.purging import Kept, PurgeProgress, PurgeReport, PurgeRequest
-from covalent_server.db import purgeable, purging
+from covalent_server.db import mentions, purgeable, purging, shrinking, unneeded
 from covalent_server.db.purgeable import Family, Survey, Wanted
 from covalent_server.engine.bell import heard
-from covalent_server.engine.shared import Shared, log, monotonic, now, surviving
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from covalent_server.db import Session
+from covalent_server.engine.shared import Shared, gently, log, monotonic, now, surviving
+from covalent_server.engine.sweeping import Sweeping
 
 #: Dispatches that one request purges at most, sublattices apart.
 _AT_ONCE: Final = 20_000
@@ -29,6 +25,10 @@ _AT_ONCE: Final = 20_000
 _MARKED: Final = 500
 #: Reasons that one answer gives.
 _TOLD: Final = 1000
+#: Nodes that are looked through to tell what they name.
+_COUNTED: Final = 200_000
+#: Seconds between two looks for what has become too old.
+_RETENTION_SECONDS: Final = 3600.0
 #: Seconds between two looks for what is left.
 _LOOK_SECONDS: Final = 60.0
 
@@ -38,8 +38,12 @@ class Purging:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        #: Rings when something was marked.
-        self._marked = asyncio.Event()
+        self._sweeping = Sweeping(shared)
+        #: Rings when somebody has asked for a purge.
+        self._asked = asyncio.Event()
+        #: How often somebody has, and how many of these are done with.
+        self._requests = 0
+        self._done = 0
         #: The owners of dispatches of which something is left, by their keys.
         self._left: dict[int, str] = {}
 
@@ -47,11 +51,15 @@ class Purging:
         """Make what is wanted invisible for good; answered after the commit, before its rows are gone."""
         families, kept = await self._survey(_wanted(owner, request))
         most = len(families) if request.dry_run else _AT_ONCE
-        gone: list[Family] = []
-        for batch in _batches(families[:most]):
+        gone = families[:most]
+        for batch in _batches(gone):
             await self._shared.reader.run_apart(partial(purgeable.count_nodes, families=batch))
-            gone += batch if request.dry_run else await self._mark(batch, kept)
+        if not request.dry_run:
+            gone = await self._mark(gone, kept)
+        named = await self._named(gone) if request.dry_run else None
         return PurgeReport(
+            assets=None if named is None else named[0],
+            bytes=None if named is None else named[1],
             dispatches=sum(len(family.members) for family in gone),
             nodes=sum(family.nodes for family in gone),
             kept=tuple(kept[:_TOLD]),
@@ -60,23 +68,33 @@ class Purging:
 
     async def progress(self, owner: str, wait: float) -> PurgeProgress:
         """How much is left to be removed; with ``wait`` seconds, once that is nothing if it comes to it in time."""
-        deadline = monotonic() + wait
-        with self._shared.bell.listen(("purged", owner)) as event:
-            while owner in self._left.values() and await heard(event, deadline - monotonic()):
+        deadline, wanted = monotonic() + wait, self._requests
+        with self._shared.bell.listen("purged") as event:
+            while self._done < wanted and await heard(event, deadline - monotonic()):
                 event.clear()
-        left = sum(whose == owner for whose in self._left.values())
-        return PurgeProgress(dispatches=left, done=not left)
+        return PurgeProgress(
+            dispatches=sum(whose == owner for whose in self._left.values()),
+            assets=self._sweeping.assets,
+            bytes=self._sweeping.bytes,
+            done=self._done >= wanted,
+        )
 
     async def recover(self) -> None:
         """Know what an earlier server has left."""
         self._left.update(await self._shared.read(purging.leftovers))
+        self._requests += bool(self._left)
 
     async def watch(self) -> None:
         """Remove what was marked, for as long as the engine runs."""
+        looked = -_RETENTION_SECONDS
         while True:
-            await surviving(self._remove_all)
-            await heard(self._marked, _LOOK_SECONDS)
-            self._marked.clear()
+            if self._shared.settings.retention_days and monotonic() - looked >= _RETENTION_SECONDS:
+                looked = monotonic()
+                await surviving(self._retain)
+            if self._done < self._requests:
+                await surviving(self._purge)
+            await heard(self._asked, _LOOK_SECONDS)
+            self._asked.clear()
 
     async def _survey(self, wanted: Wanted) -> tuple[list[Family], list[Kept]]:
         survey = Survey(wanted)
@@ -85,37 +103,61 @@ class Purging:
             after = await self._shared.reader.run_apart(partial(survey.look, after=after))
         return await self._shared.reader.run_apart(survey.found)
 
-    async def _mark(self, batch: Sequence[Family], kept: list[Kept]) -> list[Family]:
-        marked = await self._shared.write(lambda session: purging.mark(session, batch, now()))
-        for family in marked:
-            self._left.update(dict.fromkeys(family.members, family.owner))
-            log.info("purged a dispatch", extra={"dispatch": family.id, "nodes": family.nodes})
-        ids = {family.id for family in marked}
+    async def _retain(self) -> None:
+        """Purge what has become too old, whosever it is."""
+        before = now() - self._shared.settings.retention_days * 86400
+        families, _ = await self._survey(Wanted(owner=None, ended_before=before))
+        if families:
+            await self._mark(families, [])
+
+    async def _mark(self, families: Sequence[Family], kept: list[Kept]) -> list[Family]:
+        """Mark families, those that can no longer be apart, and have all removed that this leaves."""
+        gone: list[Family] = []
+        for batch in _batches(families):
+            marking = partial(purging.mark, families=batch, now=now())
+            marked = await gently(self._shared, marking)
+            for family in marked:
+                self._left.update(dict.fromkeys(family.members, family.owner))
+                log.info("purged a dispatch", extra={"dispatch": family.id})
+            gone += marked
+        ids = {family.id for family in gone}
         kept += [
             Kept(dispatch_id=family.id, reason=f"something has come to need dispatch {family.id!r}: ask once more")
-            for family in batch
+            for family in families
             if family.id not in ids
         ]
-        self._marked.set()
-        return marked
+        self._requests += 1
+        self._asked.set()
+        return gone
+
+    async def _named(self, families: Sequence[Family]) -> tuple[int, int] | None:
+        """How many assets families name, and their bytes; None when there is too much of it to be looked through."""
+        if sum(family.nodes for family in families) > _COUNTED:
+            return None
+        named: set[str] = set()
+        for batch in _batches(families):
+            keys = [key for family in batch for key in family.members]
+            named |= await self._shared.reader.run_apart(partial(mentions.of_dispatches, keys=keys))
+        return await self._shared.reader.run_apart(partial(unneeded.sizes, digests=named))
+
+    async def _purge(self) -> None:
+        """Remove what is left of dispatches, then what nothing names any more; give back what all of it took."""
+        wanted = self._requests
+        await self._remove_all()
+        await self._sweeping.sweep()
+        while await gently(self._shared, shrinking.shrink):
+            pass
+        await asyncio.to_thread(shrinking.checkpoint, self._shared.settings.database_url)
+        self._done = wanted
+        self._shared.bell.ring(["purged"])
 
     async def _remove_all(self) -> None:
-        owners: set[str] = set()
         while found := await self._shared.reader.run_apart(purging.leftovers):
             self._left.update(found)
-            owners.update(found.values())
             for key in found:
-                while await self._gently(partial(purging.remove_piece, key=key)):
+                while await gently(self._shared, partial(purging.remove_piece, key=key)):
                     pass
                 del self._left[key]
-        self._shared.bell.ring(("purged", owner) for owner in owners)
-
-    async def _gently(self, operation: Callable[[Session], bool]) -> bool:
-        """Write, then leave the writer to others for as long as that took."""
-        began = monotonic()
-        value = await self._shared.write(operation)
-        await asyncio.sleep(monotonic() - began)
-        return value
 
 
 def _wanted(owner: str, request: PurgeRequest) -> Wanted:

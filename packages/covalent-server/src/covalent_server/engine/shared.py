@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from covalent_server.engine.bell import Bell
 
@@ -54,10 +55,15 @@ class Shared:
     due: asyncio.Event = field(default_factory=asyncio.Event)
     #: Rings when a trigger is to be looked at.
     triggers: asyncio.Event = field(default_factory=asyncio.Event)
+    _arriving: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def write(self, operation: Callable[[Session], T]) -> T:
         """Run an operation in the next commit; returns after it."""
         return await asyncio.wrap_future(self.writer.submit(operation))
+
+    def arriving(self, digest: str) -> asyncio.Lock:
+        """What is held while an asset's file comes or goes, until the database says so."""
+        return self._arriving.setdefault(digest, asyncio.Lock())
 
     async def read(self, function: Callable[[Session], T]) -> T:
         """Run a read on a thread of its own."""
@@ -83,6 +89,14 @@ class Shared:
         # What is due later is found when the clock is looked at; a timer for each of many failures would pile up.
         if effects.due_at is not None and (left := effects.due_at - now()) < SWEEP_SECONDS:
             asyncio.get_running_loop().call_later(max(0.0, left), self.due.set)
+
+
+async def gently(shared: Shared, operation: Callable[[Session], T]) -> T:
+    """Write, then leave the writer to others for as long as that took."""
+    began = monotonic()
+    value = await shared.write(operation)
+    await asyncio.sleep(monotonic() - began)
+    return value
 
 
 async def surviving(step: Callable[[], Awaitable[None]]) -> None:

@@ -194,6 +194,19 @@ class FileStore:
         """What was set aside."""
         return self._damaged.glob("*")
 
+    def remove(self, digest: str) -> bool:
+        """Remove an asset's file, also one that was set aside; False while somebody is :meth:`keeping` files."""
+        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.path(digest).unlink(missing_ok=True)
+            self.aside(digest).unlink(missing_ok=True)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
     def receive(self, digest: str) -> Upload:
         """Begin to take in an asset's bytes."""
         self.path(digest)
