@@ -44,23 +44,23 @@ def told(session: Session, owner: str, key: LeaseKey, *, output: str) -> list[Ac
 
 
 def test_a_known_digest_gives_another_owner_nothing(do: Do) -> None:
-    do(partial(assets.store, owner=OWNER, assets=[_ASSET]))
+    do(partial(assets.store, owner=OWNER, assets=[_ASSET], kept_until=1.0))
     digests = [_ASSET.digest]
-    assert do(partial(assets.missing, owner=OWNER, digests=digests)) == []
+    assert do(partial(assets.claim, owner=OWNER, digests=digests, kept_until=1.0)) == []
     assert [item.data for item in do(partial(assets.fetch, owner=OWNER, digests=digests))] == [_DATA]
-    assert do(partial(assets.missing, owner=STRANGER, digests=digests)) == digests
+    assert do(partial(assets.claim, owner=STRANGER, digests=digests, kept_until=1.0)) == digests
     assert do(partial(assets.fetch, owner=STRANGER, digests=digests)) == []
 
 
 def test_who_brings_the_bytes_of_another_owners_asset_owns_it_too(do: Do) -> None:
     for owner in (OWNER, STRANGER):
-        do(partial(assets.store, owner=owner, assets=[_ASSET]))
-        assert do(partial(assets.missing, owner=owner, digests=[_ASSET.digest])) == []
+        do(partial(assets.store, owner=owner, assets=[_ASSET], kept_until=1.0))
+        assert do(partial(assets.claim, owner=owner, digests=[_ASSET.digest], kept_until=1.0)) == []
 
 
 def test_a_result_may_not_name_another_owners_asset(do: Do) -> None:
     dispatch_id = do(submitted)
-    do(partial(assets.store, owner=STRANGER, assets=[_ASSET]))
+    do(partial(assets.store, owner=STRANGER, assets=[_ASSET], kept_until=1.0))
     key = do(leased)
     assert do(partial(told, owner=OWNER, key=key, output=_ASSET.digest)) == [Acknowledgement.OK]
     (record,) = do(partial(reads.nodes, owner=OWNER, dispatch_id=dispatch_id))
@@ -71,7 +71,7 @@ def test_a_result_may_not_name_another_owners_asset(do: Do) -> None:
 def test_a_worker_reports_of_its_own_accounts_tasks_alone(do: Do) -> None:
     dispatch_id = do(submitted)
     key = do(leased)
-    do(partial(assets.store, owner=STRANGER, assets=[_ASSET]))
+    do(partial(assets.store, owner=STRANGER, assets=[_ASSET], kept_until=1.0))
     before = do(partial(reads.nodes, owner=OWNER, dispatch_id=dispatch_id))
     assert do(partial(told, owner=STRANGER, key=key, output=_ASSET.digest)) == [Acknowledgement.STALE]
     assert do(partial(reads.nodes, owner=OWNER, dispatch_id=dispatch_id)) == before

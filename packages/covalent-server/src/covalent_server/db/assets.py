@@ -15,7 +15,6 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select, update
 
 from covalent.wire import container
-from covalent_server.db import AnyRow
 from covalent_server.db.dialect import Within, insert_ignore, insert_or_raise, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import asset, asset_owner
@@ -80,7 +79,10 @@ def store(connection: Connection, owner: str, assets: Sequence[NewAsset], kept_u
 
 
 def claim(connection: Connection, owner: str, digests: Collection[str], kept_until: float) -> list[str]:
-    """Keep assets until a time although nothing may name them; which of them are :func:`missing`."""
+    """Keep assets until a time although nothing may name them; which of them ``owner`` may not read, in their order.
+
+    Absent ones and other people's are alike.
+    """
     if not digests:
         return []
     owned = _OWNED.one(connection, {"owner": owner, "digests": many(connection, digests)}).all()
@@ -92,25 +94,14 @@ def claim(connection: Connection, owner: str, digests: Collection[str], kept_unt
             if row.kept_until < kept_until
         ],
     )
-    return _lacking(digests, owned)
+    known = {row.digest for row in owned}
+    return [digest for digest in digests if digest not in known]
 
 
 def value_ids(connection: Connection, digests: Collection[str]) -> dict[str, str]:
     """What equal values share, for the small ones of these assets; a large one stands for itself by its digest."""
     rows = _SMALL.one(connection, {"digests": many(connection, digests)})
     return {row.digest: container.value_id(row.data) for row in rows}
-
-
-def missing(connection: Connection, owner: str, digests: Collection[str]) -> list[str]:
-    """Which of the digests ``owner`` may not read, in the given order: absent ones and other people's alike."""
-    if not digests:
-        return []
-    return _lacking(digests, _OWNED.one(connection, {"owner": owner, "digests": many(connection, digests)}).all())
-
-
-def _lacking(digests: Collection[str], owned: Sequence[AnyRow]) -> list[str]:
-    known = {row.digest for row in owned}
-    return [digest for digest in digests if digest not in known]
 
 
 def fetch(connection: Connection, owner: str, digests: Collection[str]) -> list[StoredAsset]:
