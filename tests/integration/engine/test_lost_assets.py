@@ -65,6 +65,12 @@ def test_a_lost_output_is_told_with_the_task_that_made_it_and_how_to_have_it_aga
                 f"the output of task 7 (grow) of dispatch {dispatch_id}: run that again with "
                 f"ct.redispatch('{dispatch_id}')(), or bring back a backup with: covalent restore"
             )
+            # Whoever else needs it is told the same, and nobody looks through all nodes once more.
+            told = await reason(engine, digest)
+            engine.shared.origins[OWNER, digest] = None
+            assert (await reason(engine, digest)) == told.partition("; it is")[0] + (
+                "; nothing tells what made it: bring back a backup with: covalent restore"
+            )
 
     asyncio.run(scenario())
 

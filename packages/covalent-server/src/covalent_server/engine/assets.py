@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from covalent_server.core.errors import LostAssetError, UnknownAssetError
 from covalent_server.db import assets, caching, origins
@@ -14,6 +14,9 @@ from covalent_server.engine.shared import Shared, log, now
 
 if TYPE_CHECKING:
     from covalent_server.storage.files import Reading, Upload
+
+#: How many lost assets are remembered with what they came of.
+_ORIGINS: Final = 1000
 
 
 class Assets:
@@ -73,8 +76,12 @@ async def lost(shared: Shared, owner: str, error: LostAssetError) -> LostAssetEr
     digest = error.digest
     await asyncio.to_thread(shared.store.set_aside, digest)
     await shared.write(lambda session: caching.forget(session, digest))
-    origin = await shared.reader.run_apart(partial(origins.find, owner=owner, digest=digest))
-    named = LostAssetError(digest, error.fault, origin)
+    if (owner, digest) not in shared.origins:
+        found = await shared.reader.run_apart(partial(origins.find, owner=owner, digest=digest))
+        if len(shared.origins) >= _ORIGINS:
+            shared.origins.clear()
+        shared.origins[owner, digest] = found
+    named = LostAssetError(digest, error.fault, shared.origins[owner, digest])
     log.error("an asset was lost", extra={"asset": digest, "reason": str(named)})
     return named
 

@@ -15,6 +15,7 @@ from covalent_server.engine.bell import Bell
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from covalent_server.core.origins import Origin
     from covalent_server.db import Session
     from covalent_server.db.moves import Effects
     from covalent_server.db.reader import Reader
@@ -45,6 +46,8 @@ class Shared:
     fencing: Fencing
     ledger: Ledger
     bell: Bell = field(default_factory=Bell)
+    #: What lost assets came of, by owner and digest: it takes long to find out, and many tasks may need the same one.
+    origins: dict[tuple[str, str], Origin | None] = field(default_factory=dict)
     #: How many workers report for each pool.
     staff: Counter[int] = field(default_factory=Counter)
     #: Rings when a pool without a worker may have tasks.

@@ -72,9 +72,11 @@ async def get(request: web.Request) -> web.StreamResponse:
             await response.write(piece)
             piece = await asyncio.to_thread(reading.read)
     except LostAssetError as error:
-        if request.transport is not None:
-            request.transport.abort()  # before its last piece: nobody takes it for whole
-        await assets.lost(owner, error)
+        try:
+            await assets.lost(owner, error)  # so that who asks again is told
+        finally:
+            if request.transport is not None:
+                request.transport.abort()  # before its last piece: nobody takes it for whole
     except ConnectionError:
         pass  # who asked has gone
     finally:
