@@ -29,6 +29,7 @@ RULES: Final[dict[str, str]] = {
     "ended-attempts-are-stale": "What an attempt brings that failed, timed out or was cancelled is stale.",
     "replacements-are-stopped": "When a late result was taken, the attempt that replaced it is stopped.",
     "heartbeats-name-what-to-drop": "The answer to a heartbeat names leases to drop, at once.",
+    "dropped-tasks-are-stopped": "A task whose lease is to be dropped is killed, with all that it started.",
     "acknowledgements-are-never-held-back": "No acknowledgement is held behind a long poll.",
     "deadlines-are-monotonic": "The deadlines of leases are told by a clock that nobody sets.",
     "a-restart-extends-leases": "A server that starts gives the leases that are out a full time to live.",
