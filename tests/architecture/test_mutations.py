@@ -39,7 +39,7 @@ def named_in(file: str) -> frozenset[str]:
     return frozenset(f"{file}::{item.name}" for item in tree.body if isinstance(item, ast.FunctionDef))
 
 
-def test_the_record_shows_that_each_was_noticed_by_the_tests_that_it_names() -> None:
+def test_what_the_record_says_is_said_of_mutations_as_they_are() -> None:
     record = json.loads(LATEST.read_text(encoding="utf-8"))
     named = {name: (mutation.rule, list(mutation.red)) for name, mutation in MUTATIONS.items()}
     assert {name: (entry["rule"], entry["red"]) for name, entry in record.items()}.items() <= named.items()
