@@ -83,9 +83,13 @@ def _postgresql(url: URL, *, writes: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
-        for statement in (*_KEPT_ALIVE, *(_WRITES if writes else _READS)):
-            connection.execute(statement)
-        connection.commit()
+        try:
+            for statement in (*_KEPT_ALIVE, *(_WRITES if writes else _READS)):
+                connection.execute(statement)
+            connection.commit()
+        except BaseException:
+            connection.close()  # the pool does not know it yet
+            raise
 
     return engine
 
