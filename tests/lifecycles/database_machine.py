@@ -88,9 +88,11 @@ class DatabaseMachine(RuleBasedStateMachine):
         self.seen: dict[int, Any] = {}
 
     def teardown(self) -> None:
-        assert self.single.told() == self.grouped.told()
-        for database in (self.single, self.grouped):
-            database.close()
+        try:
+            assert self.single.told() == self.grouped.told()
+        finally:
+            for database in (self.single, self.grouped):
+                database.close()
 
     # What happens.
 
