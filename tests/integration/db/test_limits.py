@@ -247,6 +247,40 @@ def test_a_place_that_falls_free_wakes_the_other_pools_that_wait_for_it(do: Do) 
     assert len(poll(do, 9, 2).leased) == 1
 
 
+def test_who_ends_a_task_lets_those_go_first_who_wait_for_its_limit_in_other_pools(do: Do) -> None:
+    put(do, "vasp", 1)
+    dispatched(do, fan(100, "vasp"))
+    single = dispatched(do, fan(1, "vasp", executor="dask"))
+    free = dispatched(do, fan(1))
+    out = [item for item in poll(do, 9).leased if item.dispatch_id != free]
+
+    def again(leased: Sequence[work.LeasedNode]) -> work.ReportOutcome:
+        done = [Completion(key=key_of(item), outcome=Outcome.COMPLETED, output=STORED.digest) for item in leased]
+        return poll(do, 9, completions=done, assets=[STORED])
+
+    outcome = again(out)
+    assert (outcome.leased, outcome.yielded, outcome.effects.pools) == ([], True, {1, 2})
+    out = poll(do, 9, 2).leased
+    assert [item.dispatch_id for item in out] == [single]
+    ended(do, out)
+    out = poll(do, 9).leased
+    assert len(out) == 1
+    # Nobody else waits any more: then it goes on at once.
+    outcome = again(out)
+    assert (len(outcome.leased), outcome.yielded) == (1, False)
+
+
+def test_who_let_others_go_first_is_given_what_they_did_not_take(do: Do) -> None:
+    put(do, "vasp", 1)
+    dispatched(do, fan(9, "vasp"))
+    dispatched(do, fan(1, "vasp", executor="nobody-there"))
+    done = [
+        Completion(key=key_of(item), outcome=Outcome.COMPLETED, output=STORED.digest) for item in poll(do, 9).leased
+    ]
+    assert poll(do, 9, completions=done, assets=[STORED]).leased == []
+    assert len(poll(do, 9).leased) == 1
+
+
 def test_limits_of_one_owner_are_not_anothers(do: Do) -> None:
     put(do, "vasp", 0)
     dispatched(do, fan(1, "vasp"), owner="stranger")

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from covalent.status import Status
+from covalent.wire.limits import LimitKind
 from covalent_server.core.states import NodeState
-from covalent_server.core.waiting import NodeFacts, explain
+from covalent_server.core.waiting import FullLimit, NodeFacts, WorkerFacts, explain
 
 
 @pytest.mark.parametrize("state", NodeState)
@@ -36,3 +37,35 @@ def test_a_reason_says_what_it_is(changes: dict[str, Any], code: str, words: str
     found = explain(NodeFacts(**(known | changes)), ())
     assert (found.code, str(found).startswith("f(3): ")) == (code, True)
     assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (
+            FullLimit(kind=LimitKind.TAG, name="vasp", slots=3, held=3, holders=(("d", 1), ("d", 2), ("e", 0))),
+            (
+                "the limit of the tag 'vasp' is full: 3 of 3, held by nodes 1, 2 of the dispatch d and node 0 of the "
+                "dispatch e; wait, or let more run at a time: covalent limit set NAME SLOTS"
+            ),
+        ),
+        (
+            FullLimit(kind=LimitKind.EXECUTOR, name="slurm", slots=1, held=2, holders=(("d", 1),)),
+            (
+                "the limit of the executor 'slurm' is full: 2 of 1, held by node 1 of the dispatch d and 1 more; wait, "
+                "or let more run at a time: covalent limit set NAME SLOTS --executor"
+            ),
+        ),
+        (
+            FullLimit(kind=LimitKind.TAG, name="none", slots=0, held=0),
+            (
+                "the limit of the tag 'none' is full: 0 of 0; wait, or let more run at a time: covalent limit set "
+                "NAME SLOTS"
+            ),
+        ),
+    ],
+)
+def test_a_full_limit_is_named_with_those_who_hold_it(limit: FullLimit, words: str) -> None:
+    facts = NodeFacts(node_id=3, node_name="f", state=NodeState.READY, dispatch_status=Status.RUNNING, limit=limit)
+    found = explain(facts, [WorkerFacts(worker="w")])
+    assert (found.code, found.limit, found.message) == ("limit", limit.name, words)

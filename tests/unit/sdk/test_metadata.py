@@ -53,6 +53,7 @@ KEYS: list[tuple[str, Any, Any, Any]] = [
     ("retry_delay", 0.0, 2.0, 3.0),
     ("timeout", 1.0, 2.0, 3.0),
     ("cache", False, True, True),
+    ("tags", ["e"], ["l"], ["c"]),
 ]
 
 
@@ -438,3 +439,38 @@ def test_a_variable_may_be_named_as_a_secret(write: Callable[[str], None]) -> No
     again: ct.Lattice[...] = ct.Lattice.deserialize_from_json(workflow.serialize_to_json())
     again.build_graph()
     assert {node.name: node.metadata.env for node in again.transport_graph.nodes} == nodes
+
+
+@pytest.mark.parametrize(
+    ("tags", "error", "words"),
+    [
+        ("vasp", TypeError, "write tags=\\['vasp'\\]"),
+        (5, TypeError, "tags is a list of words"),
+        ([5], TypeError, "a tag is a text"),
+        ([""], ValueError, "one line of 1 to 200 characters"),
+        (["a\nb"], ValueError, "one line of 1 to 200 characters"),
+        ([str(number) for number in range(101)], ValueError, "a task has at most 100 tags, not 101"),
+    ],
+)
+def test_tags_that_make_no_sense_are_told_where_they_are_written(tags: Any, error: type[Exception], words: str) -> None:
+    for decorator in (ct.electron, ct.lattice):
+        with pytest.raises(error, match=words):
+            decorator(tags=tags)(lambda: None)
+
+
+def test_tags_are_of_calls_of_electrons_alone() -> None:
+    @ct.electron
+    def plain() -> int:
+        return 1
+
+    @ct.electron(tags=())
+    def none() -> int:
+        return 1
+
+    workflow = ct.lattice(lambda: [plain() + 1, none()], tags={"b", "a"})
+    workflow.build_graph()
+    nodes = {node.name: node.metadata.tags for node in workflow.transport_graph.nodes}
+    assert nodes == {"plain": ("a", "b"), "add": None, "none": None, "collect": None}
+    stored: Lattice[Any] = Lattice.deserialize_from_json(workflow.serialize_to_json())
+    assert stored.metadata["tags"] == ["a", "b"]
+    assert '"tags"' not in json.dumps(metadata(workflow, node=1))

@@ -160,7 +160,7 @@ def _ready(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:
 
 
 def _full(limit: FullLimit) -> str:
-    which = f"{limit.name} --executor" if limit.kind is LimitKind.EXECUTOR else limit.name
+    which = "NAME SLOTS --executor" if limit.kind is LimitKind.EXECUTOR else "NAME SLOTS"
     dispatches: dict[str, list[int]] = {}
     for dispatch_id, number in limit.holders:
         dispatches.setdefault(dispatch_id, []).append(number)
@@ -172,7 +172,7 @@ def _full(limit: FullLimit) -> str:
     held = f", held by {named}{more}" if named else ""
     return (
         f"the limit of the {limit.kind} {limit.name!r} is full: {limit.held} of {limit.slots}{held}; wait, or let more "
-        f"run at a time: covalent limit set {which} SLOTS"
+        f"run at a time: covalent limit set {which}"
     )
 
 

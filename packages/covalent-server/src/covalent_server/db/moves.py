@@ -60,6 +60,8 @@ class Effects:
 
     #: Pools in which a node became ready, or was let through by a limit.
     pools: set[int] = field(default_factory=set)
+    #: Those of them that wait for a limit under which a lease ended.
+    behind: set[int] = field(default_factory=set)
     #: Ids of dispatches that ended, or that from now on wait for their client.
     ended: set[str] = field(default_factory=set)
     #: Keys of nodes that ended, or wait for something else than a worker from now on.
@@ -74,6 +76,7 @@ class Effects:
     def include(self, other: Effects) -> None:
         """Take in what another operation brought about."""
         self.pools |= other.pools
+        self.behind |= other.behind
         self.ended |= other.ended
         self.settled |= other.settled
         self.spawning |= other.spawning
@@ -215,7 +218,8 @@ def shift(connection: Connection, moves: Iterable[Move], now: float) -> tuple[Ef
     effects = _effects(moved)
     effects.pools.update(_returned_pools(connection, moved))
     if freed := {move.gate for move in moved if move.gate and move.frees}:
-        effects.pools.update(gates.pools_behind(connection, freed))
+        effects.behind = gates.pools_behind(connection, freed)
+        effects.pools |= effects.behind
     _let_fall(connection, moved, effects)
     return effects, _finished(connection, moved)
 

@@ -93,6 +93,8 @@ class Wanted:
     lacks: frozenset[str] = frozenset()
     #: Whose turn was last in the pool.
     after: Turn | None = None
+    #: Whether it lets those go first who wait for limits in other pools.
+    yields: bool = False
 
 
 @functools.cache
@@ -146,7 +148,7 @@ def following(connection: Connection, wanted: Wanted) -> tuple[Sequence[AnyRow],
     furthest = _FURTHEST.one(connection, {"pool": wanted.pool}).scalar()
     if furthest is None:
         return [], wanted.after
-    room = gates.room(connection, wanted.owner) if furthest else Room()
+    room = gates.room(connection, wanted.owner) if furthest and not wanted.yields else Room()
     heads = [key for gate in (0, *room.gates) for key in _heads(connection, wanted, gate, room.of(gate))]
     keys, turn = _dealt(connection, wanted, heads, room)
     found = {row.key: row for row in _CHOSEN.one(connection, {"keys": many(connection, keys)})} if keys else {}

@@ -98,6 +98,8 @@ class ReportOutcome:
     withheld: bool = False
     #: Whether equal tasks of before stood in for nodes that it would have been given, so that there may be others.
     reused: bool = False
+    #: Whether it was given nothing under limits, for others to go first, and is to ask again.
+    yielded: bool = False
     #: Whose turn was last in the pool.
     turn: Turn | None = None
     effects: Effects = field(default_factory=Effects)
@@ -280,8 +282,15 @@ def _time(claimed: float, otherwise: float) -> float:
 
 def lease(connection: Connection, incoming: Report, now: float, outcome: ReportOutcome) -> None:
     """Give a worker the nodes of its pool whose turn it is, but for those that an equal task has done before."""
+    # Else who holds a limit would hold it until there is nothing left in its own pool.
+    outcome.yielded = bool(outcome.effects.behind - {incoming.pool})
     wanted = Wanted(
-        owner=incoming.owner, pool=incoming.pool, want=incoming.want, lacks=incoming.lacks, after=incoming.after
+        owner=incoming.owner,
+        pool=incoming.pool,
+        want=incoming.want,
+        lacks=incoming.lacks,
+        after=incoming.after,
+        yields=outcome.yielded,
     )
     waiting, outcome.turn = following(connection, wanted)
     rows = _together(waiting, idle=incoming.idle)

@@ -264,7 +264,7 @@ class Workplace:
         for given in outcome.leased:
             ledger.grant(seat.worker, [(given.key, given.attempt)], monotonic(), alone=given.alone)
         seat.withheld |= outcome.withheld
-        given_all = not (seat.lacks or seat.withheld or outcome.reused)
+        given_all = not (seat.lacks or seat.withheld or outcome.reused or outcome.yielded)
         if given_all and len(outcome.leased) < report.want:
             # It was given all there was: nobody else need look into this pool for what has just become ready.
             outcome.effects.pools.discard(seat.pool)
