@@ -77,7 +77,7 @@ WAYS: Final = {
     "covalent_server.engine.workplace:Workplace.hello.write": LOSS,
     "covalent_server.engine.workplace:Workplace.lost.write": LOSS,
     "covalent_server.engine.workplace:Workplace.take_back.write": LOSS,
-    "covalent_server.engine.workplace:Workplace._write.write": USUAL,
+    "covalent_server.engine.workplace:Workplace.poll.write": USUAL,
     "covalent_server.executors.local:start.start": LOSS,
     "covalent_server.storage.files:Upload.finish.system": USUAL,
     "covalent_server.storage.files:Upload.finish.rename": USUAL,

@@ -107,7 +107,7 @@ def _receiver(call: ast.Call) -> str:
 
 
 def _is_shared_write(call: ast.Call) -> bool:
-    return _attribute(call) == "write" and _receiver(call).rpartition(".")[2].lstrip("_") == "shared"
+    return _attribute(call) in {"write", "written"} and _receiver(call).rpartition(".")[2].lstrip("_") == "shared"
 
 
 def _kind(call: ast.Call) -> str | None:

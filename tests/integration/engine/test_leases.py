@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,10 +16,11 @@ from sqlalchemy import Select, func, select
 from covalent.status import Status
 from covalent.wire import FEATURES
 from covalent.wire.work import Acknowledgement, Completion, Lease, LeaseKey, Outcome
-from covalent_server.core.errors import UnknownWorkerError
+from covalent_server.core.errors import ForeignAssetError, UnknownWorkerError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.states import NodeState
 from covalent_server.db import Session, dispatches, reads, tables
+from covalent_server.db.identity import PoolRow
 from covalent_server.engine import shared
 from covalent_server.engine.engine import Caller
 from covalent_server.engine.ledger import REDELIVER_AFTER
@@ -27,6 +29,56 @@ from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, full_disk, submission
 
 USER = Caller(owner=OWNER, scope="user")
+POOL = PoolRow(id=1, owner=OWNER, executor="local", place="/nowhere/python3")
+
+
+def test_who_waits_is_leased_what_is_dispatched_in_the_same_commit(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            await worker.work_through()
+            waiting = asyncio.create_task(worker.poll(want=1, wait=30.0))
+            while not engine.workplace.held:
+                await engine.shared.read(lambda _: None)
+            begun, proceed = threading.Event(), threading.Event()
+
+            def keep_busy(_: Session) -> None:
+                begun.set()
+                proceed.wait()
+
+            busy = engine.shared.queue(keep_busy)
+            await asyncio.to_thread(begun.wait)
+            dispatching = asyncio.create_task(engine.submit(submission(manifest([node(0)]))))
+            await asyncio.sleep(0)
+            before = engine.shared.writer.operations, engine.shared.writer.commits
+            proceed.set()
+            assert (await waiting).leases[0].dispatch_id == await dispatching
+            await busy
+            after = engine.shared.writer.operations, engine.shared.writer.commits
+            assert (after[0] - before[0], after[1] - before[1]) == (3, 2)
+
+    asyncio.run(scenario())
+
+
+def test_a_dispatch_that_is_refused_gives_those_who_wait_nothing(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            worker = FakeWorker(engine)
+            await worker.hello()
+            await worker.work_through()
+            waiting = asyncio.create_task(worker.poll(want=1, wait=30.0))
+            while not engine.workplace.held:
+                await engine.shared.read(lambda _: None)
+            unknown = {"asset": "0" * 64}
+            with pytest.raises(ForeignAssetError):
+                await engine.submit(submission(manifest([node(0, unknown)])))
+            dispatch_id = await engine.submit(submission(manifest([node(0)])))
+            assert (await waiting).leases[0].dispatch_id == dispatch_id
+
+    asyncio.run(scenario())
 
 
 def test_a_worker_that_goes_gives_back_what_it_held_and_another_runs_it(start: AsyncEngine) -> None:
@@ -55,7 +107,7 @@ def test_the_first_completion_wins_and_the_replacement_is_told_to_stop(start: As
             await quick.hello()
             (first,) = await slow.take()
             await engine.workplace.lost(slow.id, LeaseEnd.DIED)
-            engine.workplace.seat(slow.id, OWNER, 1, FEATURES)
+            engine.workplace.seat(slow.id, POOL, FEATURES)
             (second,) = await quick.take()
             # The lost attempt is not told to stop: it may still be the first to end.
             assert (await slow.poll()).drop == ()
@@ -99,7 +151,7 @@ def test_a_released_lease_costs_nothing_and_a_lost_one_that_had_begun_counts(sta
                 (lease,) = await worker.take()
                 await worker.poll(started=(lease.key,))
                 await engine.workplace.lost(worker.id, LeaseEnd.DIED)
-                engine.workplace.seat(worker.id, OWNER, 1, FEATURES)
+                engine.workplace.seat(worker.id, POOL, FEATURES)
                 worker.held.clear()
             record = await engine.dispatch(USER, dispatch_id, 0)
             assert record.status is Status.FAILED

@@ -137,7 +137,10 @@ class Engine:
     async def _write_dispatch(self, new: dispatches.NewDispatch) -> str:
         pieces = range(0, max(len(new.nodes), len(new.links)), PIECE)
         if len(pieces) <= 1:
-            begun, effects = await self.shared.write(lambda session: _write_whole(session, new))
+            writing = self.shared.queue(lambda session: _write_whole(session, new))
+            if not new.hold:
+                self.workplace.expect(new.owner, {item.place for item in new.nodes if not item.remaining})
+            begun, effects = await self.shared.written(writing)
         else:
             begun = await self.shared.write(lambda session: dispatches.begin(session, new, now()))
             effects = await self._write_pieces(begun, new, pieces)
@@ -332,7 +335,7 @@ class Engine:
         # Also those whose end was recorded, when the server died before it took back what they held.
         gone = set(self.shared.ledger.workers())
         for worker, pool in await recovery.workers_of_before(self.shared):
-            self.workplace.seat(worker.id, pool.owner, pool.id, worker.features)
+            self.workplace.seat(worker.id, pool, worker.features)
             if worker.host != self.shared.host or await self._provisioning.adopt(worker, pool):
                 gone.discard(worker.id)
             else:

@@ -60,9 +60,17 @@ class Shared:
     triggers: asyncio.Event = field(default_factory=asyncio.Event)
     _arriving: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
+    def queue(self, operation: Callable[[Session], T]) -> asyncio.Future[T]:
+        """Queue an operation for the next commit; what is queued before anything is awaited shares that."""
+        return asyncio.wrap_future(self.writer.submit(operation))
+
+    async def written(self, queued: asyncio.Future[T]) -> T:
+        """Wait for the commit of what was queued."""
+        return await queued
+
     async def write(self, operation: Callable[[Session], T]) -> T:
         """Run an operation in the next commit; returns after it."""
-        return await asyncio.wrap_future(self.writer.submit(operation))
+        return await self.written(self.queue(operation))
 
     def arriving(self, digest: str) -> asyncio.Lock:
         """What is held while an asset's file comes or goes, until the database says so."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -18,6 +19,7 @@ from covalent_server.core.turns import Turn
 from covalent_server.core.waiting import WorkerFacts
 from covalent_server.db import identity
 from covalent_server.db import work as rows
+from covalent_server.db.dispatches import Place
 from covalent_server.engine import intake
 from covalent_server.engine.bell import heard
 from covalent_server.engine.parcels import Parcels
@@ -39,6 +41,8 @@ class Seat:
     worker: str
     owner: str
     pool: int
+    #: What its pool is to those who have tasks for it.
+    place: Place
     #: Features of this server that the worker does not have.
     lacks: frozenset[str]
     #: When it was last heard of, by the monotonic clock, and how many of its polls wait here.
@@ -50,6 +54,17 @@ class Seat:
     sent: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class Held:
+    """A poll whose answer is held back until there is a lease."""
+
+    seat: Seat
+    report: rows.Report
+    woken: asyncio.Event
+    #: Its next look for leases, when somebody else has begun that.
+    look: asyncio.Future[rows.ReportOutcome] | None = None
+
+
 class Workplace:
     """Where workers report."""
 
@@ -59,16 +74,39 @@ class Workplace:
         self._parcels = Parcels(shared)
         #: Whose turn was last in each pool. It says only where the next look begins: a new server begins anywhere.
         self._turns: dict[int, Turn] = {}
+        #: The polls that are held back, by owner and place, in the order in which they came.
+        self._held: dict[tuple[str, Place], dict[Held, None]] = {}
         #: True once no more leases are given out: the server is about to stop.
         self.closed = False
 
-    def seat(self, worker: str, owner: str, pool: int, features: Collection[str]) -> None:
+    def seat(self, worker: str, pool: identity.PoolRow, features: Collection[str]) -> None:
         """Let a worker report that introduced itself, now or to an earlier server."""
         if worker not in self._seats:
-            self._shared.staff[pool] += 1
+            self._shared.staff[pool.id] += 1
         self._seats[worker] = Seat(
-            worker=worker, owner=owner, pool=pool, lacks=FEATURES.difference(features), heard=monotonic()
+            worker=worker,
+            owner=pool.owner,
+            pool=pool.id,
+            place=Place(executor=pool.executor, place=pool.place),
+            lacks=FEATURES.difference(features),
+            heard=monotonic(),
         )
+
+    def expect(self, owner: str, places: Iterable[Place]) -> None:
+        """Let workers that wait look for leases in the commit that is about to make some, one for each of the places.
+
+        Without it they would look in a commit of their own, as soon as they are told that there are leases.
+        """
+        for place in places:
+            held = next(iter(self._held.get((owner, place), ())), None)
+            if held is not None and held.look is None and self._is_seated(held.seat) and not self.closed:
+                held.look = self._look(held.seat, held.report)
+                held.woken.set()
+
+    @property
+    def held(self) -> int:
+        """How many polls are held back until there are leases."""
+        return sum(map(len, self._held.values()))
 
     def silent(self, worker: str) -> bool:
         """Whether a worker has not been heard of for longer than its leases live."""
@@ -106,7 +144,7 @@ class Workplace:
             raise UnknownWorkerError(hello.worker)
         row = identity.WorkerRow(id=hello.worker, pool=pool.id, host=hello.host, pid=hello.pid, features=hello.features)
         await self._shared.write(lambda session: identity.add_worker(session, row, now()))
-        self.seat(hello.worker, owner, pool.id, hello.features)
+        self.seat(hello.worker, pool, hello.features)
         return Welcome(instance=self._shared.instance, ttl=self._shared.settings.lease_ttl), row, pool
 
     async def bye(self, owner: str, worker: str) -> None:
@@ -159,16 +197,20 @@ class Workplace:
         deadline = min(monotonic() + min(poll.wait, MAX_WAIT), redelivery)
         idle = not (_tells(report) or leased)
         with self._present(seat), self._shared.bell.listen(("pool", seat.pool)) as event:
+            look = None
             # A worker that died may have left a poll that waits here: it must not take what others could run.
-            while not idle or (report.want and self._is_seated(seat)):
+            while look or not idle or (report.want and self._is_seated(seat)):
                 event.clear()
-                outcome = await self._write(seat, report)
+                outcome = await self._shared.written(look or self._look(seat, report))
                 leased += outcome.leased
                 acknowledgements += outcome.acknowledgements
                 self._settle(seat, report, outcome)
                 if not self._is_seated(seat):  # it was lost while this was written
                     await self._take_back(seat.worker, LeaseEnd.RETURNED)
-                if not idle or leased or self.closed or not await heard(event, deadline - monotonic()):
+                if not idle or leased or self.closed:
+                    break
+                woken, look = await self._hold(seat, report, event, deadline)
+                if not (woken or look):
                     break
         leases, blobs_out = await self._parcels.pack(leased, seat.owner, seat.sent)
         work = Work(
@@ -200,14 +242,28 @@ class Workplace:
             seat.waiting -= 1
             seat.heard = monotonic()
 
-    async def _write(self, seat: Seat, report: rows.Report) -> rows.ReportOutcome:
+    async def _hold(
+        self, seat: Seat, report: rows.Report, event: asyncio.Event, deadline: float
+    ) -> tuple[bool, asyncio.Future[rows.ReportOutcome] | None]:
+        """Wait until there may be leases; False when the time is over. Also the next look, when it has begun."""
+        held = Held(seat=seat, report=report, woken=event)
+        others = self._held.setdefault((seat.owner, seat.place), {})
+        others[held] = None
+        try:
+            woken = await heard(event, deadline - monotonic())
+        finally:
+            del others[held]
+        return woken, held.look
+
+    def _look(self, seat: Seat, report: rows.Report) -> asyncio.Future[rows.ReportOutcome]:
+        """Queue a report, and with it a look for leases."""
         at, ledger = now(), self._shared.ledger
         if report.want and ledger.holds_alone(report.worker):
             seat.withheld = True
             report = replace(report, want=0)
         elif report.want:
             report = replace(report, idle=not ledger.holds_any(report.worker), after=self._turns.get(seat.pool))
-        return await self._shared.write(lambda session: rows.report(session, report, at))
+        return self._shared.queue(lambda session: rows.report(session, report, at))
 
     def _report(self, seat: Seat, poll: Poll, blobs: Sequence[memoryview]) -> tuple[rows.Report, set[int]]:
         """The poll as one transaction's work, and the positions of completions whose lease key is forged."""
