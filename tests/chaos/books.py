@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ class Node:
     #: ``<number>/<task>``, by which users and journal know it; None for what is no task of the crowd's.
     label: str | None
     state: str
+    #: The number of its latest lease.
+    attempt: int
     #: The attempt whose result counts.
     fenced: int
     losses: int
@@ -27,6 +30,8 @@ class Node:
     error: str | None
     #: How often its completion was recorded.
     completions: int
+    #: Whether it was given out after that.
+    leased_again: bool
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
@@ -35,17 +40,19 @@ class Node:
             dispatch=row["dispatch_id"],
             label=_label(row["record"]),
             state=row["state"],
+            attempt=row["attempt"],
             fenced=row["fenced"],
             losses=row["losses"],
             output=row["output"],
             error=row["error"],
             completions=row["completions"],
+            leased_again=row["last_lease"] > (row["first_completion"] or math.inf),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """The server's database."""
+    """The server's database; all that is asked of it is asked here."""
 
     data_dir: Path
 
@@ -55,10 +62,14 @@ class Books:
 
     def nodes(self) -> list[Node]:
         """All tasks."""
+        # There is no index of events by their nodes.
         found = self.rows(
-            "select node.*, dispatch.id as dispatch_id, "
-            "(select count(*) from event where event.node = node.key and event.kind = 'node.completed') as completions "
-            "from node join dispatch on dispatch.key = node.dispatch"
+            "with told as (select node, sum(kind = 'node.completed') as completions, "
+            "min(case kind when 'node.completed' then sequence end) as first_completion, "
+            "max(case kind when 'node.leased' then sequence end) as last_lease from event group by node) "
+            "select node.*, dispatch.id as dispatch_id, coalesce(completions, 0) as completions, first_completion, "
+            "coalesce(last_lease, 0) as last_lease from node "
+            "join dispatch on dispatch.key = node.dispatch left join told on told.node = node.key"
         )
         return [Node.of(dict(row)) for row in found]
 
@@ -78,6 +89,18 @@ class Books:
         """The processes of workers that look at directories."""
         found = self.rows("select pid from worker join pool on pool.id = worker.pool where executor = 'observer'")
         return {row["pid"] for row in found}
+
+    def firings(self) -> dict[str, int]:
+        """How often the triggers of dispatches have fired, by the ids of those that have any."""
+        found = self.rows(
+            'select dispatch.id, sum(firings) as firings from "trigger" '
+            'join dispatch on dispatch.key = "trigger".dispatch group by dispatch.id'
+        )
+        return {row["id"]: row["firings"] for row in found}
+
+    def introduced(self) -> set[int]:
+        """The processes of all workers that have ever introduced themselves."""
+        return {row["pid"] for row in self.rows("select pid from worker")}
 
     def turn(self) -> int:
         """Grows with whatever happens."""

@@ -35,7 +35,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 LATEST: Final = Path(__file__).with_name("latest.json")
 KILLS: Final = 1000
 #: In one run: points, kills at moments of chance, and how long the longest waits, in seconds.
-_POINTS: Final = 8
+_POINTS: Final = 12
 _AT_RANDOM: Final = 18
 _MOMENT: Final = 0.3
 #: What a run kills at least, so that no more runs are begun than it takes.

@@ -317,7 +317,7 @@ def dispatch(number: int, kind: str, python: str) -> None:
         ct.stop_triggers(dispatch_id)
         note(JOURNAL, "stopped", number)
         return
-    result = ct.get_result(dispatch_id, wait=True)
+    result = waited_for(dispatch_id)
     if kind == "left_to_client":
         # The value is here even when the server cannot be told of it just now; the next call tells it.
         wait_for(lambda: result.post_process() == expected and result.status == "COMPLETED", 60)
@@ -345,6 +345,15 @@ def interfere(number: int, kind: str, dispatch_id: str) -> None:
         wait_for(lambda: f"end {number}/limited" in read(), 30)
         # Whose answer was lost finds it gone.
         command("limit", "remove", f"limit-{number}", well=(0, _REFUSED))
+
+
+def waited_for(dispatch_id: str) -> Any:
+    """The result; a server that was not reached for a minute is asked once more, as the error says."""
+    while True:
+        try:
+            return ct.get_result(dispatch_id, wait=True)
+        except ct.errors.ServerUnreachableError:
+            time.sleep(0.1)
 
 
 def fired(number: int, often: int) -> bool:

@@ -177,7 +177,7 @@ class Life:
         """Wait for workers that were being started: one that dies at its start twice is taken to be unable to."""
 
         def introduced() -> bool:
-            known = {row["pid"] for row in self._installation.books.rows("select pid from worker")}
+            known = self._installation.books.introduced()
             return all(pid in known for pid in self._installation.supervisors())
 
         deadline = time.monotonic() + _INTRODUCTION

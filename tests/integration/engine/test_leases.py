@@ -121,6 +121,25 @@ def test_the_first_completion_wins_and_the_replacement_is_told_to_stop(start: As
     asyncio.run(scenario())
 
 
+def test_who_sends_a_dead_workers_result_and_holds_the_replacement_is_told_with_the_acknowledgement(
+    start: AsyncEngine,
+) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([node(0)])))
+            dead, heir = FakeWorker(engine), FakeWorker(engine)
+            await dead.hello()
+            await heir.hello()
+            (first,) = await dead.take()
+            await engine.workplace.lost(dead.id, LeaseEnd.DIED)
+            (replacement,) = await heir.take()
+            work = await heir.poll(outputs=[(first, 7)])
+            assert work.acknowledgements == (Acknowledgement.OK,)
+            assert work.drop == (replacement.key,)
+
+    asyncio.run(scenario())
+
+
 def test_a_lease_that_its_worker_does_not_name_is_delivered_again(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:

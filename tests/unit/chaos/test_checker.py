@@ -19,12 +19,12 @@ class Books:
 
     status: str = "COMPLETED"
     gone: bool = False
-    firings: list[dict[str, Any]] = field(default_factory=list)
+    fired: dict[str, int] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
 
-    def rows(self, *_: Any) -> list[Any]:
-        return self.firings
+    def firings(self) -> dict[str, int]:
+        return self.fired
 
     def dispatches(self) -> dict[str, dict[str, Any]]:
         return {} if self.gone else {"d1": {"status": self.status, "error": None}}
@@ -41,11 +41,13 @@ NODE = Node(
     dispatch="d1",
     label="1/square",
     state="COMPLETED",
+    attempt=1,
     fenced=1,
     losses=0,
     output="aa",
     error=None,
     completions=1,
+    leased_again=False,
 )
 ACKNOWLEDGED = Acknowledged(outcome="COMPLETED", node=7, attempt=1, output="aa", worker=10, at=11.0)
 
@@ -91,6 +93,14 @@ def test_a_repetition_whose_runner_or_worker_was_killed_is_explained(pid: int) -
     evidence.deeds = [killed(pid)]
     assert faults(evidence) == []
     assert counts(evidence)["repeated executions"] == 1
+
+
+def test_a_replacement_that_was_leased_before_the_late_result_came_may_have_begun_after_it() -> None:
+    evidence = sound()
+    _after_the_acknowledgement(evidence)
+    assert [fault.promise for fault in faults(evidence)] == ["twice"]
+    evidence.nodes = [replace(NODE, attempt=2)]
+    assert faults(evidence) == []
 
 
 def test_a_repetition_after_the_tasks_own_failure_is_explained() -> None:
@@ -163,6 +173,7 @@ def _twice(evidence: Evidence) -> None:
         pytest.param("lost", _books(damaged=["bytes"]), id="an output without its bytes"),
         pytest.param("lost", _set(completions=0), id="a completion without its event"),
         pytest.param("twice", _set(completions=2), id="two completions"),
+        pytest.param("twice", _set(leased_again=True), id="a lease after the completion"),
         pytest.param("twice", _set(output="bb"), id="another output than was acknowledged"),
         pytest.param("twice", _after_the_acknowledgement, id="a task that begins after its acknowledgement"),
         pytest.param("twice", _twice, id="a workflow that is there twice"),
@@ -181,7 +192,7 @@ def test_a_fault_is_seen(promise: str, spoil: Callable[[Evidence], None]) -> Non
 @pytest.mark.parametrize(("firings", "found"), [(1, []), (0, ["twice"]), (2, ["lost"])])
 def test_each_firing_of_a_trigger_gives_one_run(firings: int, found: list[str]) -> None:
     evidence = sound()
-    evidence.books.firings.append({"id": "d1", "firings": firings})  # type: ignore[attr-defined]  # those above
+    evidence.books = Books(fired={"d1": firings})  # type: ignore[assignment]  # as above
     evidence.nodes = [replace(NODE, label="1/fired")]
     evidence.lines |= {"sent": [line("1", "triggered", "d1")], "begin": [line("1/fired", at=10.0)]}
     assert [fault.promise for fault in faults(evidence)] == found

@@ -46,6 +46,10 @@ class Ledger:
             self._leases[node] = Held(worker, attempt, now, now + self._ttl, alone)
             self._by_worker.setdefault(worker, set()).add(node)
 
+    def held(self, node: int) -> Held | None:
+        """A node's lease, None when it has none."""
+        return self._leases.get(node)
+
     def release(self, node: int) -> str | None:
         """Forget a node's lease; the worker that had it, None when nobody did."""
         held = self._leases.pop(node, None)

@@ -204,7 +204,7 @@ class Workplace:
                 outcome = await self._shared.written(look or self._look(seat, report))
                 leased += outcome.leased
                 acknowledgements += outcome.acknowledgements
-                self._settle(seat, report, outcome)
+                drop += self._settle(seat, report, outcome)
                 if not self._is_seated(seat):  # it was lost while this was written
                     await self._take_back(seat.worker, LeaseEnd.RETURNED)
                 if not idle or leased or self.closed:
@@ -303,15 +303,10 @@ class Workplace:
         )
         return tuple(key for key in strangers if key.attempt <= open_nodes.get(key.node, key.attempt))
 
-    def _settle(self, seat: Seat, report: rows.Report, outcome: rows.ReportOutcome) -> None:
-        """Bring the ledger to what was committed, and tell those who wait."""
+    def _settle(self, seat: Seat, report: rows.Report, outcome: rows.ReportOutcome) -> tuple[LeaseKey, ...]:
+        """Bring the ledger to what was committed, and tell those who wait; what the worker is to drop by that."""
         ledger = self._shared.ledger
-        for item, answer in zip(report.completions, outcome.acknowledgements, strict=True):
-            # A late result that was taken ends the lease of its replacement, whoever holds it.
-            if answer is Acknowledgement.OK or ledger.holds(seat.worker, item.key):
-                holder = ledger.release(item.key.node)
-                if holder is not None and holder != seat.worker:
-                    self._shared.bell.ring([("worker", holder)])
+        replacements = self._conclude(seat, report, outcome)
         for key in report.released:
             if ledger.holds(seat.worker, key):
                 ledger.release(key.node)
@@ -329,6 +324,23 @@ class Workplace:
             outcome.effects.pools.add(seat.pool)
         self._shared.tell(outcome.effects)
         self._shared.bell.ring(("node", piece.key.node) for piece in report.streams)
+        return replacements
+
+    def _conclude(self, seat: Seat, report: rows.Report, outcome: rows.ReportOutcome) -> tuple[LeaseKey, ...]:
+        """End the leases of what has completed, whoever holds them; those that are this worker's own replacements."""
+        ledger = self._shared.ledger
+        replacements = []
+        for item, answer in zip(report.completions, outcome.acknowledgements, strict=True):
+            # A late result that was taken ends the lease of its replacement, too.
+            if answer is Acknowledgement.OK or ledger.holds(seat.worker, item.key):
+                held = ledger.held(item.key.node)
+                ledger.release(item.key.node)
+                if held is not None and held.worker != seat.worker:
+                    self._shared.bell.ring([("worker", held.worker)])
+                elif held is not None and held.attempt != item.key.attempt:
+                    # It has sent what a dead worker had left, and holds the replacement.
+                    replacements.append(self._shared.fencing.key(item.key.node, held.attempt))
+        return tuple(replacements)
 
     async def _again(self, seat: Seat, poll: Poll) -> list[rows.LeasedNode]:
         """Leases whose delivery must have been lost."""
