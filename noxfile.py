@@ -54,6 +54,8 @@ def trust_what_the_machine_trusts() -> None:
 
 show_interpreters()
 trust_what_the_machine_trusts()
+# The tests start thousands of interpreters, and each would compile every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def sync(session: nox.Session, *groups: str) -> None:
