@@ -26,13 +26,13 @@ from typing import Any, Final
 
 from benchmarks import machine
 from tests.chaos import points
+from tests.chaos import report as page
 from tests.chaos.checker import PROMISES
 from tests.chaos.hardships import Hardship, possible
 from tests.chaos.installation import pythons
 from tests.chaos.life import Action, Kill, Life, Point, Report
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-LATEST: Final = Path(__file__).with_name("latest.json")
 KILLS: Final = 1000
 #: In one run: points, kills at moments of chance, and how long the longest waits, in seconds.
 _POINTS: Final = 12
@@ -232,8 +232,9 @@ def _write(campaign: Campaign, seed: int, head: str, *, modified: bool, seconds:
         "counts": dict(sorted(counts.items())),
         "points": dict(sorted(hits.items())),
     }
-    LATEST.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(f"what was done is in {LATEST.relative_to(ROOT)}")
+    page.LATEST.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    page.write()
+    print(f"what was done is in {page.LATEST.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
