@@ -209,6 +209,7 @@ def test_a_damaged_backup_is_refused_by_name_and_leaves_nothing(
     other.command("restore", str(made), *verify)
 
 
+@pytest.mark.usefixtures("made")
 def test_a_backup_of_a_newer_version_is_refused(server: Installation, other: Installation) -> None:
     copy = Installation(other.root / "copy")
     copy.command("restore", str(server.root / "good.tar"))

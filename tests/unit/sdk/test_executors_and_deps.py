@@ -86,6 +86,7 @@ def everything() -> Options:
             "timeout": 9,
             "cache": True,
             "env": {"WHERE": "here"},
+            "tags": ["licence"],
         }
     )
 
