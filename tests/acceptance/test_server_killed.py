@@ -12,9 +12,8 @@ from tests.acceptance.programs import Project
 from tests.databases import on_every_database
 from tests.installation import Installation, wait_until
 
-pytestmark = on_every_database
 
-
+@on_every_database
 def test_a_dispatch_outlives_the_killing_of_its_server_and_no_task_runs_twice(
     installation: Installation, own_project: Project
 ) -> None:
@@ -55,6 +54,7 @@ def test_a_server_that_was_stopped_for_longer_than_its_leases_takes_none_back(tm
         assert fan_out.books.losses(dispatch_id) == 0
 
 
+@on_every_database
 def test_what_was_recorded_does_not_run_again_when_server_and_workers_are_killed_together(
     installation: Installation, own_project: Project
 ) -> None:
