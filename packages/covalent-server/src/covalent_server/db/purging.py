@@ -57,8 +57,10 @@ def _trimmed(owner: str) -> str:
 
 
 def _note_trimmed(connection: Connection, keys: Sequence[int], now: float) -> None:
-    connection.execute(delete(event).where(event.c.dispatch.is_(None), event.c.kind == _PURGED))
-    connection.execute(insert(event).values(at=now, kind=_PURGED))
+    # The new one is there before the old one goes: SQLite numbers a row by the highest number that there is.
+    noted = insert(event).values(at=now, kind=_PURGED).returning(event.c.sequence)
+    new = connection.execute(noted).scalar_one()
+    connection.execute(delete(event).where(event.c.dispatch.is_(None), event.c.kind == _PURGED, event.c.sequence < new))
     latest = (
         select(event.c.sequence)
         .where(event.c.dispatch == dispatch.c.key)
