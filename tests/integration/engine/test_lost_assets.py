@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
@@ -16,6 +17,7 @@ from covalent_server.core.errors import LostAssetError
 from covalent_server.db.tables import asset, cached, dispatch
 from covalent_server.engine.engine import Engine
 from covalent_server.settings import Settings
+from covalent_server.storage.files import FileStore
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission
@@ -51,6 +53,19 @@ async def reason(engine: Engine, digest: str) -> str:
     with pytest.raises(LostAssetError) as caught:
         await engine.assets.open(OWNER, await engine.assets.find(OWNER, digest))
     return str(caught.value)
+
+
+def test_a_file_that_its_disk_cannot_read_is_set_aside_as_one_that_is_damaged(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.prepare()
+    path = store.path(builders.digest(LARGE))
+    path.parent.mkdir()
+    path.symlink_to("/proc/self/mem")  # whose beginning gives EIO, as a broken disk does
+    with pytest.raises(OSError, match="Input/output error"):
+        path.read_bytes()
+    store.set_aside(builders.digest(LARGE))
+    assert not path.is_symlink()
+    assert store.aside(builders.digest(LARGE)).is_symlink()
 
 
 def test_a_lost_output_is_told_with_the_task_that_made_it_and_how_to_have_it_again(start: AsyncEngine) -> None:

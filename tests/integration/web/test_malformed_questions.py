@@ -48,9 +48,26 @@ def test_a_broken_question_about_a_dispatch_is_refused(server: Installation, que
     assert server.request("GET", path).plain["status"] == "NEW_OBJECT"
 
 
-@pytest.mark.parametrize("query", ["status=DONE", "status=%00", "limit=-1", "limit=nan", "limit=x"])
+@pytest.mark.parametrize("query", ["status=DONE", "status=%00", "name=%00", "limit=-1", "limit=nan", "limit=x"])
 def test_a_broken_search_is_refused(server: Installation, query: str) -> None:
     assert server.request("GET", f"{DISPATCHES}?{query}").status == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/dispatches/%00", None),
+        ("/api/v1/limits/remove", b'{"name": "\\u0000"}'),
+        ("/api/v1/triggers/stop", b'{"ids": ["\\u0000"]}'),
+        ("/api/v1/dispatches/purge", b'{"ids": ["\\u0000"]}'),
+    ],
+    ids=["a dispatch", "a limit", "a trigger", "a purge"],
+)
+def test_what_not_every_database_can_look_for_is_refused(server: Installation, path: str, body: bytes | None) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = server.request("GET" if body is None else "POST", path, body, headers=headers)
+    assert answer.status in (400, 422)
+    assert "NUL" in answer.plain["detail"]
 
 
 def test_after_all_that_the_server_is_healthy(server: Installation) -> None:

@@ -46,11 +46,11 @@ def restore(source: Path, data_dir: Path, database: Path, *, verify: bool) -> Re
     Sizes and digests of all files are compared with what the backup says. ``verify`` looks through everything once
     more, as it is on the disk. Raises DamagedDataError, which names what is damaged, and then leaves nothing.
     """
-    if database.parent.stat().st_dev != data_dir.stat().st_dev:
-        raise BackupError(f"{database} is to be on the same disk as {data_dir}, so that both appear at once")
     place = data_dir / UNFINISHED
     shutil.rmtree(place, ignore_errors=True)  # of one that was killed
     try:
+        if database.parent.stat().st_dev != data_dir.stat().st_dev:
+            raise BackupError(f"{database} is to be on the same disk as {data_dir}, so that both appear at once")
         place.mkdir(mode=0o700)
         with source.open("rb") as file:
             restored = _unpack(file, _Unpacked(place=place))

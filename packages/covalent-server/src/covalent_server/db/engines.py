@@ -103,11 +103,12 @@ def _sqlite(url: URL, *, writes: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver's own transactions would begin late and commit on their own
-        if writes:  # before there is anything in it, and before the log: later only VACUUM can
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+        if writes and not connection.execute("PRAGMA page_count").fetchone()[0]:
+            # Before there is anything in it, and before the log: later only VACUUM can.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
         if not writes:
             connection.execute("PRAGMA query_only=ON")
 

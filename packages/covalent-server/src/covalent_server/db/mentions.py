@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, select
 
 from covalent_server.db import AnyRow
+from covalent_server.db.dialect import Within, many
 from covalent_server.db.tables import dispatch, node, trigger
 
 #: Rows that one read looks at.
@@ -40,8 +41,9 @@ def look(connection: Connection, source: Select[Any], after: int) -> tuple[set[s
 def of_dispatches(connection: Connection, keys: Sequence[int]) -> set[str]:
     """What some dispatches and their nodes name."""
     nodes, dispatches, _ = SOURCES
-    rows = connection.execute(nodes.where(node.c.dispatch.in_(keys)))
-    return named(rows) | named(connection.execute(dispatches.where(dispatch.c.key.in_(keys))))
+    some = {"keys": many(connection, keys)}
+    rows = connection.execute(nodes.where(Within(node.c.dispatch, "keys")), some)
+    return named(rows) | named(connection.execute(dispatches.where(Within(dispatch.c.key, "keys")), some))
 
 
 def named(rows: Iterable[AnyRow]) -> set[str]:

@@ -17,6 +17,7 @@ from covalent.status import Status
 from covalent.wire.purging import Kept
 from covalent_server.core.errors import UnknownDispatchError
 from covalent_server.db import AnyRow
+from covalent_server.db.dialect import Within, many
 from covalent_server.db.tables import dispatch, node, trigger
 
 #: Dispatches that one read looks at.
@@ -146,6 +147,6 @@ class Survey:
 def count_nodes(connection: Connection, families: Sequence[Family]) -> None:
     """Note how many nodes some families have."""
     of = {key: family for family in families for key in family.members}
-    counted = select(node.c.dispatch, func.count()).where(node.c.dispatch.in_(list(of))).group_by(node.c.dispatch)
-    for key, number in connection.execute(counted):
+    counted = select(node.c.dispatch, func.count()).where(Within(node.c.dispatch, "keys")).group_by(node.c.dispatch)
+    for key, number in connection.execute(counted, {"keys": many(connection, of)}):
         of[key].nodes += number

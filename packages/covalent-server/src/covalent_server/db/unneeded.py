@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, delete, func, select
 
+from covalent_server.db.dialect import Within, many
 from covalent_server.db.tables import asset, asset_owner, cached
 
 #: Digests that are looked for together, held in memory meanwhile.
@@ -56,8 +57,8 @@ def remove(connection: Connection, digests: Collection[str], before: float) -> D
 
 def sizes(connection: Connection, digests: Collection[str]) -> tuple[int, int]:
     """How many of the assets there are, and their bytes altogether."""
-    found = select(func.count(), func.coalesce(func.sum(asset.c.size), 0)).where(asset.c.digest.in_(digests))
-    count, size = connection.execute(found).one()
+    found = select(func.count(), func.coalesce(func.sum(asset.c.size), 0)).where(Within(asset.c.digest, "digests"))
+    count, size = connection.execute(found, {"digests": many(connection, digests)}).one()
     return int(count), int(size)
 
 

@@ -74,7 +74,8 @@ class Assets:
 async def lost(shared: Shared, owner: str, error: LostAssetError) -> LostAssetError:
     """Have a lost asset neither read again nor stand in for an output; the same error with what it came with."""
     digest = error.digest
-    await asyncio.to_thread(shared.store.set_aside, digest)
+    async with shared.arriving(digest):  # else good bytes that come meanwhile would be set aside
+        await asyncio.to_thread(shared.store.set_aside, digest)
     await shared.write(lambda session: caching.forget(session, digest))
     if (owner, digest) not in shared.origins:
         found = await shared.reader.run_apart(partial(origins.find, owner=owner, digest=digest))

@@ -29,6 +29,7 @@ async def put(shared: Shared, owner: str, limit: Limit) -> LimitList:
 
 async def remove(shared: Shared, owner: str, which: LimitName) -> LimitList:
     """Take a limit away; answered after the commit, with those that are left."""
+    check_text(which.name, "name", MAX_TAG)
     shared.tell(await shared.write(lambda session: limits.remove(session, owner, which)))
     return await all_of(shared, owner)
 

@@ -160,9 +160,8 @@ class FileStore:
         """Put a file that was found damaged where nobody reads it, if it still is when it is read once more."""
         path = self.path(digest)
         with suppress(FileNotFoundError):
-            with path.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == digest:
-                    return
+            if _is_whole(path, digest):
+                return
             self._damaged.mkdir(mode=0o700, exist_ok=True)
             path.rename(self.aside(digest))
 
@@ -211,6 +210,17 @@ class FileStore:
         """Begin to take in an asset's bytes."""
         self.path(digest)
         return Upload(self, digest)
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    """Whether a file's bytes are those of its digest; of a disk that cannot read them they are not."""
+    with path.open("rb") as file:
+        try:
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return False
 
 
 def sync_directory(path: Path) -> None:

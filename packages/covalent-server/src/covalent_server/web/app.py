@@ -45,6 +45,7 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Who asks, from where, and what is said when it goes wrong."""
     try:
         _check_encoding(request)
+        _check_address(request)
         scope = _SCOPES.get(request.match_info.handler, Scope.BOTH)
         if scope is not Scope.ANYONE:
             _check_host(request)
@@ -65,6 +66,12 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _check_encoding(request: web.Request) -> None:
     if hdrs.CONTENT_ENCODING in request.headers:
         raise RefusedError(415, "send bodies as they are, without a Content-Encoding")
+
+
+def _check_address(request: web.Request) -> None:
+    """Refuse what no name or id can hold, and not every database takes."""
+    if "%00" in request.raw_path:
+        raise RefusedError(400, "the address holds a NUL character")
 
 
 def _check_host(request: web.Request) -> None:

@@ -7,12 +7,11 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from covalent.errors import WireError
 from covalent.wire.purging import PurgeRequest
 from covalent_server.engine.engine import MAX_WAIT
 from covalent_server.web.keys import CALLER, ENGINE
 from covalent_server.web.routing import PREFIX, Route, Scope
-from covalent_server.web.validation import json_answer, number, record
+from covalent_server.web.validation import check_ids, json_answer, number, record
 
 _REQUEST: Final = msgspec.json.Decoder(PurgeRequest)
 _MAX_IDS: Final = 1000
@@ -21,8 +20,7 @@ _MAX_IDS: Final = 1000
 async def purge(request: web.Request) -> web.Response:
     """Let dispatches of the caller's be gone, or tell which would be."""
     wanted = await record(request, _REQUEST)
-    if len(wanted.ids) > _MAX_IDS:
-        raise WireError(f"more than {_MAX_IDS} at once", path="$.ids")
+    check_ids(wanted.ids, "$.ids", _MAX_IDS)
     return json_answer(await request.app[ENGINE].purging.purge(request[CALLER].owner, wanted))
 
 

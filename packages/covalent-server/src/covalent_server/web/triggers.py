@@ -12,7 +12,7 @@ from covalent.wire.triggers import Registration, TriggerList, TriggerStop
 from covalent_server.db import triggers
 from covalent_server.web.keys import CALLER, ENGINE
 from covalent_server.web.routing import PREFIX, Route, Scope
-from covalent_server.web.validation import json_answer, number, record
+from covalent_server.web.validation import check_ids, json_answer, number, record
 
 _REGISTRATION: Final = msgspec.json.Decoder(Registration)
 _STOP: Final = msgspec.json.Decoder(TriggerStop)
@@ -37,8 +37,9 @@ async def register(request: web.Request) -> web.Response:
 async def stop(request: web.Request) -> web.Response:
     """Let triggers fire no more."""
     ids = (await record(request, _STOP)).ids
-    if not 1 <= len(ids) <= _MAX_IDS:
-        raise WireError(f"expected 1 to {_MAX_IDS} ids", path="$.ids")
+    if not ids:
+        raise WireError("expected an id", path="$.ids")
+    check_ids(ids, "$.ids", _MAX_IDS)
     stopped = await request.app[ENGINE].stop_triggers(request[CALLER], ids)
     return json_answer(TriggerList(triggers=stopped))
 

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from covalent.errors import WireError
 from covalent.wire import FRAMES_CONTENT_TYPE, frames
+from covalent_server.core.planning import check_text
 from covalent_server.web.errors import RefusedError
 from covalent_server.web.keys import SETTINGS
 
@@ -68,6 +69,14 @@ def decode(decoder: msgspec.json.Decoder[T], text: bytes | memoryview) -> T:
     except RecursionError:
         raise WireError("nested too deeply") from None
     return value
+
+
+def check_ids(ids: Sequence[str], path: str, most: int) -> None:
+    """Refuse more ids than are taken at once, and what cannot be one."""
+    if len(ids) > most:
+        raise WireError(f"more than {most} at once", path=path)
+    for index, name in enumerate(ids):
+        check_text(name, f"{path}[{index}]")
 
 
 def number(request: web.Request, name: str, default: float, *, most: float) -> float:

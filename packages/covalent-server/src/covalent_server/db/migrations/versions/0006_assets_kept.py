@@ -6,15 +6,22 @@ Revises: 0005
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
 down_revision = "0005"
 
+#: Seconds.
+_GRACE = 86_400
+
 
 def upgrade() -> None:
     op.add_column("asset_owner", sa.Column("kept_until", sa.Float(), server_default="0", nullable=False))
+    # What a worker has sent, and not named yet, is to have its grace.
+    op.execute(sa.text("UPDATE asset_owner SET kept_until = :until").bindparams(until=time.time() + _GRACE))
     op.create_index("ix_cached_output", "cached", ["output"], unique=False)
 
 
