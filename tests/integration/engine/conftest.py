@@ -57,15 +57,15 @@ _FULL_DISK = {
 
 
 @asynccontextmanager
-async def full_disk(engine: Engine, what: str, condition: str) -> AsyncIterator[None]:
-    """Meanwhile an ``INSERT`` or ``UPDATE`` of nodes for which a condition holds fails, as when there is no room."""
+async def full_disk(engine: Engine, what: str, condition: str, table: str = "node") -> AsyncIterator[None]:
+    """Meanwhile an ``INSERT`` or ``UPDATE`` of rows for which a condition holds fails, as when there is no room."""
 
     def fill(session: Session) -> None:
         kind = session.dialect.name
         if kind == "postgresql":
             raises = "BEGIN RAISE EXCEPTION 'disk full'; END"
             session.exec_driver_sql(f"CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $${raises}$$")
-        head = f"CREATE TRIGGER full_disk BEFORE {what} ON node FOR EACH ROW WHEN ({condition})"
+        head = f"CREATE TRIGGER full_disk BEFORE {what} ON {table} FOR EACH ROW WHEN ({condition})"
         session.exec_driver_sql(f"{head} {_FULL_DISK[kind]}")
 
     def empty(session: Session) -> None:

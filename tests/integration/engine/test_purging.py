@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import DBAPIError
 
 from covalent.errors import WireError
 from covalent.status import Status
@@ -19,12 +20,14 @@ from covalent_server.core.errors import UnknownDispatchError
 from covalent_server.db import Session, purgeable, purging, reads, triggers
 from covalent_server.db.purgeable import Survey, Wanted
 from covalent_server.db.tables import dispatch, event, node, stream, trigger
+from covalent_server.engine import purging as engine_purging
 from covalent_server.engine.engine import Engine
+from covalent_server.engine.shared import gently
 from covalent_server.settings import Settings
 from tests import builders
 from tests.builders import manifest
 from tests.integration.db.orphans import orphans
-from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission
+from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, full_disk, submission
 from tests.integration.engine.test_sublattices import INNER, OUTER, built, taken
 from tests.integration.engine.test_triggers import CHAIN, HOURLY, ID, INPUT, USER, registered, ring, run_what_fires
 
@@ -194,6 +197,48 @@ def test_what_was_purged_is_gone_at_once_and_a_purge_that_was_cut_off_is_finishe
             assert await count(engine, dispatch) == 2
 
     monkeypatch.setattr(purging, "NODES", 10)
+    asyncio.run(scenario())
+
+
+def test_what_was_marked_before_a_failure_goes(start: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            first, second = await done(engine), await done(engine)
+            async with full_disk(engine, "UPDATE", f"NEW.id = '{second}'", "dispatch"):
+                with pytest.raises(DBAPIError, match="disk full"):
+                    await engine.purging.purge(OWNER, PurgeRequest(ids=(first, second)))
+                told = await engine.purging.progress(OWNER, 60)
+                assert (told.dispatches, told.done) == (0, True)
+            assert await listed(engine) == {second}
+            assert await count(engine, dispatch) == 1
+            assert (await purged(engine, first, second)).dispatches == 1
+
+    monkeypatch.setattr(engine_purging, "_MARKED", 1)
+    asyncio.run(scenario())
+
+
+def test_what_is_removed_as_soon_as_it_is_marked_is_not_told_to_be_left(
+    start: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            ended, other = await done(engine), await done(engine)
+
+            async def slowly(shared: Any, operation: Any) -> Any:
+                """Something else is quicker, before the mark and after it."""
+                if operation.func is not purging.mark:
+                    return await gently(shared, operation)
+                await engine.register(USER, Registration(trigger_id=ID, dispatch_id=other, trigger=HOURLY))
+                marked = await gently(shared, operation)
+                await engine.purging._remove_all()
+                assert await listed(engine) == {other}
+                return marked
+
+            monkeypatch.setattr(engine_purging, "gently", slowly)
+            report = await engine.purging.purge(OWNER, PurgeRequest(ids=(ended, other)))
+            assert (report.dispatches, [item.dispatch_id for item in report.kept]) == (1, [other])
+            assert (await engine.purging.progress(OWNER, 0)).dispatches == 0
+
     asyncio.run(scenario())
 
 

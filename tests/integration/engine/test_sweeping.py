@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +16,10 @@ from covalent.wire.manifest import Kind
 from covalent.wire.purging import PurgeRequest
 from covalent.wire.work import Poll
 from covalent_server.core.errors import UnknownDispatchError
-from covalent_server.db import mentions, reads, reusing, unneeded
+from covalent_server.db import mentions, purging, reads, reusing, unneeded
+from covalent_server.db.purgeable import Survey, Wanted
 from covalent_server.db.tables import asset, asset_owner, cached, metadata
+from covalent_server.engine import purging as engine_purging
 from covalent_server.engine.engine import Engine
 from covalent_server.engine.shared import now
 from covalent_server.engine.submission import prepare
@@ -240,7 +243,9 @@ def test_a_file_without_a_row_goes_after_the_next_start_and_what_is_on_its_way_s
     asyncio.run(scenario())
 
 
-def test_no_file_goes_while_a_backup_is_written(start: AsyncEngine) -> None:
+def test_no_file_goes_while_a_backup_is_written_and_it_goes_after_that(
+    start: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario() -> None:
         async with start() as engine:
             await upload(engine, LARGE)
@@ -248,9 +253,106 @@ def test_no_file_goes_while_a_backup_is_written(start: AsyncEngine) -> None:
             path = engine.shared.store.path(digest(LARGE))
             with engine.shared.store.keeping():
                 await purge(engine)
+                assert await stored(engine) == set()
                 assert path.exists()
-            await purge(engine)
+            await swept(engine)
             assert not path.exists()
+
+    monkeypatch.setattr(engine_purging, "_LOOK_SECONDS", 0.01)
+    asyncio.run(scenario())
+
+
+async def swept(engine: Engine) -> None:
+    """Wait until no assets are to be swept any more."""
+    for _ in range(1000):
+        if not await engine.read(purging.to_be_swept):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("assets are still to be swept")
+
+
+def test_assets_go_also_when_the_server_is_killed_after_the_last_row_that_named_them(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await upload(engine, LARGE)
+            ended = await done(engine, takes(LARGE))
+            await forget_promises(engine)
+            survey = Survey(Wanted(owner=OWNER, ids=frozenset([ended])))
+            await engine.read(survey.look, 0)
+            families, _ = await engine.read(survey.found)
+            await engine.shared.write(lambda session: purging.mark(session, families, 1.0))
+            (key,) = families[0].members
+            while await engine.shared.write(lambda session: purging.remove_piece(session, key)):
+                pass
+            assert await engine.read(purging.leftovers) == {}
+            path = engine.shared.store.path(digest(LARGE))
+        async with start() as engine:
+            assert (await engine.purging.progress(OWNER, 60)).done
+            assert await stored(engine) == set()
+            assert not path.exists()
+            assert not await engine.read(purging.to_be_swept)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_purged_while_assets_are_swept_is_swept_for(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            ended = await done(engine)
+            await purge(engine)
+            noted = await engine.shared.write(purging.begin_sweep)
+            survey = Survey(Wanted(owner=OWNER, ids=frozenset([ended])))
+            await engine.read(survey.look, 0)
+            families, _ = await engine.read(survey.found)
+            await engine.shared.write(lambda session: purging.mark(session, families, 1.0))
+            await engine.shared.write(lambda session: purging.end_sweep(session, noted))
+            assert await engine.read(purging.to_be_swept)
+            await purge(engine)
+            assert not await engine.read(purging.to_be_swept)
+            assert await stored(engine) == set()
+
+    asyncio.run(scenario())
+
+
+def test_files_are_looked_for_again_when_that_failed(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await upload(engine, LARGE)
+            await engine.shared.write(lambda session: unneeded.remove(session, [digest(LARGE)], now() + 1e9))
+            path = engine.shared.store.path(digest(LARGE))
+            sweeping = Sweeping(engine.shared)
+            away = path.parent.rename(path.parent.with_name("away"))
+            path.parent.touch()
+            with pytest.raises(NotADirectoryError):
+                await sweeping.sweep()
+            path.parent.unlink()
+            away.rename(path.parent)
+            assert await sweeping.sweep()
+            assert not path.exists()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("seconds", [3600.0, 0.5])
+def test_what_is_named_after_the_clock_was_set_back_stays(
+    start: AsyncEngine, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await upload(engine, LARGE)
+            await forget_promises(engine)
+            right = time.time
+
+            class Interrupted(Sweeping):
+                async def _remove(self, *given: Any) -> Any:
+                    monkeypatch.setattr(time, "time", lambda: right() - seconds)
+                    await engine.submit(submission(takes(LARGE)))
+                    return await super()._remove(*given)
+
+            await Interrupted(engine.shared).sweep()
+            assert digest(LARGE) in await stored(engine)
+            assert engine.shared.store.path(digest(LARGE)).exists()
+            monkeypatch.setattr(time, "time", right)
 
     asyncio.run(scenario())
 

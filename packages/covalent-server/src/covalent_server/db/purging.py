@@ -1,7 +1,8 @@
 """Forgetting dispatches: first they are marked, and gone for everybody; then their rows go piece by piece.
 
 The mark is ``complete = 0`` of a dispatch that has ended. It is committed before anything is removed, so that a purge
-that was cut off is found by it and finished.
+that was cut off is found by it and finished. With it goes a note that assets are to be swept, which outlives the rows:
+whoever has swept them all takes back the note that was there when that began, and no later one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _EVENTS: Final = 2000
 _STREAMS: Final = 100
 #: The last of its kind is kept: numbers of events are not to be given out again.
 _PURGED: Final = "dispatches.purged"
+#: The fact that assets are to be swept, and for which purge.
+_UNSWEPT: Final = "assets to be swept"
 
 
 def mark(connection: Connection, families: Sequence[Family], now: float) -> list[Family]:
@@ -40,10 +43,25 @@ def mark(connection: Connection, families: Sequence[Family], now: float) -> list
         gone = [key for family in marked for key in family.members]
         connection.execute(delete(trigger).where(trigger.c.dispatch.in_(gone)))
         connection.execute(update(trigger).where(trigger.c.last.in_(gone)).values(last=None))
-        _note_trimmed(connection, gone, now)
+        _note(connection, gone, now)
         # Its key is free for another request, which would otherwise be answered with what is not there any more.
         connection.execute(update(dispatch).where(dispatch.c.key.in_(gone)).values(complete=0, idempotency_key=None))
     return marked
+
+
+def to_be_swept(connection: Connection) -> bool:
+    """Whether assets may be there that nothing names since a purge."""
+    return connection.execute(select(setting.c.name).where(setting.c.name == _UNSWEPT)).first() is not None
+
+
+def begin_sweep(connection: Connection) -> str:
+    """Note that assets are to be swept, unless that is noted; what is noted."""
+    return fact(connection, _UNSWEPT, "0")
+
+
+def end_sweep(connection: Connection, noted: str) -> None:
+    """Take the note back, unless something was purged since."""
+    connection.execute(delete(setting).where(setting.c.name == _UNSWEPT, setting.c.value == noted))
 
 
 def trimmed(connection: Connection, owner: str) -> int:
@@ -56,11 +74,14 @@ def _trimmed(owner: str) -> str:
     return f"events trimmed {owner}"
 
 
-def _note_trimmed(connection: Connection, keys: Sequence[int], now: float) -> None:
+def _note(connection: Connection, keys: Sequence[int], now: float) -> None:
+    """Note which events are going to be missing, and that assets may go."""
     # The new one is there before the old one goes: SQLite numbers a row by the highest number that there is.
     noted = insert(event).values(at=now, kind=_PURGED).returning(event.c.sequence)
     new = connection.execute(noted).scalar_one()
     connection.execute(delete(event).where(event.c.dispatch.is_(None), event.c.kind == _PURGED, event.c.sequence < new))
+    fact(connection, _UNSWEPT, "0")
+    connection.execute(update(setting).where(setting.c.name == _UNSWEPT).values(value=str(new)))
     latest = (
         select(event.c.sequence)
         .where(event.c.dispatch == dispatch.c.key)

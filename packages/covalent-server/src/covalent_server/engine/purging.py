@@ -1,7 +1,7 @@
 """Purging: what is wanted is looked for and marked at once; its rows go in the background, piece by piece.
 
 Between two pieces whoever else writes gets as much time as the last one took. Nothing is remembered that the database
-does not know: after a kill the watch finds what is left, and goes on.
+does not know: after a kill the watch finds what is left, and goes on; so it does when a file could not be removed.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Purging:
     async def recover(self) -> None:
         """Know what an earlier server has left."""
         self._left.update(await self._shared.read(purging.leftovers))
-        self._requests += bool(self._left)
+        self._requests += bool(self._left) or await self._shared.read(purging.to_be_swept)
 
     async def watch(self) -> None:
         """Remove what was marked, for as long as the engine runs."""
@@ -91,10 +91,14 @@ class Purging:
             if self._shared.settings.retention_days and monotonic() - looked >= _RETENTION_SECONDS:
                 looked = monotonic()
                 await surviving(self._retain)
-            if self._done < self._requests:
-                await surviving(self._purge)
+            await surviving(self._go_on)
             await heard(self._asked, _LOOK_SECONDS)
             self._asked.clear()
+
+    async def _go_on(self) -> None:
+        """Purge what there is to purge, also what had to be left for another time."""
+        if self._done < self._requests or await self._shared.read(purging.to_be_swept):
+            await self._purge()
 
     async def _survey(self, wanted: Wanted) -> tuple[list[Family], list[Kept]]:
         survey = Survey(wanted)
@@ -113,22 +117,34 @@ class Purging:
     async def _mark(self, families: Sequence[Family], kept: list[Kept]) -> list[Family]:
         """Mark families, those that can no longer be apart, and have all removed that this leaves."""
         gone: list[Family] = []
-        for batch in _batches(families):
-            marking = partial(purging.mark, families=batch, now=now())
-            marked = await gently(self._shared, marking)
-            for family in marked:
-                self._left.update(dict.fromkeys(family.members, family.owner))
-                log.info("purged a dispatch", extra={"dispatch": family.id})
-            gone += marked
+        try:
+            for batch in _batches(families):
+                gone += await self._mark_batch(batch)
+        finally:
+            # What was marked before a failure is to go as well.
+            self._requests += 1
+            self._asked.set()
         ids = {family.id for family in gone}
         kept += [
             Kept(dispatch_id=family.id, reason=f"something has come to need dispatch {family.id!r}: ask once more")
             for family in families
             if family.id not in ids
         ]
-        self._requests += 1
-        self._asked.set()
         return gone
+
+    async def _mark_batch(self, families: Sequence[Family]) -> list[Family]:
+        """Mark families in one transaction; what is left of them is known before anybody can have removed it."""
+        new = {key: family.owner for family in families for key in family.members if key not in self._left}
+        self._left.update(new)
+        marked: list[Family] = []
+        try:
+            marked = await gently(self._shared, partial(purging.mark, families=families, now=now()))
+        finally:
+            for key in new.keys() - {key for family in marked for key in family.members}:
+                self._left.pop(key, None)
+        for family in marked:
+            log.info("purged a dispatch", extra={"dispatch": family.id})
+        return marked
 
     async def _named(self, families: Sequence[Family]) -> tuple[int, int] | None:
         """How many assets families name, and their bytes; None when there is too much of it to be looked through."""
@@ -143,11 +159,14 @@ class Purging:
     async def _purge(self) -> None:
         """Remove what is left of dispatches, then what nothing names any more; give back what all of it took."""
         wanted = self._requests
+        noted = await gently(self._shared, purging.begin_sweep)
         await self._remove_all()
-        await self._sweeping.sweep()
+        swept = await self._sweeping.sweep()
         while await gently(self._shared, shrinking.shrink):
             pass
         await asyncio.to_thread(shrinking.checkpoint, self._shared.settings.database_url)
+        if swept:
+            await gently(self._shared, partial(purging.end_sweep, noted=noted))
         self._done = wanted
         self._shared.bell.ring(["purged"])
 
@@ -157,7 +176,7 @@ class Purging:
             for key in found:
                 while await gently(self._shared, partial(purging.remove_piece, key=key)):
                     pass
-                del self._left[key]
+                self._left.pop(key, None)
 
 
 def _wanted(owner: str, request: PurgeRequest) -> Wanted:

@@ -2,9 +2,10 @@
 
 What is to be deleted has not been named since a time, nor promised to be kept beyond it, and is named by no row that
 was read after that time. Whatever names an asset writes when it did in the same transaction (``kept_until``), and that
-is looked at once more in the one that deletes. A file goes after its row, under a lock that an upload of the same bytes
-takes until its own row is there, and not while a backup is written. A kill in between leaves a file without a row,
-which the first sweep after a start finds.
+is looked at once more in the one that deletes, by the clock as it goes then: once it was set back, what is named is
+named earlier. A file goes after its row, under a lock that an upload of the same bytes takes until its own row is
+there, and not while a backup is written. A kill in between leaves a file without a row, which the next sweep finds: all
+files are looked at after a start, and after a sweep that did not come to its end.
 """
 
 from __future__ import annotations
@@ -30,6 +31,20 @@ if TYPE_CHECKING:
 _MANIFESTS: Final = 32
 #: Files whose rows are looked for together.
 _FILES: Final = 500
+#: Seconds by which clocks come to differ during a sweep without being set.
+_DRIFT: Final = 1.0
+
+
+class Moment:
+    """A time of day, that of its making, which can be told again after the clock was set."""
+
+    def __init__(self) -> None:
+        self._monotonic = monotonic()
+        self.at = now()
+
+    def told_now(self) -> float:
+        """What the clock would have shown then had it always gone as it goes now, or what it has shown if earlier."""
+        return min(self.at, now() - (monotonic() - self._monotonic))
 
 
 class Sweeping:
@@ -42,24 +57,27 @@ class Sweeping:
         self.bytes = 0
         #: Whether there are no files without rows, but for what is on its way.
         self._looked_for_files = False
+        #: Whether the sweep that goes on has left files to another one.
+        self._kept_files = False
 
-    async def sweep(self) -> None:
-        """Delete what nothing names now."""
-        if not self._looked_for_files:
-            self._looked_for_files = True
+    async def sweep(self) -> bool:
+        """Delete what nothing names now; False when some of it has to be looked for another time."""
+        looked, self._looked_for_files, self._kept_files = self._looked_for_files, False, False
+        if not looked:
             await self._remove_orphans()
-        began, clock = now(), monotonic()
+        began = Moment()
         # What was named before is committed after this, and visible to all reads that follow.
         await self._shared.write(lambda _: None)
         after = ""
-        while found := await self._read(partial(unneeded.candidates, before=began, after=after)):
+        while found := await self._read(partial(unneeded.candidates, before=began.at, after=after)):
             after = found[-1]
             left = set(found)
             await self._spare_named(left)
-            if now() - began < monotonic() - clock - 1:
+            if not await self._remove(sorted(left), began):
                 log.warning("the clock was set back: assets are looked for another time")
-                return
-            await self._remove(sorted(left), began)
+                return False
+        self._looked_for_files = not self._kept_files
+        return self._looked_for_files
 
     async def _spare_named(self, left: set[str]) -> None:
         """Take out of some digests those that something names."""
@@ -75,13 +93,17 @@ class Sweeping:
             for item in items:
                 left -= await asyncio.to_thread(_named, item, self._shared.store)
 
-    async def _remove(self, digests: list[str], before: float) -> None:
+    async def _remove(self, digests: list[str], began: Moment) -> bool:
+        """Delete assets that nobody has named since a moment; False once the clock was set back."""
         for start in range(0, len(digests), unneeded.PIECE):
             piece = digests[start : start + unneeded.PIECE]
-            deleted = await gently(self._shared, partial(unneeded.remove, digests=piece, before=before))
+            deleted = await gently(self._shared, partial(_deleted, digests=piece, began=began))
+            if deleted is None:
+                return False
             self.assets += deleted.count
             self.bytes += deleted.size
             await self._unlink(deleted.files)
+        return True
 
     async def _unlink(self, digests: Iterable[str]) -> None:
         """Remove files that have no rows."""
@@ -89,7 +111,7 @@ class Sweeping:
             async with self._shared.arriving(digest):
                 known = await self._read(partial(unneeded.known, digests=[digest]))
                 if not known and not await asyncio.to_thread(self._shared.store.remove, digest):
-                    self._looked_for_files = False  # a backup is being written: another time
+                    self._kept_files = True  # a backup is being written
 
     async def _remove_orphans(self) -> None:
         """Remove files whose rows are gone, or have never been there."""
@@ -106,6 +128,12 @@ class Sweeping:
         value = await self._shared.reader.run_apart(function)
         await asyncio.sleep(monotonic() - began)
         return value
+
+
+def _deleted(session: Session, digests: list[str], began: Moment) -> unneeded.Deleted | None:
+    """Delete assets that nobody has named since a moment; None when the clock was set back by more than it drifts."""
+    before = began.told_now()
+    return None if began.at - before > _DRIFT else unneeded.remove(session, digests, before)
 
 
 def _named(item: waking.Unborn, store: FileStore) -> set[str]:
