@@ -21,7 +21,6 @@ from covalent.errors import CovalentError, ServerError, ServerUnreachableError
 from covalent.http import NOT_CONNECTED, Server, persistently
 from covalent.result import Extent, Result, ServerSource
 from covalent.result.source import dispatch_path
-from covalent.transportable import TransportableObject
 from covalent.wire.codec import from_json
 from covalent.wire.records import DispatchRecord
 
@@ -33,10 +32,10 @@ _PAUSE: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """How a dispatch stands, and its value when that came along because it is small."""
+    """How a dispatch stands, and its value's bytes when they came along because they are few."""
 
     record: DispatchRecord
-    value: TransportableObject | None = None
+    value: bytes | None = None
 
 
 @overload
@@ -125,7 +124,7 @@ def ask(server: Server, dispatch_id: str, *, held: float | None = None) -> Answe
     record = from_json(DispatchRecord, answer.plain)
     for blob in answer.blobs:
         if record.result is not None and hashlib.sha256(blob).hexdigest() == record.result.digest:
-            return Answered(record=record, value=TransportableObject.from_buffer(bytes(blob)))
+            return Answered(record=record, value=bytes(blob))
     return Answered(record=record)
 
 

@@ -47,16 +47,18 @@ class Result:
         record: DispatchRecord,
         source: Source,
         extent: Extent | None = None,
-        value: TransportableObject | None = None,
+        value: bytes | None = None,
     ) -> None:
-        """``value`` is the dispatch's own, when it came along with the record."""
+        """``value`` is the dispatch's own, unopened, when it came along with the record."""
         self._record = record
         self._source = source
         self._extent = extent or Extent()
         #: Assets whose bytes were fetched ahead, or made here.
         self._known: dict[str, TransportableObject] = {}
         if value is not None and record.result is not None:
-            self._known[record.result.digest] = value
+            stored = StoredObject(source, record.result)
+            stored.take(value)
+            self._known[record.result.digest] = stored
         #: The nodes once nothing of them changes any more.
         self._final: tuple[NodeRecord, ...] | None = None
         self._post_processed = False
