@@ -8,6 +8,7 @@ be reached, and rewrite them in the processes that are to be killed there, so th
 from __future__ import annotations
 
 import ast
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -26,7 +27,7 @@ def found(source: str, module: str) -> list[str]:
 
 def rewritten(source: str, module: str) -> tuple[ast.Module, list[str]]:
     """A module whose sites pass the gate, and their names: ``module:function.call``."""
-    tree = ast.parse(source)
+    tree = _parsed(source)
     rewriting = _Rewriting(module)
     tree = ast.fix_missing_locations(rewriting.visit(tree))
     return tree, rewriting.names
@@ -34,12 +35,23 @@ def rewritten(source: str, module: str) -> tuple[ast.Module, list[str]]:
 
 def answered(source: str, module: str) -> Iterator[str]:
     """The sites at which requests that change something are answered, from a module's table of routes."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_parsed(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Route":
             words = {word.arg: word.value for word in node.keywords}
             method, handler = words["method"], words["handler"]
             if isinstance(method, ast.Constant) and method.value != "GET" and isinstance(handler, ast.Name):
                 yield f"{module}:{handler.id}.answer"
+
+
+def _parsed(source: str) -> ast.Module:
+    """A module's tree. What is collected meanwhile may parse something, too, which Python 3.11 takes for an error."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        if collects:
+            gc.enable()
 
 
 class _Rewriting(ast.NodeTransformer):
