@@ -125,15 +125,16 @@ def test_what_is_needed_is_kept_and_says_what_to_do(start: AsyncEngine) -> None:
 def test_what_comes_to_be_needed_after_it_was_found_is_kept(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
-            ended, other = await done(engine), await done(engine)
-            survey = Survey(Wanted(owner=OWNER, ids=frozenset([ended, other])))
+            ended, other, repeated = await done(engine), await done(engine), await done(engine)
+            survey = Survey(Wanted(owner=OWNER, ids=frozenset([ended, other, repeated])))
             assert await engine.read(survey.look, 0) is None
             families, _ = await engine.read(survey.found)
             await engine.register(USER, Registration(trigger_id=ID, dispatch_id=ended, trigger=HOURLY))
-            (marked,) = await engine.shared.write(lambda session: purging.mark(session, families, 1.0))
+            again = await engine.submit(submission(replace(SMALL, redispatch_of=repeated)))
+            (marked,) = await engine.shared.write(lambda session: purging.mark(session, families, survey.last, 1.0))
             assert marked.id == other
-            assert await listed(engine) == {ended}
-            assert await engine.shared.write(lambda session: purging.mark(session, families, 1.0)) == []
+            assert await listed(engine) == {ended, repeated, again}
+            assert await engine.shared.write(lambda session: purging.mark(session, families, survey.last, 1.0)) == []
 
     asyncio.run(scenario())
 
@@ -178,7 +179,7 @@ def test_what_was_purged_is_gone_at_once_and_a_purge_that_was_cut_off_is_finishe
             survey = Survey(Wanted(owner=OWNER, ids=frozenset([large])))
             await engine.read(survey.look, 0)
             families, _ = await engine.read(survey.found)
-            await engine.shared.write(lambda session: purging.mark(session, families, 1.0))
+            await engine.shared.write(lambda session: purging.mark(session, families, survey.last, 1.0))
             (key,) = families[0].members
             assert await listed(engine) == {small}
             # Also to who asks for it by what it was sent with, and who follows what happens.

@@ -280,7 +280,7 @@ def test_assets_go_also_when_the_server_is_killed_after_the_last_row_that_named_
             survey = Survey(Wanted(owner=OWNER, ids=frozenset([ended])))
             await engine.read(survey.look, 0)
             families, _ = await engine.read(survey.found)
-            await engine.shared.write(lambda session: purging.mark(session, families, 1.0))
+            await engine.shared.write(lambda session: purging.mark(session, families, survey.last, 1.0))
             (key,) = families[0].members
             while await engine.shared.write(lambda session: purging.remove_piece(session, key)):
                 pass
@@ -304,7 +304,7 @@ def test_what_is_purged_while_assets_are_swept_is_swept_for(start: AsyncEngine) 
             survey = Survey(Wanted(owner=OWNER, ids=frozenset([ended])))
             await engine.read(survey.look, 0)
             families, _ = await engine.read(survey.found)
-            await engine.shared.write(lambda session: purging.mark(session, families, 1.0))
+            await engine.shared.write(lambda session: purging.mark(session, families, survey.last, 1.0))
             await engine.shared.write(lambda session: purging.end_sweep(session, noted))
             assert await engine.read(purging.to_be_swept)
             await purge(engine)

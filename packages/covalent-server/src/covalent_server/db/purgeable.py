@@ -61,11 +61,19 @@ class Family:
     nodes: int = 0
 
 
+def named(manifest: str) -> list[str]:
+    """The ids of dispatches that one with this manifest repeats."""
+    told = json.loads(manifest)
+    return [told[name] for name in _NAMES if told.get(name)]
+
+
 class Survey:
     """A look at all dispatches, slice by slice."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
+        #: The key of the last dispatch that was looked at.
+        self.last = 0
         self._families: dict[str, Family] = {}
         #: Which unfinished dispatch names which.
         self._named: dict[str, str] = {}
@@ -89,6 +97,7 @@ class Survey:
         rows = connection.execute(statement).all()
         for row in rows:
             self._note(row)
+            self.last = row.key
         return rows[-1].key if len(rows) == SLICE else None
 
     def _note(self, row: AnyRow) -> None:
@@ -101,8 +110,7 @@ class Survey:
         elif row.id in self._wanted.ids:
             self._inside[row.id] = row.root_id
         if row.manifest is not None:
-            told = json.loads(row.manifest)
-            self._named.update({told[name]: row.id for name in _NAMES if told.get(name)})
+            self._named.update(dict.fromkeys(named(row.manifest), row.id))
 
     def found(self, connection: Connection) -> tuple[list[Family], list[Kept]]:
         """The families that may be purged, and why others may not that are wanted."""

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_, update
 
 from covalent_server.db.identity import fact
-from covalent_server.db.purgeable import Family
+from covalent_server.db.purgeable import Family, named
 from covalent_server.db.tables import dispatch, event, link, node, setting, stream, trigger
 
 #: Rows that one transaction removes, so that others are not held up.
@@ -27,8 +27,11 @@ _PURGED: Final = "dispatches.purged"
 _UNSWEPT: Final = "assets to be swept"
 
 
-def mark(connection: Connection, families: Sequence[Family], now: float) -> list[Family]:
-    """Make families invisible for good, but for those that something has come to need since they were found."""
+def mark(connection: Connection, families: Sequence[Family], since: int, now: float) -> list[Family]:
+    """Make families invisible for good, but for those that something has come to need since they were found.
+
+    Dispatches with keys up to ``since`` were looked at when the families were found.
+    """
     keys = [key for family in families for key in family.members]
     ended = select(dispatch.c.key, dispatch.c.id).where(
         dispatch.c.key.in_(keys), dispatch.c.complete == 1, dispatch.c.ended_at.is_not(None)
@@ -36,8 +39,18 @@ def mark(connection: Connection, families: Sequence[Family], now: float) -> list
     known = {row.key: row.id for row in connection.execute(ended)}
     active = select(trigger.c.dispatch).where(trigger.c.dispatch.in_(keys), trigger.c.stopped_at.is_(None))
     needed = set(connection.execute(active).scalars())
+    unseen = select(dispatch.c.manifest).where(
+        dispatch.c.key > since,
+        dispatch.c.ended_at.is_(None),
+        dispatch.c.owner.in_({family.owner for family in families}),
+    )
+    repeated = {dispatch_id for text in connection.execute(unseen).scalars() for dispatch_id in named(text)}
     marked = [
-        family for family in families if family.members.items() <= known.items() and needed.isdisjoint(family.members)
+        family
+        for family in families
+        if family.members.items() <= known.items()
+        and needed.isdisjoint(family.members)
+        and repeated.isdisjoint(family.members.values())
     ]
     if marked:
         gone = [key for family in marked for key in family.members]

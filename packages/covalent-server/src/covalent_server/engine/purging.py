@@ -49,13 +49,14 @@ class Purging:
 
     async def purge(self, owner: str, request: PurgeRequest) -> PurgeReport:
         """Make what is wanted invisible for good; answered after the commit, before its rows are gone."""
-        families, kept = await self._survey(_wanted(owner, request))
+        survey = await self._survey(_wanted(owner, request))
+        families, kept = await self._shared.reader.run_apart(survey.found)
         most = len(families) if request.dry_run else _AT_ONCE
         gone = families[:most]
         for batch in _batches(gone):
             await self._shared.reader.run_apart(partial(purgeable.count_nodes, families=batch))
         if not request.dry_run:
-            gone = await self._mark(gone, kept)
+            gone = await self._mark(gone, kept, survey.last)
         named = await self._named(gone) if request.dry_run else None
         return PurgeReport(
             assets=None if named is None else named[0],
@@ -100,26 +101,27 @@ class Purging:
         if self._done < self._requests or await self._shared.read(purging.to_be_swept):
             await self._purge()
 
-    async def _survey(self, wanted: Wanted) -> tuple[list[Family], list[Kept]]:
+    async def _survey(self, wanted: Wanted) -> Survey:
         survey = Survey(wanted)
         after: int | None = 0
         while after is not None:
             after = await self._shared.reader.run_apart(partial(survey.look, after=after))
-        return await self._shared.reader.run_apart(survey.found)
+        return survey
 
     async def _retain(self) -> None:
         """Purge what has become too old, whosever it is."""
         before = now() - self._shared.settings.retention_days * 86400
-        families, _ = await self._survey(Wanted(owner=None, ended_before=before))
+        survey = await self._survey(Wanted(owner=None, ended_before=before))
+        families, _ = await self._shared.reader.run_apart(survey.found)
         if families:
-            await self._mark(families, [])
+            await self._mark(families, [], survey.last)
 
-    async def _mark(self, families: Sequence[Family], kept: list[Kept]) -> list[Family]:
+    async def _mark(self, families: Sequence[Family], kept: list[Kept], since: int) -> list[Family]:
         """Mark families, those that can no longer be apart, and have all removed that this leaves."""
         gone: list[Family] = []
         try:
             for batch in _batches(families):
-                gone += await self._mark_batch(batch)
+                gone += await self._mark_batch(batch, since)
         finally:
             # What was marked before a failure is to go as well.
             self._requests += 1
@@ -132,13 +134,14 @@ class Purging:
         ]
         return gone
 
-    async def _mark_batch(self, families: Sequence[Family]) -> list[Family]:
+    async def _mark_batch(self, families: Sequence[Family], since: int) -> list[Family]:
         """Mark families in one transaction; what is left of them is known before anybody can have removed it."""
         new = {key: family.owner for family in families for key in family.members if key not in self._left}
         self._left.update(new)
         marked: list[Family] = []
         try:
-            marked = await gently(self._shared, partial(purging.mark, families=families, now=now()))
+            marking = partial(purging.mark, families=families, since=since, now=now())
+            marked = await gently(self._shared, marking)
         finally:
             for key in new.keys() - {key for family in marked for key in family.members}:
                 self._left.pop(key, None)
