@@ -203,7 +203,7 @@ def properties(session: nox.Session) -> None:
 
 @nox.session(python=BASE, default=False)
 def chaos(session: nox.Session) -> None:
-    """Kill a thousand servers, workers and runners; words after ``--`` go to it: ``--kills 200``, ``--seed 7``."""
+    """Kill a thousand servers, workers and runners; words after ``--``: ``--kills 200``, ``--database postgresql``."""
     sync(session, "test")
     session.run("python", "-m", "tests.chaos.campaign", *session.posargs)
 

@@ -58,9 +58,10 @@ class Cluster:
     def _data(self) -> Path:
         return self.root / "data"
 
-    def _run(self, name: str, *arguments: str) -> None:
+    def _run(self, name: str, *arguments: str) -> bytes:
         command = [str(self._programs / name), *arguments]
-        subprocess.run(command, cwd="/", check=True, capture_output=True, timeout=_HARD_STOP, **self._account)
+        done = subprocess.run(command, cwd="/", check=True, capture_output=True, timeout=_HARD_STOP, **self._account)
+        return bytes(done.stdout)
 
     def start(self) -> None:
         """Start it; returns when it answers."""
@@ -89,6 +90,12 @@ class Cluster:
             return True
         return False
 
+    @property
+    def pid(self) -> int:
+        """The process that all others of it come from, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, how: signal.Signals) -> None:
         """Stop it by a signal: SIGINT ends its sessions, SIGQUIT is as if the machine had crashed."""
         if self._process is not None:
@@ -105,6 +112,10 @@ class Cluster:
     def url(self, name: str) -> str:
         """What COVALENT_DATABASE_URL is to be for a database."""
         return f"postgresql+psycopg://{_USER}:{PASSWORD}@/{name}?host={self.root}"
+
+    def dump(self, name: str) -> bytes:
+        """A database as a script that makes it again."""
+        return self._run("pg_dump", "--dbname", self.url(name).replace("+psycopg", "", 1))
 
     def backends(self, name: str) -> list[int]:
         """The processes that serve a database's sessions, as soon as it answers."""

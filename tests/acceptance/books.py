@@ -84,7 +84,7 @@ class Books:
 
     def faults(self, dispatch_id: str, journal: Journal) -> list[str]:
         """Everything about a dispatch that ended well, and its tasks, that does not add up."""
-        found = [] if self.url else self._faults_of_the_file()
+        found = [] if self.url else self.damages_of_the_file()
         (dispatch,) = self.rows("select * from dispatch where id = ?", dispatch_id)
         if (dispatch["status"], dispatch["unfinished"], dispatch["failed"]) != ("COMPLETED", 0, 0):
             found.append(f"the dispatch: {tuple(dispatch)}")
@@ -93,7 +93,7 @@ class Books:
             found += [f"node {node['number']}: {fault}" for fault in self._node_faults(node, begun)]
         return found
 
-    def _faults_of_the_file(self) -> list[str]:
+    def damages_of_the_file(self) -> list[str]:
         """What PostgreSQL sees to by itself."""
         found = [f"sqlite: {row[0]}" for row in self.rows("pragma integrity_check") if row[0] != "ok"]
         return found + [f"a dangling reference: {tuple(row)}" for row in self.rows("pragma foreign_key_check")]

@@ -20,20 +20,29 @@ def test_every_site_in_the_sources_is_killed_at_or_left_out_for_a_reason() -> No
     assert [site for site in points.WAYS if site not in every] == []
     modules = {site.partition(":")[0] for site in every}
     assert [name for name in points.LEFT_OUT if name not in modules and name not in every] == []
+    assert points.ONLY_ON.keys() <= points.WAYS.keys()
+    assert points.MIDST.rpartition(":")[0] in points.ONLY_ON
 
 
 def test_every_way_to_a_site_is_one_that_the_campaign_knows() -> None:
-    known = {points.START, points.FIRST, points.LOSS, points.STOP, points.CLOCK, *crowd_kinds()}
+    known = {points.START, points.FIRST, points.LOSS, points.STOP, points.CLOCK, points.OUTAGE, *crowd_kinds()}
     assert set(points.WAYS.values()) <= known
 
 
-def test_every_point_comes_in_as_many_runs_as_are_made_at_most_whatever_the_seed() -> None:
+@pytest.mark.parametrize("database", points.DATABASES)
+def test_every_point_comes_in_as_many_runs_as_are_made_at_most_whatever_the_seed(database: str) -> None:
+    every = points.every_point(database)
     for seed in (1, 2**32 - 1):
-        planned = {getattr(action, "point", "") for run in range(turns()) for action in plan(seed, run)}
-        assert set(points.every_point()) <= planned
-        assert plan(seed, 3) == plan(seed, 3)
-    wanted = points.every_point()[-3:]
-    assert set(wanted) <= {getattr(action, "point", "") for action in plan(1, 3, wanted)}
+        plans = [plan(database, seed, run) for run in range(turns(database))]
+        assert {getattr(action, "point", "") for actions in plans for action in actions} == set(every) | {""}
+        assert plan(database, seed, 3) == plans[3]
+    assert set(every[-3:]) <= {getattr(action, "point", "") for action in plan(database, 1, 3, every[-3:])}
+
+
+def test_points_that_one_kind_of_database_has_alone_are_not_looked_for_on_the_other() -> None:
+    sqlite, postgresql = (set(points.every_point(database)) for database in points.DATABASES)
+    assert {point.rpartition(":")[0] for point in sqlite ^ postgresql} == points.ONLY_ON.keys()
+    assert points.MIDST in postgresql - sqlite
 
 
 class Recording:

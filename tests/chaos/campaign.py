@@ -28,7 +28,8 @@ from benchmarks import machine
 from tests.chaos import points
 from tests.chaos import report as page
 from tests.chaos.checker import PROMISES
-from tests.chaos.hardships import Hardship, possible
+from tests.chaos.database import provided
+from tests.chaos.hardships import Hardship, Trouble, possible
 from tests.chaos.installation import pythons
 from tests.chaos.life import Action, Kill, Life, Point, Report
 
@@ -62,30 +63,39 @@ _KILLS: Final = (
     Kill(roles=("server", "worker", "runner"), every=True, moment=0.0),
     Kill(roles=("worker", "runner"), every=True, moment=0.0),
 )
+#: On PostgreSQL others come to these; to kill one session of it ends all.
+_KILLS_OF_SESSIONS: Final = (
+    Kill(roles=("session",), every=False, moment=0.0),
+    Kill(roles=("server", "session"), every=False, moment=0.0),
+)
 
 
-def plan(seed: int, run: int, wanted: Sequence[str] = ()) -> list[Action]:
+def plan(database: str, seed: int, run: int, wanted: Sequence[str] = ()) -> list[Action]:
     """What is done in a run: each point comes once in so many runs, whatever the seed, unless some are ``wanted``."""
     order = random.Random(f"points {seed}")  # noqa: S311  (no secret)
-    every = points.every_point()
+    every = points.every_point(database)
     order.shuffle(every)
+    every.sort(key=points.is_of_postgresql, reverse=True)
     first = [point for point in every if Point(point=point, passes=1).way == points.FIRST]
     others = [point for point in every if point not in first]
     chance = random.Random(f"plan {seed} {run}")  # noqa: S311
     chosen = [others[(run * _POINTS + index) % len(others)] for index in range(_POINTS)]
     chosen = [point for point in wanted if point in others] or chosen
     actions: list[Action] = [Point(point=point, passes=_passes(point, chance)) for point in chosen]
-    actions += [replace(chance.choice(_KILLS), moment=chance.uniform(0.0, _MOMENT)) for _ in range(_AT_RANDOM)]
+    kills = _KILLS if database == points.SQLITE else _KILLS + _KILLS_OF_SESSIONS
+    actions += [replace(chance.choice(kills), moment=chance.uniform(0.0, _MOMENT)) for _ in range(_AT_RANDOM)]
     troubles = possible()
     actions.append(Hardship(trouble=troubles[run % len(troubles)]))
+    if database == points.POSTGRESQL:
+        actions.append(Hardship(trouble=Trouble.CRASHED))
     chance.shuffle(actions)
     start = next((point for point in wanted if point in first), first[run % len(first)])
     return [Point(point=start, passes=1), *actions]
 
 
-def turns() -> int:
+def turns(database: str) -> int:
     """After so many runs every point has come."""
-    return -(-len(points.every_point()) // _POINTS)
+    return -(-len(points.every_point(database)) // _POINTS)
 
 
 def _passes(point: str, chance: random.Random) -> int:
@@ -96,9 +106,10 @@ def _passes(point: str, chance: random.Random) -> int:
 class Campaign:
     """Runs, until enough was killed and every point was hit."""
 
-    def __init__(self, directory: Path, seed: int) -> None:
+    def __init__(self, directory: Path, seed: int, database: str = points.SQLITE) -> None:
         self._directory = directory
         self._seed = seed
+        self.database = database
         self._interpreters = pythons(directory, _POOLS)
         self._under_way = 0
         self.reports: list[Report] = []
@@ -106,8 +117,12 @@ class Campaign:
     def run(self, number: int, wanted: Sequence[str] = ()) -> Report:
         """One run; its directory is kept when something was found."""
         home = self._directory / f"run{number}"
-        life = Life(home, self._interpreters, seed=self._seed, number=number)
-        report = life.live(plan(self._seed, number, wanted), proxied=number % _PROXIED == _PROXIED - 1)
+        with provided(self.database) as postgres:
+            life = Life(home, self._interpreters, postgres, seed=self._seed, number=number)
+            actions = plan(self.database, self._seed, number, wanted)
+            report = life.live(actions, proxied=number % _PROXIED == _PROXIED - 1)
+            if report.faults and postgres is not None:
+                postgres.keep(home)
         report.wanted = tuple(wanted)
         self.reports.append(report)
         if not report.faults:
@@ -123,7 +138,7 @@ class Campaign:
                 number = next(numbers)
                 self._under_way += 1
                 try:
-                    report = self.run(number, self._still_wanted() if number >= turns() else ())
+                    report = self.run(number, self._still_wanted() if number >= turns(self.database) else ())
                 finally:
                     self._under_way -= 1
                 print(_line(number, report, self.kills.total()), flush=True)
@@ -155,7 +170,8 @@ class Campaign:
 
     def _again(self, report: Report) -> str:
         points_by_hand = "".join(f" --point {point}" for point in report.wanted)
-        return f"nox -s chaos -- --seed {self._seed} --run {report.number}{points_by_hand}"
+        where = f"--database {self.database} --seed {self._seed}"
+        return f"nox -s chaos -- {where} --run {report.number}{points_by_hand}"
 
     @property
     def kills(self) -> Counter[str]:
@@ -168,7 +184,7 @@ class Campaign:
     def unhit(self) -> list[str]:
         """The points that nobody has died at."""
         hit = {point for report in self.reports for point in report.hit}
-        return [point for point in points.every_point() if point not in hit]
+        return [point for point in points.every_point(self.database) if point not in hit]
 
 
 def _line(number: int, report: Report, total: int) -> str:
@@ -181,7 +197,9 @@ def _line(number: int, report: Report, total: int) -> str:
 def main(arguments: list[str]) -> int:
     """Run the campaign, or one run of an earlier one."""
     parser = argparse.ArgumentParser(prog="nox -s chaos --", description=__doc__)
+    parser.add_argument("--database", choices=points.DATABASES, default=points.SQLITE, help="what servers work on")
     parser.add_argument("--kills", type=int, default=KILLS, help="how many processes are killed at least")
+    parser.add_argument("--sample", action="store_true", help="end with these, even if nobody came to some points")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="repeat an earlier campaign")
     parser.add_argument("--run", type=int, help="repeat this run of it alone")
     parser.add_argument("--point", action="append", default=[], help="with --run: the points that it was to come to")
@@ -189,20 +207,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--directory", type=Path, help="where installations live; what finds a fault stays there")
     chosen = parser.parse_args(arguments)
     directory = Path(tempfile.mkdtemp(prefix="chaos-", dir=chosen.directory))
-    campaign = Campaign(directory, chosen.seed)
+    campaign = Campaign(directory, chosen.seed, chosen.database)
     print(f"seed {chosen.seed}, in {directory}", flush=True)
     head, modified = machine.commit(ROOT)
     began = time.monotonic()
     if chosen.run is not None:
         print(_line(chosen.run, campaign.run(chosen.run, chosen.point), campaign.kills.total()))
     else:
-        campaign.until(chosen.kills, every_point=True, side_by_side=chosen.side_by_side)
+        campaign.until(chosen.kills, every_point=not chosen.sample, side_by_side=chosen.side_by_side)
     if faults := campaign.faults():
         print("\n".join(faults))
         return 1
     shutil.rmtree(directory)
     if chosen.run is None:
-        if unhit := campaign.unhit():
+        unhit = campaign.unhit()
+        if unhit and not chosen.sample:
             print(f"nobody died at: {', '.join(unhit)}", file=sys.stderr)
             return 1
         _write(campaign, chosen.seed, head, modified=modified, seconds=time.monotonic() - began)
@@ -219,6 +238,7 @@ def _write(campaign: Campaign, seed: int, head: str, *, modified: bool, seconds:
         hits.update(report.hit)
     record: dict[str, Any] = {
         "format": 1,
+        "database": campaign.database,
         "commit": head,
         "modified": modified,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -231,10 +251,12 @@ def _write(campaign: Campaign, seed: int, head: str, *, modified: bool, seconds:
         "faults": dict.fromkeys(PROMISES, 0),
         "counts": dict(sorted(counts.items())),
         "points": dict(sorted(hits.items())),
+        "points left": campaign.unhit(),
     }
-    page.LATEST.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    page.write()
-    print(f"what was done is in {page.LATEST.relative_to(ROOT)}")
+    latest = page.LATEST[campaign.database]
+    latest.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    page.write(campaign.database)
+    print(f"what was done is in {latest.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

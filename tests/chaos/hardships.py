@@ -39,6 +39,7 @@ class Trouble(StrEnum):
     YEAR_BACK = "the clock set back by a year"
     FULL = "no more room on the disk for the server"
     READ_ONLY = "a start with a data directory that cannot be written to"
+    CRASHED = "PostgreSQL ended in the midst of a transaction as if its machine had crashed, and started again"
 
 
 _STEPS: Final = {
@@ -72,6 +73,9 @@ def suffer(installation: Endangered, trouble: Trouble, worker: int | None) -> No
         case Trouble.FULL:
             with _without_room(installation, installation.pid):
                 time.sleep(_FULL_SECONDS)
+        case Trouble.CRASHED:
+            if installation.postgres is not None:
+                installation.crash_database(installation.postgres)
         case Trouble.READ_ONLY:
             installation.kill_all(
                 [(installation.pid, "server"), *((pid, "worker") for pid in installation.supervisors())]
@@ -143,11 +147,12 @@ def _mount(*words: str) -> bool:
 
 @functools.cache
 def possible() -> tuple[Trouble, ...]:
-    """What can happen on this machine: only root may mount, and in some containers not even root."""
+    """What can happen whatever the database, on this machine: in some containers not even root may mount."""
+    usual = tuple(trouble for trouble in Trouble if trouble is not Trouble.CRASHED)
     with tempfile.TemporaryDirectory() as directory:
         try:
             with _read_only(Path(directory)):
                 pass
         except OSError:
-            return tuple(trouble for trouble in Trouble if trouble is not Trouble.READ_ONLY)
-    return tuple(Trouble)
+            return tuple(trouble for trouble in usual if trouble is not Trouble.READ_ONLY)
+    return usual

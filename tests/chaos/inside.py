@@ -3,7 +3,8 @@
 An interpreter whose environment has ``chaos.pth`` (:mod:`tests.chaos.installation`) loads this first of all; without
 the variable ``CHAOS`` it does nothing. ``CHAOS`` names a directory::
 
-    armed/<point>       "<number> <pass>": who comes to the point, as its so-many-th pass, kills itself
+    armed/<point>       "<number> <pass>": who comes to the point, as its so-many-th pass, kills itself;
+                        "<number> <pass> <signal> <pid> ...": or lets these processes end instead, and goes on
     fired/<number>      the same file afterwards: who renames it is the one, whatever else passes there
     deeds               a line for each death: what fired, in which process, when
     acknowledged        a line for each result that a worker was told to be stored
@@ -39,7 +40,7 @@ _ANSWERS: Final = "/aiohttp/web_response.py"
 
 
 class Gate:
-    """Lets calls pass, or kills the process before or after one."""
+    """Lets calls pass, or kills the process before or after one, or others in its place."""
 
     def __init__(self, directory: Path) -> None:
         self._armed = str(directory / "armed")
@@ -97,15 +98,15 @@ class Gate:
         note(self._acknowledged, *lines)
 
     def fire(self, point: str) -> None:
-        """Kill this process if the point is armed and it is the pass for it."""
+        """Kill whom it is to be if the point is armed and it is the pass for it."""
         armed = f"{self._armed}/{point}"
         try:
             descriptor = os.open(armed, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return
-        text = os.read(descriptor, 100)
+        text = os.read(descriptor, 1000)
         os.close(descriptor)
-        number, wanted, *others = text.decode().split()
+        number, wanted, *instead = text.decode().split()
         key = f"{number} {point}"
         self._passes[key] = self._passes.get(key, 0) + 1
         if self._passes[key] < int(wanted):
@@ -114,13 +115,14 @@ class Gate:
             os.rename(armed, f"{self._fired}/{number}")  # noqa: PTH104  (no Path is needed where nothing may go wrong)
         except OSError:
             return  # somebody else was first
-        note(self._deeds, f"{number} {point} {os.getpid()} {role()} {time.monotonic()}")
-        for pid in others:
+        how, *pids = map(int, instead or (signal.SIGKILL, os.getpid()))
+        whose = "session" if instead else role()
+        note(self._deeds, *(f"{number} {point} {pid} {whose} {time.monotonic()}" for pid in pids))
+        for pid in pids:
             try:
-                os.kill(int(pid), signal.SIGKILL)
+                os.kill(pid, how)
             except ProcessLookupError:
                 continue
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Transaction:

@@ -16,8 +16,9 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from tests.acceptance.interpreters import ROOT, environment
-from tests.chaos import inside
+from tests.chaos import inside, points
 from tests.chaos.books import Books
+from tests.chaos.database import Postgres
 from tests.chaos.deeds import Deed
 from tests.installation import Installation, alive, wait_until
 from tests.wheels import wheel
@@ -50,8 +51,10 @@ def pythons(directory: Path, count: int) -> list[str]:
 class Endangered(Installation):
     """A server's home, with everything that is done to it."""
 
-    def __init__(self, root: Path, python: str) -> None:
-        super().__init__(root, python)
+    def __init__(self, root: Path, python: str, postgres: Postgres | None) -> None:
+        super().__init__(root, python, database_url=postgres.url if postgres else "")
+        #: None for SQLite.
+        self.postgres = postgres
         self.chaos = root / "chaos"
         for name in ("armed", "fired"):
             (self.chaos / name).mkdir(parents=True)
@@ -66,7 +69,7 @@ class Endangered(Installation):
         secrets.mkdir(mode=0o700, parents=True)
         (secrets / "password").touch(mode=0o600)
         (secrets / "password").write_text("well hidden")
-        self.books = Books(data_dir=self.data)
+        self.books = Books(data_dir=self.data, url=self.database_url)
         self._armed = 0
         #: Servers that said that they cannot start, without having been killed.
         self.refusals: list[str] = []
@@ -119,10 +122,10 @@ class Endangered(Installation):
 
     # -- points
 
-    def arm(self, point: str, passes: int, also: Sequence[int] = ()) -> int:
-        """Let the next process that comes to a point for the so-many-th time die there, and others with it."""
+    def arm(self, point: str, passes: int, instead: Sequence[int] = ()) -> int:
+        """Let the next process that comes to a point for the so-many-th time die there, or others crash instead."""
         self._armed += 1
-        words = [self._armed, passes, *also]
+        words = [self._armed, passes, *([int(signal.SIGQUIT), *instead] if instead else [])]
         hidden = self.chaos / f"arming{self._armed}"
         hidden.write_text(" ".join(map(str, words)), encoding="ascii")
         hidden.rename(self.chaos / "armed" / point)
@@ -155,7 +158,16 @@ class Endangered(Installation):
                 killed.append(role)
         for pid, _ in victims:
             wait_until(lambda pid=pid: not alive(pid), "a killed process to end")
+        if self.postgres is not None:
+            self.postgres.recover(pid for pid, role in victims if role == "session")
         return killed
+
+    def crash_database(self, postgres: Postgres) -> None:
+        """End PostgreSQL in the midst of a transaction, right before its commit, and start it again."""
+        number = self.arm(points.MIDST, 1, instead=[*postgres.sessions(), postgres.cluster.pid])
+        if self.fired(number) is None:
+            self.disarm(points.MIDST)
+        postgres.restart()
 
     def note_planned(self) -> None:
         """Workers are about to be stopped as a user stops them: what they run will run again."""
@@ -187,6 +199,10 @@ class Endangered(Installation):
                 if parent(pid) in workers and b"covalent.worker.runner" in (entry / "cmdline").read_bytes():
                     found.append(pid)
         return sorted(found)
+
+    def sessions(self) -> list[int]:
+        """The processes of PostgreSQL that serve the server."""
+        return [] if self.postgres is None else self.postgres.sessions()
 
     def __exit__(self, *error: object) -> None:
         for path in (self.chaos / "armed").iterdir():

@@ -12,6 +12,7 @@ from typing import Final
 
 from tests.chaos import checker, points
 from tests.chaos.checker import Evidence, Fault
+from tests.chaos.database import Postgres
 from tests.chaos.deeds import Deed
 from tests.chaos.hardships import Hardship, Trouble, suffer
 from tests.chaos.installation import Crowd, Endangered
@@ -72,8 +73,10 @@ class Report:
 class Life:
     """The life of one installation."""
 
-    def __init__(self, home: Path, interpreters: Sequence[str], *, seed: int, number: int) -> None:
-        self._installation = Endangered(home, interpreters[0])
+    def __init__(
+        self, home: Path, interpreters: Sequence[str], postgres: Postgres | None, *, seed: int, number: int
+    ) -> None:
+        self._installation = Endangered(home, interpreters[0], postgres)
         self._crowd = Crowd(self._installation, interpreters, f"{seed} {number}")
         self._chance = random.Random(f"victims {seed} {number}")  # noqa: S311  (no secret)
         self._seed = f"{seed} {number}"
@@ -128,6 +131,8 @@ class Life:
                 self._stop()
             case points.CLOCK:
                 suffer(installation, Trouble.HOUR_BACK, None)
+            case points.OUTAGE:
+                suffer(installation, Trouble.CRASHED, None)
             case points.USUAL:
                 pass
             case kind:
@@ -159,6 +164,7 @@ class Life:
             "server": lambda: [self._installation.pid],
             "worker": self._installation.supervisors,
             "runner": self._installation.runners,
+            "session": self._installation.sessions,
         }[role]()
         chosen = found if every or not found else [self._chance.choice(found)]
         return [(pid, role) for pid in chosen]

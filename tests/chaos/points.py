@@ -9,6 +9,11 @@ from typing import Final
 from tests.architecture.tree import ROOT, modules
 from tests.chaos import sites
 
+#: The kinds of database that a campaign's servers work on.
+SQLITE: Final = "sqlite"
+POSTGRESQL: Final = "postgresql"
+DATABASES: Final = (SQLITE, POSTGRESQL)
+
 #: Reached only while a server starts: it is killed, and comes there when it is started again.
 START: Final = "start"
 #: Reached only by the very first start in a directory.
@@ -19,6 +24,8 @@ LOSS: Final = "loss"
 STOP: Final = "stop"
 #: Reached when the clock was set back.
 CLOCK: Final = "clock"
+#: Reached when a commit was not answered: PostgreSQL is ended in the midst of a transaction.
+OUTAGE: Final = "outage"
 #: Reached again and again whatever is done; the other words are kinds of workflow, see ``crowd.py``.
 USUAL: Final = "usual"
 
@@ -47,9 +54,13 @@ WAYS: Final = {
     "covalent_server.cli.readiness:Reporter._say.system": START,
     "covalent_server.cli.record:write.rename": START,
     "covalent_server.cli.tokens:_made.rename": FIRST,
+    "covalent_server.db.engines:_postgresql.prepare.commit": START,
     "covalent_server.db.migrations.env:commit": FIRST,
     "covalent_server.db.reader:Reader._call.commit": USUAL,
+    "covalent_server.db.transactions:take_place.commit": START,
     "covalent_server.db.transactions:_OnSqlite.run.commit": USUAL,
+    "covalent_server.db.transactions:_OnPostgres.run.commit": USUAL,
+    "covalent_server.db.transactions:_OnPostgres._came_about.commit": OUTAGE,
     "covalent_server.engine.engine:Engine.admit.write": LOSS,
     "covalent_server.engine.engine:Engine.settle_account.write": START,
     "covalent_server.engine.engine:Engine._set_back.write": CLOCK,
@@ -99,10 +110,20 @@ WAYS: Final = {
     "covalent_server.web.workers:bye.answer": STOP,
 }
 
+#: Right before the end of a transaction on PostgreSQL.
+MIDST: Final = "covalent_server.db.transactions:_OnPostgres.run.commit:before"
+#: Sites that the servers of one kind of database come to alone.
+ONLY_ON: Final = {
+    "covalent_server.db.engines:_postgresql.prepare.commit": POSTGRESQL,
+    "covalent_server.db.transactions:take_place.commit": POSTGRESQL,
+    "covalent_server.db.transactions:_OnSqlite.run.commit": SQLITE,
+    "covalent_server.db.transactions:_OnPostgres.run.commit": POSTGRESQL,
+    "covalent_server.db.transactions:_OnPostgres._came_about.commit": POSTGRESQL,
+}
+
 _SCRIPT: Final = "in a user's script, which promises nothing: what the server has not acknowledged is sent again"
 _BACKUP: Final = "a command that makes a file or a directory which is not there; killed, it is run again"
 _DAMAGED: Final = "the file of an asset was altered by somebody else; who reads it next finds that out again"
-_POSTGRESQL: Final = "what is killed works on SQLite; on PostgreSQL see tests/integration/db/test_outages.py"
 #: Sites, or modules, at which nothing is killed, and why.
 LEFT_OUT: Final = {
     "covalent.config": _SCRIPT,
@@ -119,11 +140,7 @@ LEFT_OUT: Final = {
     "covalent_server.backup.writing": _BACKUP,
     "covalent_server.db.checking": "reads, on behalf of a command",
     "covalent_server.db.copying": _BACKUP,
-    "covalent_server.db.engines": _POSTGRESQL,
-    "covalent_server.db.transactions:take_place.commit": _POSTGRESQL,
-    "covalent_server.db.transactions:take_place.commit.2": _POSTGRESQL,
-    "covalent_server.db.transactions:_OnPostgres.run.commit": _POSTGRESQL,
-    "covalent_server.db.transactions:_OnPostgres._came_about.commit": _POSTGRESQL,
+    "covalent_server.db.transactions:take_place.commit.2": "reads, for the words of a server that is refused",
     "covalent_server.cli.launch:_fresh_log.rename": "sets a log of 16 MB aside",
     "covalent_server.engine.assets:lost.write": _DAMAGED,
     "covalent_server.storage.files:FileStore.set_aside.rename": _DAMAGED,
@@ -159,9 +176,15 @@ def left_out(site: str) -> bool:
     return site in LEFT_OUT or site.partition(":")[0] in LEFT_OUT
 
 
-def every_point() -> list[str]:
-    """Before and after each site at which processes are killed."""
-    return [f"{site}:{side}" for site in every_site() if not left_out(site) for side in ("before", "after")]
+def every_point(database: str) -> list[str]:
+    """Before and after each site at which processes are killed whose server works on a kind of database."""
+    there = [site for site in every_site() if not left_out(site) and ONLY_ON.get(site, database) == database]
+    return [f"{site}:{side}" for site in there for side in ("before", "after")]
+
+
+def is_of_postgresql(point: str) -> bool:
+    """Whether servers on PostgreSQL come there, and no others."""
+    return ONLY_ON.get(point.rpartition(":")[0]) == POSTGRESQL
 
 
 def _module(path: Path) -> str:

@@ -1,6 +1,6 @@
-"""From ``latest.json`` to the table in ``docs/explanation/durability.md``.
+"""From the records of the latest campaigns to the tables in ``docs/explanation/durability.md``.
 
-``python -m tests.chaos.report`` writes the table anew; a test holds both together.
+``python -m tests.chaos.report`` writes the tables anew; a test holds both together.
 """
 
 from __future__ import annotations
@@ -9,9 +9,18 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-LATEST: Final = Path(__file__).with_name("latest.json")
+from tests.chaos import points
+
+#: By the kind of database.
+LATEST: Final = {
+    points.SQLITE: Path(__file__).with_name("latest.json"),
+    points.POSTGRESQL: Path(__file__).with_name("latest-postgresql.json"),
+}
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "durability.md"
-BEGIN: Final = "<!-- from tests/chaos/latest.json; written by `python -m tests.chaos.report` -->"
+BEGIN: Final = {
+    database: f"<!-- from tests/chaos/{path.name}; written by `python -m tests.chaos.report` -->"
+    for database, path in LATEST.items()
+}
 END: Final = "<!-- end -->"
 
 _ROLES: Final = {
@@ -21,6 +30,7 @@ _ROLES: Final = {
     "builder": "processes killed that were installing packages",
     "migration": "migrations of the database killed",
     "command": "`covalent start` itself killed",
+    "session": "sessions of PostgreSQL killed, upon which it ends all others",
 }
 _PROMISES: Final = {
     "lost": "acknowledged results or workflows lost, damaged or wrong",
@@ -48,6 +58,8 @@ def table(record: dict[str, Any]) -> str:
             len(hits),
         )
     )
+    if left := record.get("points left"):
+        done.append(("such points that nobody came to in this campaign", len(left)))
     found = [(_PROMISES[promise], number) for promise, number in record["faults"].items()]
     found += [
         ("workflows taken by the server", counts["workflows"]),
@@ -69,18 +81,20 @@ def table(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def page(text: str, record: dict[str, Any]) -> str:
+def page(text: str, database: str, record: dict[str, Any]) -> str:
     """The page with the record's table in its place."""
-    before, _, rest = text.partition(BEGIN)
+    before, _, rest = text.partition(BEGIN[database])
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{table(record)}\n\n{END}{after}"
+    return f"{before}{BEGIN[database]}\n\n{table(record)}\n\n{END}{after}"
 
 
-def write() -> None:
-    """Put the table of ``latest.json`` into the page."""
-    record = json.loads(LATEST.read_text(encoding="utf-8"))
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), record), encoding="utf-8")
+def write(database: str) -> None:
+    """Put the table of a record into the page."""
+    record = json.loads(LATEST[database].read_text(encoding="utf-8"))
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), database, record), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write()
+    for each, path in LATEST.items():
+        if path.exists():
+            write(each)
