@@ -75,6 +75,17 @@ async def listed(engine: Engine) -> set[str]:
     return {item.dispatch_id for item in found}
 
 
+def test_more_sublattices_than_a_statement_has_parameters_are_looked_at(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            members = {key: str(key) for key in range(300_000)}
+            huge = purgeable.Family(id="0", owner=OWNER, members=members)
+            await engine.shared.write(lambda session: purgeable.count_nodes(session, [huge]))
+            assert await engine.shared.write(lambda session: purging.mark(session, [huge], 0, 1.0)) == []
+
+    asyncio.run(scenario())
+
+
 def test_a_dispatch_goes_with_its_sublattices_and_nothing_else_does(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:

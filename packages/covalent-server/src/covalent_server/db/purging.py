@@ -7,11 +7,12 @@ whoever has swept them all takes back the note that was there when that began, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_, update
 
+from covalent_server.db.dialect import Within, many
 from covalent_server.db.identity import fact
 from covalent_server.db.purgeable import Family, named
 from covalent_server.db.tables import dispatch, event, link, node, setting, stream, trigger
@@ -32,13 +33,13 @@ def mark(connection: Connection, families: Sequence[Family], since: int, now: fl
 
     Dispatches with keys up to ``since`` were looked at when the families were found.
     """
-    keys = [key for family in families for key in family.members]
+    some = {"keys": many(connection, (key for family in families for key in family.members))}
     ended = select(dispatch.c.key, dispatch.c.id).where(
-        dispatch.c.key.in_(keys), dispatch.c.complete == 1, dispatch.c.ended_at.is_not(None)
+        Within(dispatch.c.key, "keys"), dispatch.c.complete == 1, dispatch.c.ended_at.is_not(None)
     )
-    known = {row.key: row.id for row in connection.execute(ended)}
-    active = select(trigger.c.dispatch).where(trigger.c.dispatch.in_(keys), trigger.c.stopped_at.is_(None))
-    needed = set(connection.execute(active).scalars())
+    known = {row.key: row.id for row in connection.execute(ended, some)}
+    active = select(trigger.c.dispatch).where(Within(trigger.c.dispatch, "keys"), trigger.c.stopped_at.is_(None))
+    needed = set(connection.execute(active, some).scalars())
     unseen = select(dispatch.c.manifest).where(
         dispatch.c.key > since,
         dispatch.c.ended_at.is_(None),
@@ -53,12 +54,13 @@ def mark(connection: Connection, families: Sequence[Family], since: int, now: fl
         and repeated.isdisjoint(family.members.values())
     ]
     if marked:
-        gone = [key for family in marked for key in family.members]
-        connection.execute(delete(trigger).where(trigger.c.dispatch.in_(gone)))
-        connection.execute(update(trigger).where(trigger.c.last.in_(gone)).values(last=None))
+        gone = {"keys": many(connection, (key for family in marked for key in family.members))}
+        connection.execute(delete(trigger).where(Within(trigger.c.dispatch, "keys")), gone)
+        connection.execute(update(trigger).where(Within(trigger.c.last, "keys")).values(last=None), gone)
         _note(connection, gone, now)
         # Its key is free for another request, which would otherwise be answered with what is not there any more.
-        connection.execute(update(dispatch).where(dispatch.c.key.in_(gone)).values(complete=0, idempotency_key=None))
+        hide = update(dispatch).where(Within(dispatch.c.key, "keys")).values(complete=0, idempotency_key=None)
+        connection.execute(hide, gone)
     return marked
 
 
@@ -87,7 +89,7 @@ def _trimmed(owner: str) -> str:
     return f"events trimmed {owner}"
 
 
-def _note(connection: Connection, keys: Sequence[int], now: float) -> None:
+def _note(connection: Connection, gone: Mapping[str, Any], now: float) -> None:
     """Note which events are going to be missing, and that assets may go."""
     # The new one is there before the old one goes: SQLite numbers a row by the highest number that there is.
     noted = insert(event).values(at=now, kind=_PURGED).returning(event.c.sequence)
@@ -102,8 +104,8 @@ def _note(connection: Connection, keys: Sequence[int], now: float) -> None:
         .limit(1)
         .scalar_subquery()
     )
-    per_owner = select(dispatch.c.owner, func.max(latest)).where(dispatch.c.key.in_(keys)).group_by(dispatch.c.owner)
-    for owner, sequence in connection.execute(per_owner).all():
+    per_owner = select(dispatch.c.owner, func.max(latest)).where(Within(dispatch.c.key, "keys"))
+    for owner, sequence in connection.execute(per_owner.group_by(dispatch.c.owner), gone).all():
         if sequence is not None and sequence > int(fact(connection, _trimmed(owner), "0")):
             connection.execute(update(setting).where(setting.c.name == _trimmed(owner)).values(value=str(sequence)))
 
