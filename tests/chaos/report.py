@@ -95,6 +95,5 @@ def write(database: str) -> None:
 
 
 if __name__ == "__main__":
-    for each, path in LATEST.items():
-        if path.exists():
-            write(each)
+    for each in LATEST:
+        write(each)

@@ -11,9 +11,7 @@ from tests.chaos import points, report
 from tests.chaos.checker import PROMISES
 from tests.chaos.hardships import Trouble
 
-RECORDS: Final = {
-    database: json.loads(path.read_text(encoding="utf-8")) for database, path in report.LATEST.items() if path.exists()
-}
+RECORDS: Final = {database: json.loads(path.read_text(encoding="utf-8")) for database, path in report.LATEST.items()}
 #: A whole campaign, and a sample.
 KILLS: Final = {points.SQLITE: 1000, points.POSTGRESQL: 250}
 on_each: Final = pytest.mark.parametrize(("database", "record"), RECORDS.items(), ids=list(RECORDS))
@@ -50,3 +48,5 @@ def test_the_record_is_of_a_campaign_that_found_nothing(database: str, record: d
 
 def test_whatever_can_happen_has_happened() -> None:
     assert RECORDS[points.SQLITE]["troubles"].keys() >= set(Trouble) - {Trouble.CRASHED}
+    assert Trouble.CRASHED in RECORDS[points.POSTGRESQL]["troubles"]
+    assert any(map(points.is_of_postgresql, RECORDS[points.POSTGRESQL]["points"]))
