@@ -54,6 +54,7 @@ def vacuum(url: str) -> bool:
             return False
         with closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
+            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # which what comes next brings into force
             cursor.execute("VACUUM")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
