@@ -15,14 +15,14 @@ from sqlalchemy import Select, func, select
 
 from covalent.status import Status
 from covalent.wire import FEATURES
-from covalent.wire.work import Acknowledgement, Completion, Lease, LeaseKey, Outcome
+from covalent.wire.work import Acknowledgement, Completion, Lease, LeaseKey, Outcome, Work
 from covalent_server.core.errors import ForeignAssetError, UnknownWorkerError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.states import NodeState
 from covalent_server.db import Session, dispatches, reads, tables
 from covalent_server.db.identity import PoolRow
 from covalent_server.engine import shared
-from covalent_server.engine.engine import Caller
+from covalent_server.engine.engine import Caller, Engine
 from covalent_server.engine.ledger import REDELIVER_AFTER
 from covalent_server.engine.submission import prepare
 from tests.builders import manifest, node, take
@@ -32,16 +32,22 @@ USER = Caller(owner=OWNER, scope="user")
 POOL = PoolRow(id=1, owner=OWNER, executor="local", place="/nowhere/python3")
 
 
+async def held_back(engine: Engine) -> asyncio.Task[Work]:
+    """A poll of a worker that waits at the server because there is nothing to do; it has done one task before."""
+    await engine.submit(submission(manifest([node(0)])))
+    worker = FakeWorker(engine)
+    await worker.hello()
+    await worker.work_through()
+    waiting = asyncio.create_task(worker.poll(want=1, wait=30.0))
+    while not engine.workplace.held:
+        await engine.shared.read(lambda _: None)
+    return waiting
+
+
 def test_who_waits_is_leased_what_is_dispatched_in_the_same_commit(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
-            await engine.submit(submission(manifest([node(0)])))
-            worker = FakeWorker(engine)
-            await worker.hello()
-            await worker.work_through()
-            waiting = asyncio.create_task(worker.poll(want=1, wait=30.0))
-            while not engine.workplace.held:
-                await engine.shared.read(lambda _: None)
+            waiting = await held_back(engine)
             begun, proceed = threading.Event(), threading.Event()
 
             def keep_busy(_: Session) -> None:
@@ -65,13 +71,7 @@ def test_who_waits_is_leased_what_is_dispatched_in_the_same_commit(start: AsyncE
 def test_a_dispatch_that_is_refused_gives_those_who_wait_nothing(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
-            await engine.submit(submission(manifest([node(0)])))
-            worker = FakeWorker(engine)
-            await worker.hello()
-            await worker.work_through()
-            waiting = asyncio.create_task(worker.poll(want=1, wait=30.0))
-            while not engine.workplace.held:
-                await engine.shared.read(lambda _: None)
+            waiting = await held_back(engine)
             unknown = {"asset": "0" * 64}
             with pytest.raises(ForeignAssetError):
                 await engine.submit(submission(manifest([node(0, unknown)])))
