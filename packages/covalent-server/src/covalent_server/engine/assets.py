@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from covalent_server.core.errors import LostAssetError, UnknownAssetError
 from covalent_server.db import assets, caching, origins
 from covalent_server.engine import intake
-from covalent_server.engine.shared import Shared, log, now
+from covalent_server.engine.shared import Shared, log
 
 if TYPE_CHECKING:
     from covalent_server.storage.files import Reading, Upload
@@ -28,7 +28,7 @@ class Assets:
     async def missing(self, owner: str, digests: Sequence[str]) -> list[str]:
         """Which assets an account lacks; a file that was lost is lacking, too, until it is sent again."""
         # What is not lacking will not be sent: it is kept until it is named.
-        until = now() + self._shared.settings.asset_grace
+        until = self._shared.grace()
         absent = await self._shared.write(lambda session: assets.claim(session, owner, digests, until))
         large = await self._shared.read(lambda session: assets.large(session, owner, digests))
         holds = self._shared.store.holds
@@ -67,7 +67,7 @@ class Assets:
         """Record an asset all of whose bytes have arrived; answered after they are on the disk and committed."""
         async with self._shared.arriving(digest):
             new = await asyncio.to_thread(intake.from_upload, upload, digest)
-            until = now() + self._shared.settings.asset_grace
+            until = self._shared.grace()
             await self._shared.write(lambda session: assets.store(session, owner, [new], until))
 
 

@@ -72,6 +72,10 @@ class Shared:
         """Run an operation in the next commit; returns after it."""
         return await self.written(self.queue(operation))
 
+    def grace(self) -> float:
+        """Until when an asset is kept that is not named yet."""
+        return now() + self.settings.asset_grace
+
     def arriving(self, digest: str) -> asyncio.Lock:
         """What is held while an asset's file comes or goes, until the database says so."""
         return self._arriving.setdefault(digest, asyncio.Lock())

@@ -281,7 +281,7 @@ class Workplace:
             lacks=seat.lacks,
             want=0 if self.closed else min(max(poll.want, 0), MAX_LEASES),
             assets=incoming,
-            kept_until=now() + self._shared.settings.asset_grace,
+            kept_until=self._shared.grace(),
             streams=_pieces(poll, blobs, genuine),
             completions=[item for index, item in enumerate(poll.completions) if index not in forged],
             started=[key for key in poll.started if genuine(key)],
