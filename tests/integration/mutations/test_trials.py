@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tests.mutations import session
 from tests.mutations.catalogue import ROOT, Mutation, StaleMutationError, git, mutations
 from tests.mutations.trial import tried
+from tests.mutations.verdicts import is_assertion
 
 _STATES = "packages/covalent-server/src/covalent_server/core/states.py"
 _GREEN = "tests/unit/core/test_decisions.py::test_a_lease_raises_the_attempt"
@@ -55,6 +58,22 @@ def test_a_mutation_is_noticed_by_an_assertion_in_the_copy_alone() -> None:
     trial = tried(mutations()["the-ended-is-leased-again"])
     assert trial.noticed, trial.verdicts
     assert "COMPLETED: frozenset()," in (ROOT / _STATES).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("statement", "noticed"),
+    [("INSERT INTO made VALUES (1)", True), ("INSERT INTO nowhere VALUES (1)", False)],
+    ids=["a row that is there", "a table that is not"],
+)
+def test_a_refusal_of_the_databases_driver_has_noticed_also_in_a_group(statement: str, *, noticed: bool) -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE made (key INTEGER PRIMARY KEY)")
+        database.execute("INSERT INTO made VALUES (1)")
+        with pytest.raises(sqlite3.Error) as caught:
+            database.execute(statement)
+    # As when another module has raised it.
+    error = caught.value.with_traceback(None)
+    assert is_assertion(ExceptionGroup("of a TaskGroup", [error])) is noticed
 
 
 def test_a_patch_that_does_not_fit_says_how_it_is_made_anew(tmp_path: Path) -> None:
