@@ -29,7 +29,7 @@ from tests import builders
 from tests.builders import manifest
 from tests.databases import SqliteDatabases
 from tests.integration.db.conftest import Do, opened
-from tests.integration.db.test_turns import STORED, dispatched, write
+from tests.integration.db.test_turns import STORED, dispatched, steps, write
 from tests.integration.engine.conftest import OWNER, submission
 
 VASP = LimitName(name="vasp")
@@ -296,6 +296,57 @@ def test_a_restart_keeps_limits_and_who_holds_them(database_url: str) -> None:
     with opened(database_url) as do:
         assert held(do) == {"vasp": 2}
         assert len(poll(do, 9).leased) == 1
+
+
+def test_sets_of_limits_that_nobody_waits_for_cost_a_look_nothing(sqlite_databases: SqliteDatabases) -> None:
+    """Told by how far SQLite's machine runs: as far for a hundred sets of limits as for one."""
+    counted = []
+    for sets in (1, 100):
+        with sqlite_databases.migrated() as url, opened(url) as do:
+            for number in range(sets):
+                put(do, f"tag-{number}", 1)
+                dispatched(do, fan(1, f"tag-{number}"))
+            ended(do, poll(do, sets).leased)
+            for number in range(sets):
+                do(partial(limits.remove, owner=OWNER, which=LimitName(name=f"tag-{number}")))
+            put(do, "vasp", 2)
+            dispatched(do, fan(9, "vasp"))
+            counted.append(do(partial(steps, doing=partial(work.report, incoming=TAKES_ONE, now=2.0))))
+            assert held(do) == {"vasp": 1}
+            done = Completion(key=key_of(poll(do, 1).leased[0]), outcome=Outcome.FAILED, error="no")
+            report = replace(TAKES_ONE, want=0, completions=[done])
+            counted.append(do(partial(steps, doing=partial(work.report, incoming=report, now=2.0))))
+            assert held(do) == {"vasp": 1}
+    assert counted[2] <= 1.2 * counted[0]
+    assert counted[3] <= 1.2 * counted[1]
+
+
+TAKES_ONE = work.Report(worker="w0", owner=OWNER, pool=1, want=1)
+
+
+def test_no_worker_is_wanted_where_all_wait_for_limits_of_no_slots(do: Do) -> None:
+    def ready() -> tuple[set[int], set[int]]:
+        pools, shut = do(limits.ready_pools)
+        return {item.id for item in pools}, shut
+
+    put(do, "vasp", 1)
+    dispatched(do, fan(3, "vasp"))
+    dispatched(do, fan(1, "vasp", "other", executor="dask"))
+    assert ready() == ({1, 2}, set())
+    out = poll(do, 1).leased
+    # Full is not shut: who waits for it elsewhere is to be there when its place falls free.
+    assert ready() == ({1, 2}, set())
+    put(do, "other", 0)
+    assert ready() == ({1, 2}, {2})
+    put(do, "vasp", 0)
+    assert ready() == ({1, 2}, {1, 2})
+    dispatched(do, fan(1))
+    assert ready() == ({1, 2}, {2})
+    ended(do, out)
+    put(do, "other", 1)
+    assert ready() == ({1, 2}, {2})
+    put(do, "vasp", 1)
+    assert ready() == ({1, 2}, set())
 
 
 # Whatever happens in whatever order.

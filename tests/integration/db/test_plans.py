@@ -14,7 +14,7 @@ import pytest
 from covalent.wire.work import Completion, LeaseKey, Outcome
 from covalent_server.core.errors import EndedDispatchError
 from covalent_server.core.events import LeaseEnd
-from covalent_server.db import Session, dispatches, ending, identity, reads, waking, work
+from covalent_server.db import Session, dispatches, ending, limits, reads, waking, work
 from tests.databases import SqliteDatabases
 from tests.integration.db.conftest import opened
 from tests.integration.db.happenings import Step, perform, prepare_pool
@@ -66,7 +66,7 @@ OPERATIONS: dict[str, Callable[[Session], Any]] = {
     "looking for what is due": partial(waking.any_due, now=9.0),
     "waking what is due": partial(waking.wake, now=1e9),
     "looking for sublattices": partial(waking.unborn, after=0, limit=9),
-    "looking for waiting pools": identity.ready_pools,
+    "looking for waiting pools": limits.ready_pools,
     "leasing": partial(work.report, incoming=work.Report(worker="w0", owner=OWNER, pool=1, want=9), now=9.0),
     "a failure": partial(work.report, incoming=completed(1), now=9.0),
     "a lost lease": partial(work.end_leases, leases=[(1, 1)], how=LeaseEnd.DIED, now=9.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -78,6 +79,17 @@ def test_fifty_dispatches_share_equally(do: Do) -> None:
         assert max(total[item] for item in ids) - min(total[item] for item in ids) <= 1
 
 
+def test_everybodys_turn_comes_also_when_one_task_is_asked_for_at_a_time(do: Do) -> None:
+    ids = {dispatched(do, fan(2)) for _ in range(20)}
+    given: list[str] = []
+    turn = None
+    for _ in range(2 * len(ids)):
+        outcome = poll(do, 1, turn)
+        turn = outcome.turn
+        given += shares(outcome)
+    assert set(given[:20]) == set(given[20:]) == ids
+
+
 def test_what_some_have_less_than_their_share_of_goes_to_others(do: Do) -> None:
     few = [dispatched(do, fan(2)) for _ in range(5)]
     large = dispatched(do, fan(100))
@@ -116,29 +128,34 @@ def test_a_worker_that_lacks_a_feature_gets_what_is_behind_many_others(do: Do) -
     assert shares(outcome) == dict.fromkeys(able, 2)
 
 
+def steps(session: Session, doing: Callable[[Session], Any]) -> int:
+    """How far SQLite's machine runs meanwhile."""
+    driver: Any = session.connection.driver_connection
+    counted = 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 1
+        return 0
+
+    driver.set_progress_handler(count, 100)
+    try:
+        doing(session)
+    finally:
+        driver.set_progress_handler(None, 0)
+    return counted
+
+
+def look(session: Session) -> None:
+    turns.following(session, turns.Wanted(owner=OWNER, pool=1, want=16))
+
+
 def test_a_look_finds_many_dispatches_by_one_step_each(sqlite_databases: SqliteDatabases) -> None:
     """Told by how far SQLite's machine runs: as far for dispatches of five hundred nodes as for those of two."""
-
-    def steps(session: Session) -> int:
-        driver: Any = session.connection.driver_connection
-        counted = 0
-
-        def count() -> int:
-            nonlocal counted
-            counted += 1
-            return 0
-
-        driver.set_progress_handler(count, 100)
-        try:
-            turns.following(session, turns.Wanted(owner=OWNER, pool=1, want=16))
-        finally:
-            driver.set_progress_handler(None, 0)
-        return counted
-
     counted = []
     for size in (2, 500):
         with sqlite_databases.migrated() as url, opened(url) as do:
             for _ in range(40):
                 dispatched(do, fan(size))
-            counted.append(do(steps))
+            counted.append(do(partial(steps, doing=look)))
     assert counted[1] <= 1.5 * counted[0]

@@ -1,9 +1,10 @@
-"""Limits as users set them: set, lowered, raised, taken away, shown, and found to be full."""
+"""Limits as users set them: set, lowered, raised, taken away, shown, and found to be full or shut."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
@@ -11,11 +12,12 @@ from covalent.wire.limits import Limit, LimitKind, LimitName, LimitRecord
 from covalent_server.core.errors import UnknownLimitError
 from covalent_server.core.states import NodeState
 from covalent_server.core.waiting import NAMED, FullLimit
-from covalent_server.db import AnyRow, gates
+from covalent_server.db import AnyRow, gates, identity
 from covalent_server.db.dialect import Within, many
+from covalent_server.db.identity import PoolRow
 from covalent_server.db.moves import Effects
 from covalent_server.db.prepared import Prepared
-from covalent_server.db.tables import IS_LEASED, concurrency_limit, dispatch, node, pool
+from covalent_server.db.tables import IS_LEASED, IS_READY, concurrency_limit, dispatch, node, pool
 
 _OPEN = [state for state in NodeState if not state.terminal]
 _PASS = Prepared(update(node).where(Within(node.c.key, "keys")).values(gate=bindparam("b_gate")))
@@ -26,6 +28,12 @@ _HOLDERS = Prepared(
     .order_by(node.c.key)
     .limit(NAMED)
 )
+_SHUT = Prepared(
+    select(concurrency_limit.c.owner, concurrency_limit.c.kind, concurrency_limit.c.name).where(
+        concurrency_limit.c.slots == 0
+    )
+)
+_FREE = Prepared(select(node.c.key).where(node.c.pool == bindparam("pool"), IS_READY, node.c.gate == 0).limit(1))
 
 
 def put(connection: Connection, owner: str, limit: Limit) -> Effects:
@@ -79,6 +87,26 @@ def full(connection: Connection, owner: str) -> dict[int, FullLimit]:
         for number in behind:
             found.setdefault(number, limit)
     return found
+
+
+def ready_pools(connection: Connection) -> tuple[list[PoolRow], set[int]]:
+    """Pools in which a node waits for a worker, and the ids of those where all such nodes wait for limits of no slots.
+
+    A limit that is merely full is another matter: who is not there when a place falls free does not get it.
+    """
+    pools = identity.ready_pools(connection)
+    closed: defaultdict[str, set[gates.Member]] = defaultdict(set)
+    for row in _SHUT.one(connection, {}):
+        closed[row.owner].add((row.kind, row.name))
+    shut = {item.id for item in pools if item.owner in closed and _is_shut(connection, item, closed[item.owner])}
+    return pools, shut
+
+
+def _is_shut(connection: Connection, item: PoolRow, closed: Collection[gates.Member]) -> bool:
+    if _FREE.one(connection, {"pool": item.id}).all():
+        return False
+    named = gates.some_members(connection, item.owner, gates.waiting(connection, item.id))
+    return all(not members.isdisjoint(closed) for members in named.values())
 
 
 def _limits(connection: Connection, owner: str) -> list[AnyRow]:

@@ -148,8 +148,9 @@ def following(connection: Connection, wanted: Wanted) -> tuple[Sequence[AnyRow],
     furthest = _FURTHEST.one(connection, {"pool": wanted.pool}).scalar()
     if furthest is None:
         return [], wanted.after
-    room = gates.room(connection, wanted.owner) if furthest and not wanted.yields else Room()
-    heads = [key for gate in (0, *room.gates) for key in _heads(connection, wanted, gate, room.of(gate))]
+    behind = gates.waiting(connection, wanted.pool) if furthest and not wanted.yields else []
+    room = gates.room(connection, wanted.owner, behind) if behind else Room()
+    heads = [key for gate in (0, *behind) for key in _heads(connection, wanted, gate, room.of(gate))]
     keys, turn = _dealt(connection, wanted, heads, room)
     found = {row.key: row for row in _CHOSEN.one(connection, {"keys": many(connection, keys)})} if keys else {}
     return [found[key] for key in keys], turn

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from covalent_server.core.errors import RequestError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.waiting import explain
-from covalent_server.db import dispatches, ending, identity, reads, reusing, triggers, waiting, waking
+from covalent_server.db import dispatches, ending, identity, limits, reads, reusing, triggers, waiting, waking
 from covalent_server.db import work as rows
 from covalent_server.db.moves import PIECE, Effects
 from covalent_server.engine import recovery
@@ -326,7 +326,7 @@ class Engine:
             await surviving(self._staff_pools)
 
     async def _staff_pools(self) -> None:
-        await self._provisioning.ensure(await self.shared.read(identity.ready_pools))
+        await self._provisioning.ensure(*await self.shared.read(limits.ready_pools))
 
     async def recover(self) -> None:
         """Know again who may call and which workers are there."""

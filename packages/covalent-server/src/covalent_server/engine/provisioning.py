@@ -16,7 +16,7 @@ from covalent_server.db import identity
 from covalent_server.executors import local, registry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from covalent_server.db.identity import PoolRow, WorkerRow
     from covalent_server.settings import Settings
@@ -124,8 +124,8 @@ class Provisioning:
                 found.worker = worker.id
         self._failed_starts.pop(pool.id, None)
 
-    async def ensure(self, pools: list[PoolRow]) -> None:
-        """Start a worker for each pool that has waiting tasks and none."""
+    async def ensure(self, pools: Sequence[PoolRow], shut: Collection[int] = ()) -> None:
+        """Start a worker for each pool that has waiting tasks and none, but for those that are shut."""
         # A worker that has been stopped (SIGSTOP, a debugger) serves nobody; if it goes on, there are two of them.
         served = {
             item.pool.id for item in self._workers.values() if item.worker is None or not self._silent(item.worker)
@@ -133,7 +133,7 @@ class Provisioning:
         for pool in pools:
             if not registry.startable(pool.executor, pool.place):
                 await self._fail(pool, registry.unknown_reason(pool.executor))
-            elif pool.id not in served | self._starting and not self._closing and self._may_start(pool):
+            elif pool.id not in served.union(self._starting, shut) and not self._closing and self._may_start(pool):
                 self._starting.add(pool.id)
                 try:
                     await self._start(pool)
