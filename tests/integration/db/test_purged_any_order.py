@@ -99,7 +99,7 @@ class Story:
         assert self.do(partial(survey.look, after=0)) is None
         families, _ = self.do(survey.found)
         some = families[:: step.how % 3 + 1]
-        self.do(lambda session: purging.mark(session, some, survey.last, self.now))
+        self.do(lambda session: purging.mark(session, some, survey.ends, self.now))
 
     def piece(self, _: Step) -> None:
         for key in list(self.do(purging.leftovers))[:1]:

@@ -81,7 +81,7 @@ def test_more_sublattices_than_a_statement_has_parameters_are_looked_at(start: A
             members = {key: str(key) for key in range(300_000)}
             huge = purgeable.Family(id="0", owner=OWNER, members=members)
             await engine.shared.write(lambda session: purgeable.count_nodes(session, [huge]))
-            assert await engine.shared.write(lambda session: purging.mark(session, [huge], 0, 1.0)) == []
+            assert await engine.shared.write(lambda session: purging.mark(session, [huge], {}, 1.0)) == []
 
     asyncio.run(scenario())
 
@@ -142,10 +142,27 @@ def test_what_comes_to_be_needed_after_it_was_found_is_kept(start: AsyncEngine) 
             families, _ = await engine.read(survey.found)
             await engine.register(USER, Registration(trigger_id=ID, dispatch_id=ended, trigger=HOURLY))
             again = await engine.submit(submission(replace(SMALL, redispatch_of=repeated)))
-            (marked,) = await engine.shared.write(lambda session: purging.mark(session, families, survey.last, 1.0))
+            (marked,) = await engine.shared.write(lambda session: purging.mark(session, families, survey.ends, 1.0))
             assert marked.id == other
             assert await listed(engine) == {ended, repeated, again}
-            assert await engine.shared.write(lambda session: purging.mark(session, families, survey.last, 1.0)) == []
+            assert await engine.shared.write(lambda session: purging.mark(session, families, survey.ends, 1.0)) == []
+
+    asyncio.run(scenario())
+
+
+def test_what_has_the_key_of_another_that_was_looked_at_is_looked_at_again(start: AsyncEngine) -> None:
+    """SQLite gives a key out again when the dispatch that had it was the last one, and is gone."""
+
+    async def scenario() -> None:
+        async with start() as engine:
+            repeated, last = await done(engine), await done(engine)
+            survey = Survey(Wanted(owner=OWNER, ids=frozenset([repeated])))
+            await engine.read(survey.look, 0)
+            families, _ = await engine.read(survey.found)
+            await purged(engine, last)
+            again = await engine.submit(submission(replace(SMALL, redispatch_of=repeated)))
+            assert await engine.shared.write(lambda session: purging.mark(session, families, survey.ends, 1.0)) == []
+            assert await listed(engine) == {repeated, again}
 
     asyncio.run(scenario())
 
@@ -190,7 +207,7 @@ def test_what_was_purged_is_gone_at_once_and_a_purge_that_was_cut_off_is_finishe
             survey = Survey(Wanted(owner=OWNER, ids=frozenset([large])))
             await engine.read(survey.look, 0)
             families, _ = await engine.read(survey.found)
-            await engine.shared.write(lambda session: purging.mark(session, families, survey.last, 1.0))
+            await engine.shared.write(lambda session: purging.mark(session, families, survey.ends, 1.0))
             (key,) = families[0].members
             assert await listed(engine) == {small}
             # Also to who asks for it by what it was sent with, and who follows what happens.

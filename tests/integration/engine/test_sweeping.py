@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 import time
 from dataclasses import replace
@@ -24,6 +25,7 @@ from covalent_server.engine.engine import Engine
 from covalent_server.engine.shared import now
 from covalent_server.engine.submission import prepare
 from covalent_server.engine.sweeping import Sweeping
+from covalent_server.storage.files import FileStore
 from tests import builders
 from tests.builders import FUNCTION, digest, manifest
 from tests.integration.db.orphans import orphans
@@ -280,7 +282,7 @@ def test_assets_go_also_when_the_server_is_killed_after_the_last_row_that_named_
             survey = Survey(Wanted(owner=OWNER, ids=frozenset([ended])))
             await engine.read(survey.look, 0)
             families, _ = await engine.read(survey.found)
-            await engine.shared.write(lambda session: purging.mark(session, families, survey.last, 1.0))
+            await engine.shared.write(lambda session: purging.mark(session, families, survey.ends, 1.0))
             (key,) = families[0].members
             while await engine.shared.write(lambda session: purging.remove_piece(session, key)):
                 pass
@@ -304,7 +306,7 @@ def test_what_is_purged_while_assets_are_swept_is_swept_for(start: AsyncEngine) 
             survey = Survey(Wanted(owner=OWNER, ids=frozenset([ended])))
             await engine.read(survey.look, 0)
             families, _ = await engine.read(survey.found)
-            await engine.shared.write(lambda session: purging.mark(session, families, survey.last, 1.0))
+            await engine.shared.write(lambda session: purging.mark(session, families, survey.ends, 1.0))
             await engine.shared.write(lambda session: purging.end_sweep(session, noted))
             assert await engine.read(purging.to_be_swept)
             await purge(engine)
@@ -314,21 +316,44 @@ def test_what_is_purged_while_assets_are_swept_is_swept_for(start: AsyncEngine) 
     asyncio.run(scenario())
 
 
+class OnAFailingDisk(FileStore):
+    """A store whose disk fails when it is asked what is there."""
+
+    def digests(self, shard: str) -> list[str]:
+        raise OSError(errno.EIO, "Input/output error", shard)
+
+
 def test_files_are_looked_for_again_when_that_failed(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
             await upload(engine, LARGE)
             await engine.shared.write(lambda session: unneeded.remove(session, [digest(LARGE)], now() + 1e9))
-            path = engine.shared.store.path(digest(LARGE))
             sweeping = Sweeping(engine.shared)
-            away = path.parent.rename(path.parent.with_name("away"))
-            path.parent.touch()
-            with pytest.raises(NotADirectoryError):
+            directory = engine.shared.settings.data_dir / "assets"
+            sweeping._shared = replace(engine.shared, store=OnAFailingDisk(directory))
+            with pytest.raises(OSError, match="Input/output error"):
                 await sweeping.sweep()
-            path.parent.unlink()
-            away.rename(path.parent)
+            sweeping._shared = engine.shared
             assert await sweeping.sweep()
+            assert not engine.shared.store.path(digest(LARGE)).exists()
+
+    asyncio.run(scenario())
+
+
+def test_what_others_have_put_among_the_files_keeps_no_sweep_from_its_end(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await upload(engine, LARGE)
+            await engine.shared.write(lambda session: unneeded.remove(session, [digest(LARGE)], now() + 1e9))
+            path = engine.shared.store.path(digest(LARGE))
+            directory = engine.shared.settings.data_dir / "assets"
+            strays = [directory / "ab", directory / ".x", path.parent / "notes", path.parent / ("f" * 62)]
+            for stray in strays[:-1]:
+                stray.write_text("of somebody else's")
+            strays[-1].mkdir()
+            assert await Sweeping(engine.shared).sweep()
             assert not path.exists()
+            assert all(stray.exists() for stray in strays)
 
     asyncio.run(scenario())
 

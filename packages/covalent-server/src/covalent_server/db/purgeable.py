@@ -72,8 +72,8 @@ class Survey:
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
-        #: The key of the last dispatch that was looked at.
-        self.last = 0
+        #: Of each slice the last dispatch that was looked at: its id by its key.
+        self.ends: dict[int, str] = {}
         self._families: dict[str, Family] = {}
         #: Which unfinished dispatch names which.
         self._named: dict[str, str] = {}
@@ -97,7 +97,8 @@ class Survey:
         rows = connection.execute(statement).all()
         for row in rows:
             self._note(row)
-            self.last = row.key
+        if rows:
+            self.ends[rows[-1].key] = rows[-1].id
         return rows[-1].key if len(rows) == SLICE else None
 
     def _note(self, row: AnyRow) -> None:

@@ -28,10 +28,10 @@ _PURGED: Final = "dispatches.purged"
 _UNSWEPT: Final = "assets to be swept"
 
 
-def mark(connection: Connection, families: Sequence[Family], since: int, now: float) -> list[Family]:
+def mark(connection: Connection, families: Sequence[Family], ends: Mapping[int, str], now: float) -> list[Family]:
     """Make families invisible for good, but for those that something has come to need since they were found.
 
-    Dispatches with keys up to ``since`` were looked at when the families were found.
+    ``ends`` are the ends of the slices that were looked at when the families were found, by their keys.
     """
     some = {"keys": many(connection, (key for family in families for key in family.members))}
     ended = select(dispatch.c.key, dispatch.c.id).where(
@@ -41,7 +41,7 @@ def mark(connection: Connection, families: Sequence[Family], since: int, now: fl
     active = select(trigger.c.dispatch).where(Within(trigger.c.dispatch, "keys"), trigger.c.stopped_at.is_(None))
     needed = set(connection.execute(active, some).scalars())
     unseen = select(dispatch.c.manifest).where(
-        dispatch.c.key > since,
+        dispatch.c.key > _looked_at(connection, ends),
         dispatch.c.ended_at.is_(None),
         dispatch.c.owner.in_({family.owner for family in families}),
     )
@@ -62,6 +62,17 @@ def mark(connection: Connection, families: Sequence[Family], since: int, now: fl
         hide = update(dispatch).where(Within(dispatch.c.key, "keys")).values(complete=0, idempotency_key=None)
         connection.execute(hide, gone)
     return marked
+
+
+def _looked_at(connection: Connection, ends: Mapping[int, str]) -> int:
+    """The key up to which dispatches are those that were looked at; 0 when that cannot be told any more.
+
+    SQLite gives the highest key out again when its dispatch is gone. As long as the end of a slice is there, no key
+    below it was.
+    """
+    found = select(dispatch.c.key, dispatch.c.id).where(Within(dispatch.c.key, "keys"))
+    known = {row.key: row.id for row in connection.execute(found, {"keys": many(connection, ends)})}
+    return max(ends, default=0) if known == ends else 0
 
 
 def to_be_swept(connection: Connection) -> bool:

@@ -7,7 +7,7 @@ does not know: after a kill the watch finds what is left, and goes on; so it doe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -56,7 +56,7 @@ class Purging:
         for batch in _batches(gone):
             await self._shared.reader.run_apart(partial(purgeable.count_nodes, families=batch))
         if not request.dry_run:
-            gone = await self._mark(gone, kept, survey.last)
+            gone = await self._mark(gone, kept, survey.ends)
         named = await self._named(gone) if request.dry_run else None
         return PurgeReport(
             assets=None if named is None else named[0],
@@ -114,14 +114,14 @@ class Purging:
         survey = await self._survey(Wanted(owner=None, ended_before=before))
         families, _ = await self._shared.reader.run_apart(survey.found)
         if families:
-            await self._mark(families, [], survey.last)
+            await self._mark(families, [], survey.ends)
 
-    async def _mark(self, families: Sequence[Family], kept: list[Kept], since: int) -> list[Family]:
+    async def _mark(self, families: Sequence[Family], kept: list[Kept], ends: Mapping[int, str]) -> list[Family]:
         """Mark families, those that can no longer be apart, and have all removed that this leaves."""
         gone: list[Family] = []
         try:
             for batch in _batches(families):
-                gone += await self._mark_batch(batch, since)
+                gone += await self._mark_batch(batch, ends)
         finally:
             # What was marked before a failure is to go as well.
             self._requests += 1
@@ -134,13 +134,13 @@ class Purging:
         ]
         return gone
 
-    async def _mark_batch(self, families: Sequence[Family], since: int) -> list[Family]:
+    async def _mark_batch(self, families: Sequence[Family], ends: Mapping[int, str]) -> list[Family]:
         """Mark families in one transaction; what is left of them is known before anybody can have removed it."""
         new = {key: family.owner for family in families for key in family.members if key not in self._left}
         self._left.update(new)
         marked: list[Family] = []
         try:
-            marking = partial(purging.mark, families=families, since=since, now=now())
+            marking = partial(purging.mark, families=families, ends=ends, now=now())
             marked = await gently(self._shared, marking)
         finally:
             for key in new.keys() - {key for family in marked for key in family.members}:

@@ -177,12 +177,14 @@ class FileStore:
             os.close(descriptor)
 
     def shards(self) -> list[str]:
-        """What the digests of files begin with."""
-        return [path.name for path in self._root.iterdir() if len(path.name) == _SHARD]
+        """What the digests of files begin with; somebody else may have put other things beside them."""
+        with os.scandir(self._root) as entries:
+            return [entry.name for entry in entries if len(entry.name) == _SHARD and entry.is_dir()]
 
     def digests(self, shard: str) -> list[str]:
         """The digests of the files of a shard."""
-        found = [shard + path.name for path in (self._root / shard).iterdir()]
+        with os.scandir(self._root / shard) as entries:
+            found = [shard + entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
         return [digest for digest in found if is_digest(digest)]
 
     def unfinished(self) -> Iterator[Path]:
