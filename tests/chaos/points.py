@@ -124,6 +124,7 @@ ONLY_ON: Final = {
 _SCRIPT: Final = "in a user's script, which promises nothing: what the server has not acknowledged is sent again"
 _BACKUP: Final = "a command that makes a file or a directory which is not there; killed, it is run again"
 _DAMAGED: Final = "the file of an asset was altered by somebody else; who reads it next finds that out again"
+_BROWSER: Final = "a browser that was cut off signs in again, or out; nothing of a dispatch hangs on it"
 #: Sites, or modules, at which nothing is killed, and why.
 LEFT_OUT: Final = {
     "covalent.config": _SCRIPT,
@@ -147,6 +148,8 @@ LEFT_OUT: Final = {
     "covalent_server.engine.engine:Engine._write_pieces.write.3": (
         "discards what was refused before it became visible; a server that is killed before discards it at its start"
     ),
+    "covalent_server.engine.sessions": _BROWSER,
+    "covalent_server.web.session": _BROWSER,
     "covalent_server.engine.spawning:Spawning._give_up.write": (
         "fails the node of a sublattice that was made to be refused, which the SDK does not make"
     ),

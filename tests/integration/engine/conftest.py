@@ -17,7 +17,8 @@ from covalent.wire.work import Completion, Hello, Lease, Outcome, Poll, StreamCh
 from covalent_server import settings as server_settings
 from covalent_server.db import Session
 from covalent_server.engine import intake
-from covalent_server.engine.engine import Caller, Engine, running
+from covalent_server.engine.callers import Caller
+from covalent_server.engine.engine import Engine, running
 from covalent_server.engine.submission import Submission
 from covalent_server.settings import Settings
 from tests import builders

@@ -13,7 +13,7 @@ from covalent.wire.manifest import Manifest
 from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
 from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError
 from covalent_server.db import reads
-from covalent_server.engine.engine import Caller
+from covalent_server.engine.callers import Caller
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, full_disk, submission

@@ -15,7 +15,8 @@ from covalent.wire.work import Acknowledgement, Completion, Lease, Outcome
 from covalent_server.core.errors import EndedDispatchError, ForeignAssetError, UnknownDispatchError, UnknownNodeError
 from covalent_server.db import Session, reads, tables
 from covalent_server.engine import intake
-from covalent_server.engine.engine import Caller, Engine
+from covalent_server.engine.callers import Caller
+from covalent_server.engine.engine import Engine
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission

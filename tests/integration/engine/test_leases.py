@@ -20,9 +20,10 @@ from covalent_server.core.errors import ForeignAssetError, UnknownWorkerError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.states import NodeState
 from covalent_server.db import Session, dispatches, reads, tables
-from covalent_server.db.identity import PoolRow
+from covalent_server.db.identity import PoolRow, token_digest
 from covalent_server.engine import shared
-from covalent_server.engine.engine import Caller, Engine
+from covalent_server.engine.callers import Caller
+from covalent_server.engine.engine import Engine
 from covalent_server.engine.ledger import REDELIVER_AFTER
 from covalent_server.engine.submission import prepare
 from tests.builders import manifest, node, take
@@ -355,7 +356,7 @@ def test_a_restarted_server_knows_leases_tokens_and_what_was_done(start: AsyncEn
             instance = engine.shared.instance
         async with start() as engine:
             assert engine.shared.instance == instance
-            assert engine.caller("the token") == USER
+            assert engine.in_force(token_digest("the token")) == USER
             worker.engine = engine
             assert (await worker.poll(outputs=[(first, 1)])).acknowledgements == (Acknowledgement.DUPLICATE,)
             (last,) = (await worker.poll(want=9, outputs=[(second, 2)])).leases
@@ -389,10 +390,10 @@ def test_a_replaced_token_is_worth_nothing(start: AsyncEngine) -> None:
         async with start() as engine:
             await engine.settle_account("leaked", USER)
             await engine.settle_account("new", USER)
-            assert engine.caller("leaked") is None
+            assert engine.in_force(token_digest("leaked")) is None
         async with start() as engine:
-            assert engine.caller("leaked") is None
-            assert engine.caller("new") == USER
+            assert engine.in_force(token_digest("leaked")) is None
+            assert engine.in_force(token_digest("new")) == USER
 
     asyncio.run(scenario())
 

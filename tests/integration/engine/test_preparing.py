@@ -14,7 +14,8 @@ from covalent.wire.records import NodeRecord
 from covalent.wire.work import Acknowledgement, Completion, Environment, Lease, Outcome
 from covalent_server.core.events import LeaseEnd
 from covalent_server.db import reads
-from covalent_server.engine.engine import Caller, Engine
+from covalent_server.engine.callers import Caller
+from covalent_server.engine.engine import Engine
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission

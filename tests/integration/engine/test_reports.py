@@ -9,7 +9,7 @@ import pytest
 from covalent.status import Status
 from covalent.wire.work import Acknowledgement, Completion, Outcome
 from covalent_server.db import reads
-from covalent_server.engine.engine import Caller
+from covalent_server.engine.callers import Caller
 from covalent_server.engine.workplace import MAX_STREAM_BYTES
 from tests import builders
 from tests.builders import manifest, node

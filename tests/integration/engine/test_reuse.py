@@ -17,7 +17,8 @@ from covalent.wire.work import Completion, Outcome
 from covalent_server.core.errors import UnknownDispatchError
 from covalent_server.db import reads
 from covalent_server.db.tables import dispatch
-from covalent_server.engine.engine import Caller, Engine
+from covalent_server.engine.callers import Caller
+from covalent_server.engine.engine import Engine
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission

@@ -18,7 +18,8 @@ from covalent_server.db import reads, waking
 from covalent_server.db import work as rows
 from covalent_server.db.tables import dispatch
 from covalent_server.engine import intake
-from covalent_server.engine.engine import Caller, Engine
+from covalent_server.engine.callers import Caller
+from covalent_server.engine.engine import Engine
 from covalent_server.settings import Settings
 from tests import builders
 from tests.builders import manifest, node, take

@@ -23,7 +23,8 @@ from covalent_server.core.errors import (
 )
 from covalent_server.db import Session, dispatches, reads, triggers
 from covalent_server.db.tables import trigger as table
-from covalent_server.engine.engine import Caller, Engine
+from covalent_server.engine.callers import Caller
+from covalent_server.engine.engine import Engine
 from covalent_server.engine.shared import now
 from covalent_server.engine.submission import prepare
 from tests.builders import asset, digest, manifest, node, take

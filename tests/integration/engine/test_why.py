@@ -14,7 +14,8 @@ from covalent.wire.waiting import Waiting
 from covalent.wire.work import Completion, Outcome
 from covalent_server.core.errors import UnknownDispatchError, UnknownNodeError
 from covalent_server.core.events import LeaseEnd
-from covalent_server.engine.engine import Caller, Engine
+from covalent_server.engine.callers import Caller
+from covalent_server.engine.engine import Engine
 from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission
 

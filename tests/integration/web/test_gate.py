@@ -10,7 +10,7 @@ from covalent_server.web.app import ROUTES
 from covalent_server.web.routing import Route, Scope
 from tests.installation import Installation
 
-GUARDED = [route for route in ROUTES if route.scope is not Scope.ANYONE]
+GUARDED = [route for route in ROUTES if route.scope not in (Scope.ANYONE, Scope.STRANGER)]
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
 
 
@@ -24,7 +24,9 @@ def address(route: Route) -> str:
 
 @pytest.mark.parametrize("route", GUARDED, ids=name)
 @pytest.mark.parametrize("token", [None, "wrong", "\u00e9", " "], ids=["none", "wrong", "odd", "blank"])
-def test_every_route_but_health_needs_a_token(server: Installation, route: Route, token: str | None) -> None:
+def test_every_route_but_health_and_the_page_needs_a_token(
+    server: Installation, route: Route, token: str | None
+) -> None:
     answer = server.request(route.method, address(route), b"{}", token=token)
     assert answer.status == 401
     assert answer.headers["Content-Type"].startswith("application/problem+json")
@@ -62,7 +64,7 @@ def test_requests_of_other_sites_are_refused(server: Installation, method: str, 
 
 @pytest.mark.parametrize(
     "route",
-    [route for route in ROUTES if route.method in ("POST", "PUT") and route.scope is not Scope.WORKER],
+    [route for route in GUARDED if route.method in ("POST", "PUT") and route.scope is not Scope.WORKER],
     ids=name,
 )
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])

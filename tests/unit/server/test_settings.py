@@ -102,6 +102,8 @@ def test_paths_may_begin_with_the_home_directory_and_become_absolute(
         ("[server]\nlocal_slots = 0", "server.local_slots"),
         ("[server]\nlog_level = 'LOUD'", "DEBUG, INFO, WARNING, ERROR"),
         ("[server]\nallow_network_filesystem = 'perhaps'", "neither true nor false"),
+        ("[server]\nurl_prefix = 'covalent'", "such as /covalent"),
+        ("[server]\nurl_prefix = '/a\"><script>'", "such as /covalent"),
         ("[server]\ndatabase_url = 'covalent.db'", "sqlite:////path/to"),
         ("[server]\ndata_dir = 'state'", "write a whole path"),
         ("[server]\ndata_dir = ''", "server.data_dir"),

@@ -30,6 +30,7 @@ _MAX_PORT: Final = 65535
 #: Others of this machine, such as 127.0.0.2, would be announced and checked under a name that leads elsewhere.
 _HOSTS: Final = ("127.0.0.1", "localhost")
 _DATABASES: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+_PREFIX: Final = re.compile(r"(/[A-Za-z0-9_-]+)+")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -78,6 +79,8 @@ class Settings:
     #: Seconds for which an asset is kept that nothing names yet.
     asset_grace: float
     allow_network_filesystem: bool
+    #: Where the page and the interface begin for who comes through a proxy: ``/covalent``, or empty.
+    url_prefix: str
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False)
 
 
@@ -230,6 +233,13 @@ def _database_url(found: object) -> str:
     return text
 
 
+def _url_prefix(found: object) -> str:
+    text = _text(found).rstrip("/")
+    if text and not _PREFIX.fullmatch(text):
+        raise ValueError(f"{found!r} is not the beginning of an address; write one such as /covalent")
+    return text
+
+
 def _path(found: object) -> Path:
     path = Path(found if isinstance(found, Path) else _text(found))
     try:
@@ -299,6 +309,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "retention_days": 0.0,
     "asset_grace": 86400.0,
     "allow_network_filesystem": False,
+    "url_prefix": "",
 }
 
 #: Every setting, in the order in which they are read.
@@ -363,5 +374,11 @@ OPTIONS: Final = (
         variable="COVALENT_ALLOW_NETWORK_FILESYSTEM",
         read=_yes,
         help="Use a data directory on a network file system, at the risk of losing the database.",
+    ),
+    Option(
+        name="url_prefix",
+        variable="COVALENT_URL_PREFIX",
+        read=_url_prefix,
+        help="What addresses begin with for who comes through a proxy, such as /covalent.",
     ),
 )

@@ -19,6 +19,7 @@ from covalent_server.cli.limit import limit
 from covalent_server.cli.logs import logs
 from covalent_server.cli.migrate import migrate
 from covalent_server.cli.options import as_json as json_option
+from covalent_server.cli.page import open_page
 from covalent_server.cli.purge import purge
 from covalent_server.cli.start import start
 from covalent_server.cli.status import status
@@ -59,7 +60,7 @@ def covalent(context: click.Context, *, version_wanted: bool, as_json: bool) -> 
 
 
 for _command in (
-    *(start, stop, restart, status, logs, trigger, limit, purge),
+    *(start, stop, restart, status, open_page, logs, trigger, limit, purge),
     *(config, doctor, database, backup, restore, migrate),
 ):
     covalent.add_command(_command)

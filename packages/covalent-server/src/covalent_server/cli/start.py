@@ -13,10 +13,13 @@ import click
 
 from covalent.errors import ConfigError
 from covalent.wire import places
-from covalent_server.cli import options, output, readiness, record
+from covalent_server.cli import ask, options, output, readiness, record, tokens
 from covalent_server.cli.launch import Order, launch
+from covalent_server.errors import NotAnsweringError
 from covalent_server.settings import FILE_NAME, Settings
 
+#: Seconds that the server may take for an answer.
+_ANSWER: Final = 10.0
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1"})
 
 
@@ -54,12 +57,28 @@ def tell(known: record.ServerRecord, settings: Settings, *, as_json: bool) -> No
         f"Covalent is running at {known.url} (pid {known.pid})",
         f"Its API token is in {token}, where the SDK of this account finds it",
     ]
+    if not as_json:
+        lines.append(_page(known, settings))
     if not _found_by_clients(known.url):
         lines.append(f"Tell clients where it is: export COVALENT_SERVER_URL={known.url}")
     if known.guard != "armed":
         lines.append(f"The guard against unpickling is {known.guard}: pickle was loaded before it")
     facts = {"state": "running", "url": known.url, "pid": known.pid, "guard": known.guard, "version": known.version}
     output.show("\n".join(lines), facts | {"token_file": str(token)}, as_json=as_json)
+
+
+def _page(known: record.ServerRecord, settings: Settings) -> str:
+    """How a browser gets to the server's page, signed in."""
+    by_command = "Its web page, signed in: covalent open"
+    if known.pid == os.getpid():  # it cannot answer while it says this
+        return by_command
+    token = tokens.read_token(settings.config_dir, known.url)
+    path = f"{known.url}/api/v1/session/codes"
+    try:
+        answer = ask.ask("POST", path, token=token, seconds=_ANSWER, body={})
+    except NotAnsweringError:
+        return by_command
+    return f"Its web page, signed in, once and within five minutes: {answer.plain['url']}" if answer.ok else by_command
 
 
 def _found_by_clients(url: str) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, or_, select, update
 
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.prepared import Prepared
-from covalent_server.db.tables import IS_LEASED, IS_READY, node, pool, setting, token, worker
+from covalent_server.db.tables import IS_LEASED, IS_READY, node, pool, session, setting, token, worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,7 @@ def disown(connection: Connection, now: float) -> None:
     connection.execute(
         update(token).where(token.c.scope == "worker", token.c.revoked_at.is_(None)).values(revoked_at=now)
     )
+    connection.execute(delete(session))
     connection.execute(update(worker).where(worker.c.ended_at.is_(None)).values(ended_at=now))
 
 

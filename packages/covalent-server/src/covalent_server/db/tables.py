@@ -57,6 +57,19 @@ token: Final = Table(
     Column("revoked_at", Float),
 )
 
+#: Browsers that have signed in with a token: only the SHA-256 of a cookie is kept.
+session: Final = Table(
+    "session",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    #: The token that it is worth nothing without.
+    Column("token", String(64), ForeignKey("token.digest"), nullable=False),
+    #: ``user``, or ``read`` for one that changes nothing.
+    Column("scope", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
 #: Where a set of tasks can run: workers ask for the tasks of one pool.
 pool: Final = Table(
     "pool",

@@ -7,7 +7,6 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -21,8 +20,10 @@ from covalent_server.db.moves import PIECE, Effects
 from covalent_server.engine import recovery
 from covalent_server.engine.assets import Assets
 from covalent_server.engine.bell import heard
+from covalent_server.engine.callers import Caller
 from covalent_server.engine.provisioning import Provisioning
 from covalent_server.engine.purging import Purging
+from covalent_server.engine.sessions import Sessions
 from covalent_server.engine.shared import SWEEP_SECONDS, Shared, monotonic, now, surviving
 from covalent_server.engine.spawning import spawn
 from covalent_server.engine.submission import Submission, prepare
@@ -58,15 +59,6 @@ SET_BACK_SECONDS: Final = 1.0
 OWNER: Final = "local"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who asks."""
-
-    owner: str
-    #: ``user`` or ``worker``.
-    scope: str
-
-
 class Engine:
     """One server's engine; opened by :func:`running`."""
 
@@ -84,6 +76,7 @@ class Engine:
             silent=self.workplace.silent,
         )
         self._callers: dict[str, Caller] = {}
+        self.sessions = Sessions(shared, self.in_force)
         self._submitting: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     # Who may call.
@@ -103,9 +96,9 @@ class Engine:
         self._callers = {digest: known for digest, known in self._callers.items() if known != caller}
         self._callers[row.digest] = caller
 
-    def caller(self, token: str) -> Caller | None:
-        """Whose token this is."""
-        return self._callers.get(identity.token_digest(token))
+    def in_force(self, digest: str) -> Caller | None:
+        """Whose token this is, by its digest; None once it is revoked."""
+        return self._callers.get(digest)
 
     async def _mint(self, owner: str) -> tuple[str, str]:
         token = secrets.token_urlsafe(32)
@@ -332,6 +325,7 @@ class Engine:
         """Know again who may call and which workers are there."""
         for token in await self.shared.read(identity.tokens):
             self._callers[token.digest] = Caller(owner=token.owner, scope=token.scope)
+        await self.sessions.recover()
         # Also those whose end was recorded, when the server died before it took back what they held.
         gone = set(self.shared.ledger.workers())
         for worker, pool in await recovery.workers_of_before(self.shared):

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from covalent_server.web import assets, dispatches, limits, purging, server, triggers, workers
+from covalent_server.web import assets, dispatches, limits, page, purging, server, session, triggers, workers
+from covalent_server.web.authentication import authenticate
 from covalent_server.web.errors import RefusedError, answer, internal, problem
-from covalent_server.web.keys import CALLER, ENGINE, INFO
+from covalent_server.web.keys import INFO
 from covalent_server.web.routing import Handler, Route, Scope
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 ROUTES: Final[tuple[Route, ...]] = (
     *server.ROUTES,
+    *session.ROUTES,
     # Its path would be that of a dispatch, too: the first that fits is taken.
     *purging.ROUTES,
     *dispatches.ROUTES,
@@ -27,16 +29,28 @@ ROUTES: Final[tuple[Route, ...]] = (
     *limits.ROUTES,
     *assets.ROUTES,
     *workers.ROUTES,
+    # Takes what is left.
+    *page.ROUTES,
 )
 _SCOPES: Final = {route.handler: route.scope for route in ROUTES}
+#: Of every answer that does not say otherwise: nothing that is sent here is ever a page of its own.
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def build(settings: Settings) -> web.Application:
     """The application, with nothing in it yet but the routes."""
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[_gate])
-    for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler)
+    # Whether a proxy takes the prefix away or leaves it: both are understood.
+    for prefix in dict.fromkeys((settings.url_prefix, "")):
+        for route in ROUTES:
+            app.router.add_route(route.method, prefix + route.path, route.handler)
     return app
 
 
@@ -49,7 +63,11 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         scope = _SCOPES.get(request.match_info.handler, Scope.BOTH)
         if scope is not Scope.ANYONE:
             _check_host(request)
-            _authenticate(request, scope)
+            # A link to the page may stand anywhere; what the page shows is asked for by itself.
+            if scope is not Scope.STRANGER or request.method != hdrs.METH_GET:
+                _check_site(request)
+            if scope is not Scope.STRANGER:
+                authenticate(request, scope)
         response = await handler(request)
     except (RecursionError, Exception) as error:
         told = problem(error)
@@ -59,7 +77,8 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = answer(told)
     if not response.prepared:
         response.headers["Covalent-Instance"] = request.app[INFO].instance
-        response.headers["Cache-Control"] = "no-store"
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
     return response
 
 
@@ -75,9 +94,13 @@ def _check_address(request: web.Request) -> None:
 
 
 def _check_host(request: web.Request) -> None:
-    """Refuse what a page of another site could send: a foreign Host, a foreign Origin."""
+    """Refuse a foreign Host: a page of another site may have made its name lead here."""
     if _host_name(request.headers.get(hdrs.HOST, "")) not in _LOOPBACK:
         raise RefusedError(421, "this server answers to localhost only")
+
+
+def _check_site(request: web.Request) -> None:
+    """Refuse what a page of another site sends."""
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and origin.partition("://")[2] != request.headers.get(hdrs.HOST):
         raise RefusedError(403, "requests from other sites are not taken")
@@ -90,13 +113,3 @@ def _host_name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
-
-
-def _authenticate(request: web.Request, scope: Scope) -> None:
-    kind, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    caller = request.app[ENGINE].caller(token.strip()) if kind.lower() == "bearer" else None
-    if caller is None:
-        raise RefusedError(401, "send the header `Authorization: Bearer <token>`; `covalent start` stores one")
-    if not scope.admits(caller.scope):
-        raise RefusedError(403, f"a {caller.scope} token does not allow this")
-    request[CALLER] = caller

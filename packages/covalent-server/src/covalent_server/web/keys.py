@@ -8,7 +8,8 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from covalent.wire.records import ServerInfo
-from covalent_server.engine.engine import Caller, Engine
+from covalent_server.engine.callers import Caller, Credential
+from covalent_server.engine.engine import Engine
 from covalent_server.settings import Settings
 
 
@@ -27,3 +28,5 @@ STOP: Final = web.AppKey("stop", StopCommand)
 STOPPING: Final = web.AppKey("stopping", asyncio.Event)
 
 CALLER: Final = web.RequestKey("caller", Caller)
+#: What the caller was let in by.
+CREDENTIAL: Final = web.RequestKey("credential", Credential)

@@ -12,6 +12,8 @@ from aiohttp import web
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PREFIX: Final = "/api/v1"
+#: The scope of a viewer.
+READ: Final = "read"
 
 
 class Scope(StrEnum):
@@ -19,16 +21,20 @@ class Scope(StrEnum):
 
     #: Anybody, from any host name: health.
     ANYONE = "anyone"
-    #: A user's token.
+    #: A browser that has not signed in yet: the page itself, and signing in and out.
+    STRANGER = "stranger"
+    #: A user's token; a viewer's, which is to change nothing, for what is asked with GET.
     USER = "user"
     #: A worker's token.
     WORKER = "worker"
     #: Either.
     BOTH = "both"
 
-    def admits(self, scope: str) -> bool:
-        """Whether a token of that scope is enough."""
-        return self in (Scope.ANYONE, Scope.BOTH) or self == scope
+    def admits(self, scope: str, method: str) -> bool:
+        """Whether a token of that scope is enough to ask with that method."""
+        if scope == READ:
+            return self in (Scope.USER, Scope.BOTH) and method == "GET"
+        return self is Scope.BOTH or self == scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

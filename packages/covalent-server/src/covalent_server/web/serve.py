@@ -16,7 +16,8 @@ from aiohttp import web
 from covalent.wire import FEATURES, PROTOCOL, places
 from covalent.wire.records import ServerInfo
 from covalent_server import guard
-from covalent_server.engine.engine import OWNER, Caller, running
+from covalent_server.engine.callers import Caller
+from covalent_server.engine.engine import OWNER, running
 from covalent_server.executors.registry import KNOWN
 from covalent_server.web import app as application
 from covalent_server.web.keys import ENGINE, INFO, SETTINGS, STOP, STOPPING

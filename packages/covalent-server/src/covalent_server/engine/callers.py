@@ -1,0 +1,24 @@
+"""Who asks, and by what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks."""
+
+    owner: str
+    #: ``user`` or ``worker``, or of a browser that is to change nothing ``read``.
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What a request was let in by."""
+
+    #: The token's digest.
+    token: str
+    #: The session's, when it was a cookie.
+    session: str | None = None
