@@ -67,7 +67,7 @@ def run_a_task(directory: Path) -> None:
     )
     key = RunnerKey("alone", sys.executable, None, str(directory))
     bind = Bind(directory=str(directory), cache=str(directory), checkpoints=str(directory))
-    task = Task(sequence=0, function=node.function, args=node.args, kwargs=node.kwargs, inline=tuple(package.assets))
+    task = Task(function=node.function, args=node.args, kwargs=node.kwargs, inline=tuple(package.assets))
     blobs = [b"".join(bytes(chunk) for chunk in asset.chunks()) for asset in package.assets.values()]
     runner = Runner(sys.executable, Home(directory, "alone"), os.environ, 1)
     try:

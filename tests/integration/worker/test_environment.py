@@ -147,7 +147,7 @@ def job(home: Home) -> Job:
     lease = Lease(key=attempt, dispatch_id="d", node_id=0, name="f", owner="ada", function="f")
     key = RunnerKey(owner="ada", python=sys.executable, project=None, directory=str(home.work))
     bind = Bind(directory=str(home.work), cache=str(home.assets("ada")), checkpoints="")
-    return Job(held=Held(lease=lease), key=key, bind=bind, task=Task(sequence=0, function="f"), blobs=[])
+    return Job(held=Held(lease=lease), key=key, bind=bind, task=Task(function="f"), blobs=[])
 
 
 def missing(fake: FakeServer) -> str:

@@ -174,7 +174,6 @@ class Intake:
         if held.layer is not None:
             key = replace(key, python=held.layer.python)
         task = Task(
-            sequence=0,
             function=lease.function,
             name=lease.name,
             kind=lease.kind,

@@ -51,8 +51,6 @@ class Bind:
 class Task:
     """One task, with all that is needed to run it. The frame's blobs are the ``inline`` assets in order."""
 
-    #: Grows by one for every task that a runner is sent.
-    sequence: int
     function: str
     #: What the user calls it, for messages.
     name: str = ""
@@ -87,6 +85,7 @@ class Task:
 class Reply:
     """How a task ended. The frame's blobs are the ``inline`` assets in order."""
 
+    #: Which task it is of all that the runner was sent, counted from one by both sides.
     sequence: int
     outcome: Outcome
     #: The digest of the output; of a sublattice, of its manifest, which comes with all assets that it names.

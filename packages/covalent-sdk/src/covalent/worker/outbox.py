@@ -96,7 +96,8 @@ class Outbox:
     def add(self, item: Entry, *, spooled: bool = False) -> None:
         """A new result; it goes to the spool with the next :meth:`flush` unless it is ``spooled``."""
         self.unfinished += 1
-        item = replace(item, result=replace(item.result, completion=_sendable(item.result.completion)))
+        if item.result.completion.error is not None:
+            item = replace(item, result=replace(item.result, completion=_sendable(item.result.completion)))
         if spooled:
             self._upload_or_ready(item)
         else:

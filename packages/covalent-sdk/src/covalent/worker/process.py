@@ -155,7 +155,7 @@ class Runner:
     def send(self, job: Job, now: float) -> None:
         """Hand over a task; it is run when those before it are done. Raises ValueError when it cannot be written."""
         try:
-            message = channel.encode(replace(job.task, sequence=self._sequence + 1), job.blobs)
+            message = channel.encode(job.task, job.blobs)
         except (TypeError, RecursionError) as error:
             raise ValueError(str(error)) from error
         self._sequence += 1

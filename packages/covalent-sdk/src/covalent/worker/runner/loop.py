@@ -85,12 +85,15 @@ class Runner:
         self._outputs = Outputs()
         self._surroundings = Surroundings(bound.directory, self._outputs)
         self._spoiled = ""
+        #: How many tasks it was sent.
+        self._sequence = 0
 
     def run(self, frame: bytes) -> bytes | None:
         """The reply to one task, None when it was taken back or must not be run here any more."""
         task, blobs = channel.decode(Task, frame)
+        self._sequence += 1
         stdout, stderr = self._outputs.ends()
-        position = Position(begun=task.sequence, stdout=stdout, stderr=stderr, since=time.monotonic())
+        position = Position(begun=self._sequence, stdout=stdout, stderr=stderr, since=time.monotonic())
         if self._spoiled or not self._mark.begin(position):
             return None
         started_at = time.time()
@@ -111,7 +114,7 @@ class Runner:
         # Looked at just now by leave(), unless something was printed since.
         ends = self._outputs.ends() if end.error is not None or self._spoiled else self._outputs.at
         reply = Reply(
-            sequence=task.sequence,
+            sequence=self._sequence,
             outcome=Outcome.COMPLETED if end.error is None else Outcome.FAILED,
             output=end.written.output,
             inline=tuple(end.written.inline),
