@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,9 +15,10 @@ import covalent as ct
 from covalent.client.waiting import get_result, wait_until_ended
 from covalent.connection import connect
 from covalent.errors import AuthenticationError, MissingLatticeRecordError, ServerError, ServerUnreachableError
-from covalent.http import NOT_CONNECTED, Server, persistently
+from covalent.http import NOT_CONNECTED, Answer, Server, persistently
 from covalent.status import Status
 from covalent.transportable import TransportableObject
+from covalent.wire.codec import to_json
 from covalent.wire.records import DispatchRecord
 from tests.unit.client.fake_server import TOKEN, FakeServer, a_record
 
@@ -197,6 +199,32 @@ def test_who_waits_in_vain_learns_that_the_server_is_away_and_how_to_ask_again(
     assert said[0].startswith(f"covalent: {error}; asking for 5")
     assert re.search(r"it was asked for (5\d|60) seconds\. The dispatch it is kept", str(raised.value))
     assert str(raised.value).endswith("ct.get_result('it', wait=True)")
+
+
+class _Restarted(Server):
+    """A server that is killed every few seconds: it answers at once, and never lives to give a held-back answer."""
+
+    def __init__(self, ends_at: float) -> None:
+        super().__init__("http://localhost:1", None)
+        self.now = 0.0
+        self.ends_at = ends_at
+
+    def get_framed(self, *_args: object, **given: Any) -> Any:
+        over = self.now >= self.ends_at
+        if given["params"]["wait"] and not over:
+            self.now += 5.0
+            raise ServerUnreachableError("the connection was cut", code="no-answer")
+        return Answer(plain=to_json(replace(a_record("it"), status=Status.COMPLETED) if over else a_record("it")))
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_server_that_answers_now_and_then_is_never_given_up() -> None:
+    server = _Restarted(ends_at=600.0)
+    found = wait_until_ended(server, "it", clock=lambda: server.now, sleep=server.sleep)
+    assert found.record.status is Status.COMPLETED
+    assert server.now >= 600.0
 
 
 def test_a_short_absence_is_not_worth_a_word() -> None:

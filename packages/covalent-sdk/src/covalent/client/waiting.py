@@ -1,8 +1,9 @@
 """Asking how a dispatch stands, and waiting for its end without asking again and again.
 
 The server holds its answer back until the dispatch has ended or half a minute has passed, so an end is known at once.
-A server that is restarted meanwhile is found again. Where somebody looks on, it is asked more often, and tells how far
-the dispatch has come.
+A server that is restarted meanwhile is found again, and asked for an answer at once first: one that is restarted again
+and again is given up only when it does not even give that. Where somebody looks on, it is asked more often, and tells
+how far the dispatch has come.
 """
 
 from __future__ import annotations
@@ -143,10 +144,11 @@ def wait_until_ended(
     """
     try:
         with Progress(look(), clock) as progress:
+            question = _question(server, dispatch_id, lambda: progress.held)
             while True:
                 asked = clock()
                 found = persistently(
-                    lambda: ask(server, dispatch_id, held=progress.held),
+                    question,
                     reached=reached,
                     notice=lambda error, seconds: progress.say(_away(error, seconds)),
                     clock=clock,
@@ -165,6 +167,21 @@ def wait_until_ended(
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(f"Only the waiting has ended: the dispatch {dispatch_id} goes on. {_again(dispatch_id)}")
         raise
+
+
+def _question(server: Server, dispatch_id: str, held: Callable[[], float]) -> Callable[[], Answered]:
+    """What asks how a dispatch stands: for an answer that is held back, or at once after one that did not come."""
+    answered = True
+
+    def put() -> Answered:
+        nonlocal answered
+        seconds = held() if answered else None
+        answered = False
+        found = ask(server, dispatch_id, held=seconds)
+        answered = True
+        return found
+
+    return put
 
 
 def _away(error: ServerError, seconds: float) -> str:
