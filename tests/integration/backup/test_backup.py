@@ -164,6 +164,26 @@ def test_nothing_is_restored_over_what_is_there(server: Installation, made: Path
     assert [path.name for path in other.data.iterdir()] == ["mine"]
 
 
+def test_a_restoration_that_was_killed_between_assets_and_database_is_run_again(
+    made: Path, other: Installation
+) -> None:
+    other.command("restore", str(made))
+    unfinished = other.data / ".restoring"
+    unfinished.mkdir(mode=0o700)
+    (other.data / "covalent.db").rename(unfinished / "covalent.db")
+    file_of(other, LARGE[0]).write_bytes(b"of another backup, perhaps")
+    other.command("restore", str(made), "--verify")
+    assert not unfinished.exists()
+    assert file_of(other, LARGE[0]).read_bytes() == LARGE[0]
+
+
+def test_assets_that_no_restoration_left_are_not_touched(made: Path, other: Installation) -> None:
+    (other.data / ".restoring" / "assets").mkdir(mode=0o700, parents=True)
+    (other.data / "assets").mkdir()
+    assert "(assets)" in refused(other, errors.DataDirectoryError, "restore", str(made))
+    assert (other.data / "assets").is_dir()
+
+
 def test_a_file_that_is_not_there_is_told(other: Installation) -> None:
     assert "there is no file" in refused(other, errors.BackupError, "restore", "nowhere.tar")
 

@@ -47,6 +47,8 @@ def restore(source: Path, data_dir: Path, database: Path, *, verify: bool) -> Re
     more, as it is on the disk. Raises DamagedDataError, which names what is damaged, and then leaves nothing.
     """
     place = data_dir / UNFINISHED
+    if half_settled(data_dir):
+        shutil.rmtree(data_dir / contents.ASSETS)
     shutil.rmtree(place, ignore_errors=True)  # of one that was killed
     try:
         if database.parent.stat().st_dev != data_dir.stat().st_dev:
@@ -64,6 +66,12 @@ def restore(source: Path, data_dir: Path, database: Path, *, verify: bool) -> Re
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return restored
+
+
+def half_settled(data_dir: Path) -> bool:
+    """Whether a restoration was killed when its assets were in their place, and its database was not yet."""
+    place = data_dir / UNFINISHED
+    return (place / contents.DATABASE).exists() and not (place / contents.ASSETS).exists()
 
 
 def _unpack(file: BinaryIO, unpacked: _Unpacked) -> Restored:

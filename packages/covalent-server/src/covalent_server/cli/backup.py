@@ -13,7 +13,7 @@ from covalent_server.cli import directory, exits, lock, options, output
 from covalent_server.errors import BackupError, DamagedDataError, DataDirectoryError, NewerDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from covalent_server.backup.contents import Heading
     from covalent_server.settings import Settings
@@ -63,14 +63,15 @@ def restore(*, file: Path, verify: bool, as_json: bool, **flags: Any) -> None:
 
     Sizes and digests of all files are compared with what the backup says; one that is damaged is not restored.
     """
-    from covalent_server.backup import restoring  # noqa: PLC0415  (loads SQLAlchemy)
+    from covalent_server.backup import contents, restoring  # noqa: PLC0415  (loads SQLAlchemy)
 
     os.umask(_ALONE)
     settings = options.load(flags)
     database = _database(settings, "pg_restore")
     if not file.exists():
         raise BackupError(f"there is no file {file}")
-    _check_empty(settings.data_dir, database)
+    half = {contents.ASSETS} if restoring.half_settled(settings.data_dir) else set()
+    _check_empty(settings.data_dir, database, _HARMLESS | half)
     place = directory.prepare(settings.data_dir, allow_network=settings.allow_network_filesystem)
     with lock.hold(place.lock):
         restored = restoring.restore(file, settings.data_dir, database, verify=verify)
@@ -92,8 +93,8 @@ def _database(settings: Settings, instead: str) -> Path:
     return path
 
 
-def _check_empty(data_dir: Path, database: Path) -> None:
-    found = sorted({item.name for item in data_dir.iterdir()} - _HARMLESS) if data_dir.is_dir() else []
+def _check_empty(data_dir: Path, database: Path, harmless: Collection[str]) -> None:
+    found = sorted({item.name for item in data_dir.iterdir()}.difference(harmless)) if data_dir.is_dir() else []
     if found or database.exists():
         what = found[0] if found else str(database)
         raise DataDirectoryError(
