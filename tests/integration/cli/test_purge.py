@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,21 @@ def test_dispatches_are_shown_and_then_deleted(house: House) -> None:
     )
     assert asked(started, "GET", "dispatches")["dispatches"] == []
     assert asked(started, "GET", "dispatches/purge")["done"]
+
+
+def test_who_waits_is_told_that_the_server_fails(house: House) -> None:
+    started = house.json("start")
+    dispatch_id = ended(started)
+    with contextlib.closing(sqlite3.connect(house.data / "covalent.db")) as database:
+        database.execute("CREATE TRIGGER full BEFORE DELETE ON dispatch BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        waiting = house.attach("purge", dispatch_id, "--yes")
+        assert waiting.stderr is not None
+        assert waiting.stderr.readline().startswith("The server could not delete all of it: covalent logs says why.")
+        database.execute("DROP TRIGGER full")
+    # It is tried again as soon as something else is to be purged.
+    house.run("purge", "another", "--yes")
+    said, more = waiting.communicate(timeout=60)
+    assert (said, more, waiting.returncode) == ("Deleted 1 dispatch with 2 tasks, and 1 asset of 0.000 MB\n", "", 0)
 
 
 @pytest.mark.parametrize(

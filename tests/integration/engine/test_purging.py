@@ -17,12 +17,14 @@ from covalent.wire.purging import PurgeReport, PurgeRequest
 from covalent.wire.triggers import Registration
 from covalent.wire.work import Acknowledgement, Completion, Outcome
 from covalent_server.core.errors import UnknownDispatchError
-from covalent_server.db import Session, purgeable, purging, reads, triggers
+from covalent_server.db import Session, identity, purgeable, purging, reads, sessions, triggers
 from covalent_server.db.purgeable import Survey, Wanted
-from covalent_server.db.tables import dispatch, event, node, stream, trigger
+from covalent_server.db.tables import dispatch, event, node, stream, trigger, worker
+from covalent_server.db.tables import token as token_table
 from covalent_server.engine import purging as engine_purging
+from covalent_server.engine.callers import Caller
 from covalent_server.engine.engine import Engine
-from covalent_server.engine.shared import gently
+from covalent_server.engine.shared import gently, now
 from covalent_server.settings import Settings
 from tests import builders
 from tests.builders import manifest
@@ -377,5 +379,81 @@ def test_what_has_become_too_old_is_purged_by_itself(settings: Settings) -> None
                 await asyncio.sleep(0.01)
             assert await listed(engine) == {new}
             assert await engine.read(orphans) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_purge_that_fails_says_so_until_it_is_done(start: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            ended = await done(engine)
+            async with full_disk(engine, "DELETE", f"OLD.id = '{ended}'", "dispatch"):
+                await engine.purging.purge(OWNER, PurgeRequest(ids=(ended,)))
+                await engine.purging.progress(OWNER, 60)
+                told = await engine.purging.progress(OWNER, 60)
+                assert (told.dispatches, told.done, told.failures >= 2) == (1, False, True)
+            while not told.done:
+                told = await engine.purging.progress(OWNER, 60)
+            assert (told.dispatches, told.failures) == (0, 0)
+            assert await count(engine, dispatch) == 0
+
+    monkeypatch.setattr(engine_purging, "_LOOK_SECONDS", 0.01)
+    asyncio.run(scenario())
+
+
+def test_workers_sessions_and_tokens_that_have_been_gone_for_long_are_forgotten(
+    start: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago = now() - 60 * 86400
+
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.submit(submission(manifest([builders.node(0)])))
+            workers = [await worker_of(engine) for _ in range(4)]
+            (lease,) = await workers[0].take()
+            for token in ("in-force", "revoked", "lately"):
+                await engine.admit(token, Caller(owner=OWNER, scope="worker"))
+
+            def age(session: Session) -> None:
+                for number, at in enumerate((long_ago, long_ago, now() - 60)):
+                    session.execute(update(worker).where(worker.c.id == workers[number].id).values(ended_at=at))
+                for token, at in (("revoked", long_ago), ("lately", now() - 60)):
+                    identity.revoke_token(session, identity.token_digest(token), at)
+
+                for token, at in (("revoked", long_ago), ("lately", now() + 60)):
+                    row = sessions.SessionRow(
+                        digest=token, token=identity.token_digest(token), scope="user", created_at=1.0, expires_at=at
+                    )
+                    sessions.add(session, row)
+
+            await engine.shared.write(age)
+            monkeypatch.setattr(identity, "_FORGOTTEN", 1)
+            await engine.purging._forget()
+            left = await engine.read(lambda session: set(session.execute(select(worker.c.id)).scalars()))
+            # The first one has a lease.
+            assert left == {workers[number].id for number in (0, 2, 3)}
+            assert {item.digest for item in await engine.read(sessions.all_of_them)} == {"lately"}
+            digests = await engine.read(lambda session: set(session.execute(select(token_table.c.digest)).scalars()))
+            assert digests == {identity.token_digest(token) for token in ("in-force", "lately")}
+            await workers[0].poll(outputs=[(lease, 1)])
+            await engine.purging._forget()
+            assert await count(engine, worker) == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_starts_forgets_who_has_been_gone_for_long(start: AsyncEngine) -> None:
+    async def scenario() -> None:
+        async with start() as engine:
+            await engine.admit("revoked", Caller(owner=OWNER, scope="worker"))
+            await engine.shared.write(
+                lambda session: identity.revoke_token(session, identity.token_digest("revoked"), 1.0)
+            )
+        async with start() as engine:
+            for _ in range(1000):
+                if not await count(engine, token_table):
+                    return
+                await asyncio.sleep(0.01)
+            raise AssertionError("the token is still known")
 
     asyncio.run(scenario())

@@ -55,3 +55,5 @@ class PurgeProgress:
     assets: int
     bytes: int
     done: bool
+    #: How often in a row the server has failed to remove it; it tries again by itself.
+    failures: int = 0

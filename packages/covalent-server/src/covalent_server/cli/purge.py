@@ -18,6 +18,10 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 #: For how long one answer is held back, and how much later it is missed, in seconds.
 _WAIT: Final = 30
 _PATIENCE: Final = 60.0
+_FAILING: Final = (
+    "The server could not delete all of it: covalent logs says why. It tries again once a minute, whether this command "
+    "waits or not."
+)
 
 
 class Age(click.ParamType[float]):
@@ -100,10 +104,20 @@ def _purged(flags: options.Flags, wanted: Mapping[str, Any]) -> dict[str, Any]:
         answer = asked(flags, "POST", "dispatches/purge", wanted, seconds=_PATIENCE)
         found = {name: found[name] + answer[name] for name in ("dispatches", "nodes")} | {"kept": answer["kept"]}
         more = answer["more"]
-    while not (after := _progress(flags, _WAIT))["done"]:
-        pass
+    after = _gone(flags)
     # A server that was restarted meanwhile counts anew.
     return found | {name: max(0, after[name] - before[name]) for name in ("assets", "bytes")}
+
+
+def _gone(flags: options.Flags) -> Any:
+    """How it stands once nothing is left; says so, once, when the server fails to remove something."""
+    wait, told = 0, False
+    while not (found := _progress(flags, wait))["done"]:
+        if found["failures"] and not told:
+            click.echo(_FAILING, err=True)
+            told = True
+        wait = _WAIT
+    return found
 
 
 def _progress(flags: options.Flags, wait: int) -> Any:

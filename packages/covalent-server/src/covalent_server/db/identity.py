@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Column, Connection, Select, delete, or_, select, update
 
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.prepared import Prepared
@@ -63,6 +63,8 @@ _ADD_TOKEN = Prepared(insert_ignore(token, "digest", "owner", "scope", "created_
 _ADD_WORKER = Prepared(insert_ignore(worker, "id", "pool", "host", "pid", "features", "started_at"))
 
 
+#: Rows that one transaction forgets.
+_FORGOTTEN: Final = 500
 _OPEN = Prepared(select(node.c.key, node.c.fenced).where(Within(node.c.key, "keys"), or_(IS_READY, IS_LEASED)))
 
 
@@ -147,6 +149,30 @@ def workers(connection: Connection) -> list[WorkerRow]:
         WorkerRow(id=row.id, pool=row.pool, host=row.host, pid=row.pid, features=tuple(json.loads(row.features)))
         for row in rows
     ]
+
+
+def any_gone(connection: Connection, before: float) -> bool:
+    """Whether there are workers, sessions or tokens that ended before a time and that nothing refers to."""
+    return any(connection.execute(old.limit(1)).first() is not None for _, old in _gone(before))
+
+
+def forget(connection: Connection, before: float) -> None:
+    """Remove workers, sessions and tokens that ended before a time and that nothing refers to: some of them."""
+    for key, old in _gone(before):
+        connection.execute(delete(key.table).where(key.in_(old.limit(_FORGOTTEN))))
+
+
+def _gone(before: float) -> tuple[tuple[Column[str], Select[Any]], ...]:
+    """What is found by which column: no worker that still has a lease, and no token that a session was begun with."""
+    held = select(node.c.worker).where(IS_LEASED, node.c.worker.is_not(None))
+    return (
+        (worker.c.id, select(worker.c.id).where(worker.c.ended_at < before, worker.c.id.not_in(held))),
+        (session.c.digest, select(session.c.digest).where(session.c.expires_at < before)),
+        (
+            token.c.digest,
+            select(token.c.digest).where(token.c.revoked_at < before, token.c.digest.not_in(select(session.c.token))),
+        ),
+    )
 
 
 def held_leases(connection: Connection) -> list[HeldLease]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from covalent.errors import WireError
 from covalent.wire.purging import Kept, PurgeProgress, PurgeReport, PurgeRequest
-from covalent_server.db import mentions, purgeable, purging, shrinking, unneeded
+from covalent_server.db import identity, mentions, purgeable, purging, shrinking, unneeded
 from covalent_server.db.purgeable import Family, Survey, Wanted
 from covalent_server.engine.bell import heard
 from covalent_server.engine.shared import Shared, gently, log, monotonic, now, surviving
@@ -29,6 +29,8 @@ _TOLD: Final = 1000
 _COUNTED: Final = 200_000
 #: Seconds between two looks for what has become too old.
 _RETENTION_SECONDS: Final = 3600.0
+#: Seconds for which it is known which workers there were, and which tokens.
+_KNOWN_SECONDS: Final = 30 * 86400.0
 #: Seconds between two looks for what is left.
 _LOOK_SECONDS: Final = 60.0
 
@@ -44,6 +46,8 @@ class Purging:
         #: How often somebody has, and how many of these are done with.
         self._requests = 0
         self._done = 0
+        #: How often in a row it could not be done.
+        self._failures = 0
         #: The owners of dispatches of which something is left, by their keys.
         self._left: dict[int, str] = {}
 
@@ -68,16 +72,17 @@ class Purging:
         )
 
     async def progress(self, owner: str, wait: float) -> PurgeProgress:
-        """How much is left to be removed; with ``wait`` seconds, once that is nothing if it comes to it in time."""
-        deadline, wanted = monotonic() + wait, self._requests
+        """How much is left to be removed; with ``wait`` seconds, once that is nothing, or could not be done."""
+        deadline, wanted, failures = monotonic() + wait, self._requests, self._failures
         with self._shared.bell.listen("purged") as event:
-            while self._done < wanted and await heard(event, deadline - monotonic()):
+            while self._done < wanted and self._failures <= failures and await heard(event, deadline - monotonic()):
                 event.clear()
         return PurgeProgress(
             dispatches=sum(whose == owner for whose in self._left.values()),
             assets=self._sweeping.assets,
             bytes=self._sweeping.bytes,
             done=self._done >= wanted,
+            failures=self._failures,
         )
 
     async def recover(self) -> None:
@@ -89,9 +94,10 @@ class Purging:
         """Remove what was marked, for as long as the engine runs."""
         looked = -_RETENTION_SECONDS
         while True:
-            if self._shared.settings.retention_days and monotonic() - looked >= _RETENTION_SECONDS:
+            if monotonic() - looked >= _RETENTION_SECONDS:
                 looked = monotonic()
                 await surviving(self._retain)
+                await surviving(self._forget)
             await surviving(self._go_on)
             await heard(self._asked, _LOOK_SECONDS)
             self._asked.clear()
@@ -99,7 +105,13 @@ class Purging:
     async def _go_on(self) -> None:
         """Purge what there is to purge, also what had to be left for another time."""
         if self._done < self._requests or await self._shared.read(purging.to_be_swept):
-            await self._purge()
+            try:
+                await self._purge()
+            except Exception:
+                self._failures += 1
+                self._shared.bell.ring(["purged"])
+                raise
+            self._failures = 0
 
     async def _survey(self, wanted: Wanted) -> Survey:
         survey = Survey(wanted)
@@ -110,11 +122,19 @@ class Purging:
 
     async def _retain(self) -> None:
         """Purge what has become too old, whosever it is."""
+        if not self._shared.settings.retention_days:
+            return
         before = now() - self._shared.settings.retention_days * 86400
         survey = await self._survey(Wanted(owner=None, ended_before=before))
         families, _ = await self._shared.reader.run_apart(survey.found)
         if families:
             await self._mark(families, [], survey.ends)
+
+    async def _forget(self) -> None:
+        """Forget workers and tokens that have been gone for long."""
+        before = now() - _KNOWN_SECONDS
+        while await self._shared.read(partial(identity.any_gone, before=before)):
+            await gently(self._shared, partial(identity.forget, before=before))
 
     async def _mark(self, families: Sequence[Family], kept: list[Kept], ends: Mapping[int, str]) -> list[Family]:
         """Mark families, those that can no longer be apart, and have all removed that this leaves."""
