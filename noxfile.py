@@ -23,7 +23,7 @@ nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = required()
 nox.options.download_python = "never"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "arch", "tests", "acceptance", "sdk_alone", "wheels", "docs", "demo"]
+nox.options.sessions = ["lint", "types", "arch", "tests", "acceptance", "sdk_alone", "wheels", "page", "docs", "demo"]
 
 #: The version that runs the checks; the tests run on the others too.
 BASE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -46,10 +46,12 @@ def show_interpreters() -> None:
 
 
 def trust_what_the_machine_trusts() -> None:
-    """Let uv accept the certificates that pip accepts, those of a company's proxy too, where the machine keeps any."""
+    """Let uv and npm accept the certificates that pip accepts, those of a company's proxy too, where there are any."""
     paths = ssl.get_default_verify_paths()
     if paths.cafile or paths.capath:
         os.environ.setdefault("UV_SYSTEM_CERTS", "true")
+    if paths.cafile:
+        os.environ.setdefault("NODE_EXTRA_CA_CERTS", paths.cafile)
 
 
 show_interpreters()
@@ -165,6 +167,13 @@ def wheels(session: nox.Session) -> None:
     session.run("python", ".ci/wheels.py", *map(str, built))
     python = install_wheels(session, built, "covalent-server")
     session.run(str(python.parent / "covalent"), "--version", external=True)
+
+
+@nox.session(python=BASE)
+def page(session: nox.Session) -> None:
+    """The web page: its types and tests, and that its build is the committed one; ``-- --write`` keeps a new one."""
+    sync(session, "page")
+    session.run("python", ".ci/page.py", *session.posargs)
 
 
 @nox.session(python=BASE)

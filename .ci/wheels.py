@@ -12,7 +12,15 @@ from pathlib import Path, PurePosixPath
 #: For each distribution: its one package, and what else its wheel has to hold.
 CONTENTS = {
     "covalent_sdk": ("covalent", ("covalent/py.typed", "covalent/__init__.pyi", "covalent/wire/manifest.py")),
-    "covalent_server": ("covalent_server", ("covalent_server/py.typed", "covalent_server/db/migrations/env.py")),
+    "covalent_server": (
+        "covalent_server",
+        (
+            "covalent_server/py.typed",
+            "covalent_server/db/migrations/env.py",
+            "covalent_server/web/static/index.html",
+            "covalent_server/web/static/favicon.svg",
+        ),
+    ),
 }
 FORBIDDEN_PARTS = {"__pycache__", "tests", "ui"}
 
@@ -33,6 +41,8 @@ def faults(wheel: Path) -> list[str]:
             found.append(f"{name} does not belong into a wheel")
     if distribution == "covalent_server" and not any("/db/migrations/versions/0" in name for name in names):
         found.append("no migration is in it")
+    if distribution == "covalent_server" and not any("/web/static/assets/index-" in name for name in names):
+        found.append("the web page's script is not in it")
     return found
 
 
