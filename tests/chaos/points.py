@@ -63,7 +63,7 @@ WAYS: Final = {
     "covalent_server.db.transactions:_OnPostgres._came_about.commit": OUTAGE,
     "covalent_server.engine.engine:Engine.admit.write": LOSS,
     "covalent_server.engine.engine:Engine.settle_account.write": START,
-    "covalent_server.engine.engine:Engine._set_back.write": CLOCK,
+    "covalent_server.engine.waking:set_back.write": CLOCK,
     "covalent_server.engine.engine:Engine._worker_lost.write": LOSS,
     "covalent_server.engine.engine:Engine._write_dispatch.write": USUAL,
     "covalent_server.engine.engine:Engine._write_dispatch.write.2": "many",
@@ -74,7 +74,7 @@ WAYS: Final = {
     "covalent_server.engine.engine:Engine.register.write": "triggered",
     "covalent_server.engine.engine:Engine.stop_triggers.write": "triggered",
     "covalent_server.engine.engine:Engine._fail_pool.write": "broken",
-    "covalent_server.engine.engine:Engine._wake_due.write": USUAL,
+    "covalent_server.engine.waking:_wake_due.write": USUAL,
     "covalent_server.engine.assets:Assets.missing.write": USUAL,
     "covalent_server.engine.assets:Assets.received.write": USUAL,
     "covalent_server.engine.limits:put.write": "limited",
@@ -125,6 +125,7 @@ _SCRIPT: Final = "in a user's script, which promises nothing: what the server ha
 _BACKUP: Final = "a command that makes a file or a directory which is not there; killed, it is run again"
 _DAMAGED: Final = "the file of an asset was altered by somebody else; who reads it next finds that out again"
 _BROWSER: Final = "a browser that was cut off signs in again, or out; nothing of a dispatch hangs on it"
+_PROVISIONER: Final = "where provisioners are; tests/acceptance/test_provisioners.py kills them, and their servers"
 #: Sites, or modules, at which nothing is killed, and why.
 LEFT_OUT: Final = {
     "covalent.config": _SCRIPT,
@@ -132,6 +133,10 @@ LEFT_OUT: Final = {
     "covalent.result.archive": _SCRIPT,
     "covalent.server_command": _SCRIPT,
     "covalent.testing.running": "runs workflows without a server",
+    "covalent.provisioning.jobs": _PROVISIONER,
+    "covalent_server.engine.provisioners": _PROVISIONER,
+    "covalent_server.executors.provisioner": _PROVISIONER,
+    "covalent_server.web.provisioning": _PROVISIONER,
     "covalent.fs.contents": "inside a task, which is killed at any moment",
     "covalent.fs.files": "inside a task, which is killed at any moment",
     "covalent.fs.performing": "inside a task, which is killed at any moment",

@@ -17,6 +17,7 @@ from covalent_server.db import Session, reads, tables
 from covalent_server.engine import intake
 from covalent_server.engine.callers import Caller
 from covalent_server.engine.engine import Engine
+from covalent_server.engine.waking import set_back
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission
@@ -211,7 +212,7 @@ def test_a_clock_that_is_set_back_while_the_server_runs_sets_retries_back(start:
             (lease,) = await worker.take()
             await worker.send(failed(lease))
             assert await worker.take() == []
-            await engine._set_back(3601 * 1.25)
+            await set_back(engine.shared, 3601 * 1.25)
             (again,) = await taken(worker)
             assert again.key.attempt == 2
 

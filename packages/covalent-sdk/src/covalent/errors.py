@@ -27,6 +27,7 @@
     ├── DispatchFailedError            a dispatch ended without a value
     ├── PostProcessingError            a dispatch's value cannot be put together here
     ├── ArchiveError                   a saved result that cannot be read, or lacks something
+    ├── ProvisioningError              workers cannot be started for an executor
     └── WorkerError                    a worker cannot go on
 
     UserWarning
@@ -175,6 +176,10 @@ class PostProcessingError(CovalentError):
 
 class ArchiveError(CovalentError):
     """A saved result cannot be read, or lacks what was asked for."""
+
+
+class ProvisioningError(CovalentError):
+    """Workers cannot be started for an executor, or not here."""
 
 
 class WorkerError(CovalentError):

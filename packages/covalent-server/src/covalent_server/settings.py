@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 from covalent.errors import ConfigError
 from covalent.wire import places
+from covalent_server import values
 from covalent_server.errors import SettingsError
 
 FILE_NAME: Final = "covalent.toml"
@@ -26,12 +28,6 @@ TABLE: Final = "server"
 WORKER_UMASK: Final = "COVALENT_WORKER_UMASK"
 #: What is shown of a password.
 HIDDEN: Final = "***"
-_MAX_PORT: Final = 65535
-#: Others of this machine, such as 127.0.0.2, would be announced and checked under a name that leads elsewhere.
-_HOSTS: Final = ("127.0.0.1", "localhost")
-_DATABASES: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
-_PREFIX: Final = re.compile(r"(/[A-Za-z0-9_-]+)+")
-_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 class Origin(StrEnum):
@@ -81,6 +77,10 @@ class Settings:
     allow_network_filesystem: bool
     #: Where the page and the interface begin for who comes through a proxy: ``/covalent``, or empty.
     url_prefix: str
+    #: Executors whose provisioners the server starts, the interpreter that has them, and how long they may fail.
+    provisioners: tuple[str, ...]
+    provisioner_python: Path
+    provision_timeout: float
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False)
 
 
@@ -199,105 +199,6 @@ def shown_url(url: str) -> str:
     return re.sub(r"([?&]\w*password=)[^&]*", rf"\1{HIDDEN}", re.sub(r"(://[^:/@]*:).*@", rf"\1{HIDDEN}@", url))
 
 
-def _host(found: object) -> str:
-    text = _text(found)
-    if text not in _HOSTS:
-        raise ValueError(
-            f"the server cannot listen on {text!r}: it speaks without encryption, and so to this machine alone, "
-            f"at {' or '.join(_HOSTS)}; reach it from elsewhere through an SSH tunnel"
-        )
-    return text
-
-
-def _port(found: object) -> int:
-    number = _whole(found)
-    if number > _MAX_PORT:
-        raise ValueError(f"{number} is not a port; use 0 (chooses a free one) to {_MAX_PORT}")
-    return number
-
-
-def _level(found: object) -> str:
-    text = _text(found).upper()
-    if text not in _LEVELS:
-        raise ValueError(f"{found!r} is not one of {', '.join(_LEVELS)}")
-    return text
-
-
-def _database_url(found: object) -> str:
-    text = _text(found)
-    scheme, found_scheme, _ = text.partition("://")
-    if not found_scheme:
-        raise ValueError(f"{text!r} is not a database's URL; write sqlite:////path/to/covalent.db")
-    if scheme not in _DATABASES:
-        raise ValueError(f"{scheme}:// is no database that is known; write one of {', '.join(_DATABASES)}")
-    return text
-
-
-def _url_prefix(found: object) -> str:
-    text = _text(found).rstrip("/")
-    if text and not _PREFIX.fullmatch(text):
-        raise ValueError(f"{found!r} is not the beginning of an address; write one such as /covalent")
-    return text
-
-
-def _path(found: object) -> Path:
-    path = Path(found if isinstance(found, Path) else _text(found))
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise ValueError(
-            f"nobody knows the home directory that {str(path)!r} begins with; write a whole path"
-        ) from None
-
-
-def _text(found: object) -> str:
-    if not isinstance(found, str) or not found or "\0" in found:
-        raise ValueError(f"{found!r} is not text")
-    return found
-
-
-def _whole(found: object) -> int:
-    if isinstance(found, str) and found.isascii() and found.isdigit():
-        return int(found)
-    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-        raise ValueError(f"{found!r} is not a whole number of 0 or more")
-    return found
-
-
-def _count(found: object) -> int:
-    number = _whole(found)
-    if number == 0:
-        raise ValueError("must be at least 1")
-    return number
-
-
-def _seconds(found: object) -> float:
-    try:
-        number = float(found) if isinstance(found, (str, int, float)) and not isinstance(found, bool) else -1.0
-    except ValueError:
-        number = -1.0
-    if not 0 < number < float("inf"):
-        raise ValueError(f"{found!r} is not a number of seconds above 0")
-    return number
-
-
-def _days(found: object) -> float:
-    if found in ("0", 0) and not isinstance(found, bool):
-        return 0.0
-    try:
-        return _seconds(found)
-    except ValueError:
-        raise ValueError(f"{found!r} is not a number of days, nor 0 for never") from None
-
-
-def _yes(found: object) -> bool:
-    answers = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    answer = found if isinstance(found, bool) else answers.get(str(found).lower())
-    if answer is None:
-        raise ValueError(f"{found!r} is neither true nor false")
-    return answer
-
-
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "host": "127.0.0.1",
     "port": places.DEFAULT_PORT,
@@ -310,75 +211,103 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "asset_grace": 86400.0,
     "allow_network_filesystem": False,
     "url_prefix": "",
+    "provisioners": (),
+    "provisioner_python": Path(sys.executable),
+    "provision_timeout": 600.0,
 }
 
 #: Every setting, in the order in which they are read.
 OPTIONS: Final = (
-    Option(name="config_dir", variable="COVALENT_CONFIG_DIR", read=_path, help="Settings and tokens are kept here."),
-    Option(name="data_dir", variable="COVALENT_DATA_DIR", read=_path, help="The server keeps its state here."),
     Option(
-        name="host", variable="COVALENT_SVC_HOST", read=_host, help="The address to listen on: 127.0.0.1 or localhost."
+        name="config_dir", variable="COVALENT_CONFIG_DIR", read=values.path, help="Settings and tokens are kept here."
     ),
-    Option(name="port", variable="COVALENT_SVC_PORT", read=_port, help="The port to listen on; 0 chooses a free one."),
+    Option(name="data_dir", variable="COVALENT_DATA_DIR", read=values.path, help="The server keeps its state here."),
+    Option(
+        name="host",
+        variable="COVALENT_SVC_HOST",
+        read=values.host,
+        help="The address to listen on: 127.0.0.1 or localhost.",
+    ),
+    Option(
+        name="port", variable="COVALENT_SVC_PORT", read=values.port, help="The port to listen on; 0 chooses a free one."
+    ),
     Option(
         name="database_url",
         variable="COVALENT_DATABASE_URL",
-        read=_database_url,
+        read=values.database_url,
         help="The database, PostgreSQL or SQLite; by default a SQLite file in the data directory.",
     ),
-    Option(name="log_level", variable="COVALENT_LOG_LEVEL", read=_level, help="DEBUG, INFO, WARNING or ERROR."),
+    Option(name="log_level", variable="COVALENT_LOG_LEVEL", read=values.level, help="DEBUG, INFO, WARNING or ERROR."),
     Option(
         name="lease_ttl",
         variable="COVALENT_LEASE_TTL",
-        read=_seconds,
+        read=values.seconds,
         help="Seconds after which a silent worker's tasks are given to another.",
     ),
     Option(
         name="local_slots",
         variable="COVALENT_LOCAL_SLOTS",
-        read=_count,
+        read=values.count,
         help="How many tasks run at once in each interpreter; by default one for each processor.",
     ),
     Option(
         name="max_body_bytes",
         variable="COVALENT_MAX_BODY_BYTES",
-        read=_count,
+        read=values.count,
         help="The largest request, assets apart, in bytes.",
     ),
     Option(
         name="max_asset_bytes",
         variable="COVALENT_MAX_ASSET_BYTES",
-        read=_count,
+        read=values.count,
         help="The largest asset, in bytes.",
     ),
     Option(
         name="request_timeout",
         variable="COVALENT_REQUEST_TIMEOUT",
-        read=_seconds,
+        read=values.seconds,
         help="Seconds that a request may take to arrive.",
     ),
     Option(
         name="retention_days",
         variable="COVALENT_RETENTION_DAYS",
-        read=_days,
+        read=values.days,
         help="Days after their end at which dispatches are purged by themselves; 0, the default, never.",
     ),
     Option(
         name="asset_grace",
         variable="COVALENT_ASSET_GRACE",
-        read=_seconds,
+        read=values.seconds,
         help="Seconds that a purge leaves alone what was uploaded and is not needed yet.",
     ),
     Option(
         name="allow_network_filesystem",
         variable="COVALENT_ALLOW_NETWORK_FILESYSTEM",
-        read=_yes,
+        read=values.yes,
         help="Use a data directory on a network file system, at the risk of losing the database.",
     ),
     Option(
         name="url_prefix",
         variable="COVALENT_URL_PREFIX",
-        read=_url_prefix,
+        read=values.url_prefix,
         help="What addresses begin with for who comes through a proxy, such as /covalent.",
+    ),
+    Option(
+        name="provisioners",
+        variable="COVALENT_PROVISIONERS",
+        read=values.executors,
+        help="Executors to run provisioners for.",
+    ),
+    Option(
+        name="provisioner_python",
+        variable="COVALENT_PROVISIONER_PYTHON",
+        read=values.path,
+        help="The interpreter that runs these; by default the server's own.",
+    ),
+    Option(
+        name="provision_timeout",
+        variable="COVALENT_PROVISION_TIMEOUT",
+        read=values.seconds,
+        help="Seconds after which tasks fail for which a provisioner cannot start a worker.",
     ),
 )

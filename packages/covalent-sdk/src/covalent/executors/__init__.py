@@ -1,11 +1,15 @@
-"""Executors as metadata: where a task is to run, by short name and JSON attributes."""
+"""Executors as metadata: where a task is to run, by short name and JSON attributes.
+
+Other packages have kinds of their own: a class that is derived from :class:`DeclaredExecutor` and has a short name is
+known as soon as it has been imported. How workers are started for it is its provisioner's business.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from covalent.executors.declared import CREDENTIALS, DeclaredExecutor, NamedExecutor
+from covalent.executors.declared import CREDENTIALS, KINDS, DeclaredExecutor, NamedExecutor
 from covalent.executors.local import LocalExecutor, resolve
 from covalent.executors.remote import DaskExecutor, SlurmExecutor, SSHExecutor, WorkerPoolExecutor
 from covalent.wire.manifest import CLIENT_EXECUTOR
@@ -13,10 +17,15 @@ from covalent.wire.manifest import CLIENT_EXECUTOR
 __all__ = [
     "CREDENTIALS",
     "KINDS",
+    "DaskExecutor",
+    "DeclaredExecutor",
     "Described",
     "Executor",
     "LocalExecutor",
     "NamedExecutor",
+    "SSHExecutor",
+    "SlurmExecutor",
+    "WorkerPoolExecutor",
     "checked",
     "described",
     "from_json",
@@ -25,9 +34,6 @@ __all__ = [
     "to_json",
 ]
 
-KINDS: Final[Mapping[str, type[DeclaredExecutor]]] = {
-    kind.short_name: kind for kind in (LocalExecutor, DaskExecutor, WorkerPoolExecutor, SSHExecutor, SlurmExecutor)
-}
 #: Attributes of which one answers for the others too.
 _SAME_QUESTION: Final = (frozenset({"python", "python_path", "conda_env"}), frozenset({"workdir", "remote_workdir"}))
 

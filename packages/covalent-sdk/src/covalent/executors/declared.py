@@ -19,6 +19,8 @@ _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 #: Names under which earlier executors kept credentials: they stay on the user's machine.
 CREDENTIALS: Final = frozenset({"sshproxy", "password", "passphrase", "secret", "token"})
 Text = str | os.PathLike[str]
+#: The kinds of executor that have been imported, by short name.
+KINDS: Final[dict[str, type[DeclaredExecutor]]] = {}
 
 
 @dataclass(kw_only=True, repr=False)
@@ -50,6 +52,11 @@ class DeclaredExecutor:
     log_stdout: Text | None = None
     log_stderr: Text | None = None
     cache_dir: Text | None = None
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "short_name" in vars(cls):
+            KINDS[cls.short_name] = cls
 
     if not TYPE_CHECKING:  # type checkers know the attributes by themselves
 

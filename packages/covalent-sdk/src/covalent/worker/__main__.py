@@ -19,6 +19,7 @@ tasks there. Start one by hand only to run tasks of another pool, under another 
 to reach the server at its URL, and it needs a worker's token of that server. Its tasks run in the executor's
 interpreter, else in the one that it is started with.
 
+`covalent-worker --provision NAME` starts workers by itself, where executors NAME run tasks; with --help it says more.
 `covalent-worker env --help` tells of the environments that tasks with deps_pip run in.
 """
 _TOKEN_VARIABLE = "COVALENT_WORKER_TOKEN"  # noqa: S105 - the variable's name
@@ -31,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from covalent.worker.layers import command  # noqa: PLC0415 - as below
 
         return command.main(given[1:])
+    if "--provision" in given:
+        from covalent.provisioning import command as provisioning  # noqa: PLC0415 - as below
+
+        given.remove("--provision")  # its name is what follows, or stands alone
+        return provisioning.main(given)
     parsed = _parser().parse_args(given)
     logging.basicConfig(
         level=parsed.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"

@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from covalent.worker.locks import locked
+from covalent.locks import locked
 
 #: A task's checkpoints, and its own directory, are removed when nothing was written there for so long.
 _KEPT_SECONDS: Final = 30 * 86400.0

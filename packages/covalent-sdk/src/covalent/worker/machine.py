@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from covalent.locks import locked
 from covalent.resources import Resources
 from covalent.worker.environment import VISIBLE_GPUS
-from covalent.worker.locks import locked
 from covalent.worker.orphans import descendants
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")

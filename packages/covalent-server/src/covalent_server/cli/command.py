@@ -25,6 +25,7 @@ from covalent_server.cli.start import start
 from covalent_server.cli.status import status
 from covalent_server.cli.stop import restart, stop
 from covalent_server.cli.trigger import trigger
+from covalent_server.cli.worker import worker
 from covalent_server.errors import CovalentServerError
 
 _WIDTH: Final = 100
@@ -60,7 +61,7 @@ def covalent(context: click.Context, *, version_wanted: bool, as_json: bool) -> 
 
 
 for _command in (
-    *(start, stop, restart, status, open_page, logs, trigger, limit, purge),
+    *(start, stop, restart, status, open_page, logs, trigger, limit, worker, purge),
     *(config, doctor, database, backup, restore, migrate),
 ):
     covalent.add_command(_command)

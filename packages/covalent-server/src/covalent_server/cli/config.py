@@ -41,4 +41,6 @@ def _shown(value: object) -> object:
     """A value as JSON has it, without the password that a database's URL may hold."""
     if isinstance(value, (bool, int, float)):
         return value
+    if isinstance(value, tuple):
+        return ",".join(value)
     return settings.shown_url(str(value))

@@ -125,6 +125,13 @@ class ProtocolError(RequestError):
     """The caller speaks another protocol, or requires a feature that this server does not have."""
 
 
+class UnknownProvisionerError(RequestError):
+    """A provisioner that has not reported, is of another kind or account, or asks for a pool that wants no worker."""
+
+    def __init__(self, provisioner: str) -> None:
+        super().__init__(f"the provisioner {provisioner!r} is not known here, or not wanted for this; it has to report")
+
+
 class UnknownWorkerError(RequestError):
     """A worker that has not introduced itself, or was dismissed."""
 

@@ -11,6 +11,7 @@ from covalent.status import Status
 from covalent.wire.limits import LimitKind
 from covalent.wire.waiting import Waiting
 from covalent_server.core.decisions import ALONE_AFTER
+from covalent_server.core.staffing import Staffing, explained
 from covalent_server.core.states import NodeState
 
 #: Nodes that one answer names at most.
@@ -76,9 +77,12 @@ class _Reason:
     due_at: float | None = None
 
 
-def explain(node: NodeFacts, workers: Sequence[WorkerFacts]) -> Waiting:
-    """Why a node is not running; ``workers`` are those of its pool."""
-    reason = _reason(node, workers)
+def explain(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing | None = None) -> Waiting:
+    """Why a node is not running.
+
+    ``workers`` are those of its pool, and ``staffing`` how it gets them where this server does not start them itself.
+    """
+    reason = _reason(node, workers, staffing)
     return Waiting(
         node_id=node.node_id,
         node_name=node.node_name,
@@ -93,12 +97,12 @@ def explain(node: NodeFacts, workers: Sequence[WorkerFacts]) -> Waiting:
     )
 
 
-def _reason(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:
+def _reason(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing | None) -> _Reason:
     match node.state:
         case NodeState.WAITING | NodeState.LEFT_TO_CLIENT:
             return _waits(node)
         case NodeState.READY:
-            return _ready(node, workers)
+            return _ready(node, workers, staffing)
         case NodeState.LEASED | NodeState.PREPARING | NodeState.RUNNING:
             return _held(node, workers)
         case NodeState.DELAYED:
@@ -131,7 +135,9 @@ def _named(node: NodeFacts) -> str:
     return f"node{'s' if len(node.parents) + more > 1 else ''} {numbers}{f' and {more} others' if more else ''}"
 
 
-def _ready(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:
+def _ready(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing | None) -> _Reason:
+    if staffing is not None and not workers:
+        return _Reason(code="no-worker", message=explained(staffing))
     where = f"executor {node.executor!r}" + (f" with {node.place}" if node.place else "")
     if not workers:
         message = f"no worker runs tasks of {where}; the server starts one by itself, and `covalent logs` says why not"
@@ -155,7 +161,9 @@ def _ready(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:
             "else to do; wait, or give it less memory to need"
         )
         return _Reason(code="alone", message=message)
-    message = f"the workers of {where} are busy with other tasks; wait, or start the server with more --local-slots"
+    message = f"the workers of {where} are busy with other tasks; wait"
+    if staffing is None:
+        message += ", or start the server with more --local-slots"
     return _Reason(code="busy", message=message)
 
 

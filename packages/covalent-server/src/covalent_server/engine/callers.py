@@ -10,7 +10,7 @@ class Caller:
     """Who asks."""
 
     owner: str
-    #: ``user`` or ``worker``, or of a browser that is to change nothing ``read``.
+    #: ``user``, ``worker`` or ``provisioner``, or of a browser that is to change nothing ``read``.
     scope: str
 
 

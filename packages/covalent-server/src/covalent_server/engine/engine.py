@@ -14,13 +14,15 @@ from weakref import WeakValueDictionary
 from covalent_server.core.errors import RequestError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.waiting import explain
-from covalent_server.db import dispatches, ending, identity, limits, reads, reusing, triggers, waiting, waking
+from covalent_server.db import dispatches, ending, identity, limits, reads, reusing, triggers, waiting
 from covalent_server.db import work as rows
 from covalent_server.db.moves import PIECE, Effects
 from covalent_server.engine import recovery
 from covalent_server.engine.assets import Assets
 from covalent_server.engine.bell import heard
 from covalent_server.engine.callers import Caller
+from covalent_server.engine.plugins import Plugins
+from covalent_server.engine.provisioners import Provisioners
 from covalent_server.engine.provisioning import Provisioning
 from covalent_server.engine.purging import Purging
 from covalent_server.engine.sessions import Sessions
@@ -29,7 +31,9 @@ from covalent_server.engine.spawning import spawn
 from covalent_server.engine.submission import Submission, prepare
 from covalent_server.engine.triggering import watch
 from covalent_server.engine.triggers import check_id, declared
+from covalent_server.engine.waking import wake
 from covalent_server.engine.workplace import Workplace
+from covalent_server.executors import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -53,8 +57,6 @@ MAX_WAIT: Final = 60.0
 _LARGE: Final = 32
 #: From so many seconds on, a look at the clock that comes late means that the whole process was stopped meanwhile.
 LATE_SECONDS: Final = 1.0
-#: A clock that was set back by less delays a retry by no more than that.
-SET_BACK_SECONDS: Final = 1.0
 #: The account of a server that has one user.
 OWNER: Final = "local"
 
@@ -75,6 +77,11 @@ class Engine:
             lost=self._worker_lost,
             silent=self.workplace.silent,
         )
+        self.provisioners = Provisioners(
+            shared, workers=self.workplace.workers, mint=self._mint, dismiss=self._dismiss, fail=self._fail_pool
+        )
+        admit = partial(self.settle_account, caller=Caller(owner=OWNER, scope="provisioner"))
+        self._plugins = Plugins(shared.settings, url=url, admit=admit, down=self.provisioners.down)
         self._callers: dict[str, Caller] = {}
         self.sessions = Sessions(shared, self.in_force)
         self._submitting: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
@@ -110,6 +117,12 @@ class Engine:
         if worker is not None:
             await self.workplace.lost(worker, how)
         self.shared.understaffed.set()
+
+    async def _dismiss(self, owner: str, token_digest: str, worker: str | None) -> None:
+        """A worker that a provisioner has started is gone."""
+        known = self._callers.get(token_digest)
+        if known == Caller(owner=owner, scope="worker"):  # and not just any token whose digest somebody knows
+            await self._worker_lost(worker, token_digest, LeaseEnd.DIED)
 
     # Dispatches.
 
@@ -223,7 +236,8 @@ class Engine:
         read = partial(waiting.facts, owner=caller.owner, dispatch_id=dispatch_id, number=number, limit=limit)
         found = await self.shared.reader.run_apart(read)
         workers = self.workplace.workers()
-        return tuple(explain(node, workers.get(node.pool, ())) for node in found)
+        staffing = partial(self.provisioners.staffing, caller.owner)
+        return tuple(explain(node, workers.get(node.pool, ()), staffing(node.executor, node.pool)) for node in found)
 
     async def read(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         """Run one of the functions of ``db.reads``."""
@@ -292,25 +306,6 @@ class Engine:
             log.warning("leases expired: %s", len(leases))
             await self.workplace.take_back(leases, LeaseEnd.EXPIRED)
 
-    async def _wake(self) -> None:
-        """Let delayed nodes be leased when they are due; looked at now and then, whatever was missed."""
-        ahead = now() - monotonic()
-        while True:
-            await heard(self.shared.due, SWEEP_SECONDS)
-            self.shared.due.clear()
-            before, ahead = ahead, now() - monotonic()
-            if before - ahead > SET_BACK_SECONDS:
-                log.warning("the clock was set back by %.1f seconds; so are the times of retries", before - ahead)
-                await surviving(partial(self._set_back, before - ahead))
-            await surviving(self._wake_due)
-
-    async def _set_back(self, seconds: float) -> None:
-        await self.shared.write(lambda session: waking.set_back(session, seconds))
-
-    async def _wake_due(self) -> None:
-        while await self.read(waking.any_due, now()):
-            self.shared.tell(await self.shared.write(lambda session: waking.wake(session, now())))
-
     async def _staff(self) -> None:
         """Start workers where tasks wait."""
         while True:
@@ -319,7 +314,10 @@ class Engine:
             await surviving(self._staff_pools)
 
     async def _staff_pools(self) -> None:
-        await self._provisioning.ensure(*await self.shared.read(limits.ready_pools))
+        pools, shut = await self.shared.read(limits.ready_pools)
+        own = [pool for pool in pools if registry.startable(pool.executor, pool.place)]
+        await self._provisioning.ensure(own, shut)
+        await self.provisioners.ensure((pool for pool in pools if pool not in own), shut)
 
     async def recover(self) -> None:
         """Know again who may call and which workers are there."""
@@ -337,6 +335,7 @@ class Engine:
         for lost in gone:
             await self.workplace.lost(lost, LeaseEnd.DIED)
         await self.purging.recover()
+        await self.provisioners.recover()
         await self._provisioning.adopt_unintroduced(await self.shared.read(identity.pools))
         self.shared.understaffed.set()
         self.shared.unborn.set()
@@ -346,17 +345,20 @@ class Engine:
         return (
             self._sweep(),
             self._staff(),
-            self._wake(),
+            wake(self.shared),
             spawn(self.shared, self.submit),
             watch(self.shared, self.submit),
             self.purging.watch(),
+            self._plugins.watch(),
         )
 
     async def close(self, *, keep_workers: bool) -> None:
         """Give out no more work, and let local workers finish."""
         self.workplace.closed = True
         self.shared.bell.ring_all()
-        await self._provisioning.close(keep_workers=keep_workers)
+        async with asyncio.TaskGroup() as group:
+            for part in (self._provisioning, self._plugins):
+                group.create_task(part.close(keep_workers=keep_workers))
 
 
 @asynccontextmanager

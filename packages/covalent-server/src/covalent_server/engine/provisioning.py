@@ -131,9 +131,7 @@ class Provisioning:
             item.pool.id for item in self._workers.values() if item.worker is None or not self._silent(item.worker)
         }
         for pool in pools:
-            if not registry.startable(pool.executor, pool.place):
-                await self._fail(pool, registry.unknown_reason(pool.executor))
-            elif pool.id not in served.union(self._starting, shut) and not self._closing and self._may_start(pool):
+            if pool.id not in served.union(self._starting, shut) and not self._closing and self._may_start(pool):
                 self._starting.add(pool.id)
                 try:
                     await self._start(pool)

@@ -8,7 +8,19 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from covalent_server.web import assets, dispatches, limits, page, purging, server, session, triggers, workers
+from covalent_server.web import (
+    assets,
+    dispatches,
+    limits,
+    page,
+    pools,
+    provisioning,
+    purging,
+    server,
+    session,
+    triggers,
+    workers,
+)
 from covalent_server.web.authentication import authenticate
 from covalent_server.web.errors import RefusedError, answer, internal, problem
 from covalent_server.web.keys import INFO
@@ -29,6 +41,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *limits.ROUTES,
     *assets.ROUTES,
     *workers.ROUTES,
+    *provisioning.ROUTES,
+    *pools.ROUTES,
     # Takes what is left.
     *page.ROUTES,
 )

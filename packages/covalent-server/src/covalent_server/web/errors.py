@@ -24,6 +24,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (errors.UnknownAssetError, 404, "unknown-asset"),
     (errors.LostAssetError, 410, "asset-lost"),
     (errors.UnknownWorkerError, 404, "unknown-worker"),
+    (errors.UnknownProvisionerError, 404, "unknown-provisioner"),
     (errors.UnknownTriggerError, 404, "unknown-trigger"),
     (errors.UnknownLimitError, 404, "unknown-limit"),
     (errors.IdempotencyConflictError, 409, "idempotency-conflict"),

@@ -29,12 +29,20 @@ class Scope(StrEnum):
     WORKER = "worker"
     #: Either.
     BOTH = "both"
+    #: That of a provisioner which the server starts, or a user's.
+    PROVISIONER = "provisioner"
 
     def admits(self, scope: str, method: str) -> bool:
         """Whether a token of that scope is enough to ask with that method."""
         if scope == READ:
             return self in (Scope.USER, Scope.BOTH) and method == "GET"
-        return self is Scope.BOTH or self == scope
+        match self:
+            case Scope.BOTH:
+                return scope in (Scope.USER, Scope.WORKER)
+            case Scope.PROVISIONER:
+                return scope in (Scope.USER, Scope.PROVISIONER)
+            case _:
+                return self == scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

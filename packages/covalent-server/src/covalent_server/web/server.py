@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from covalent_server import guard
-from covalent_server.web.keys import INFO, STOP, STOPPING
+from covalent_server.web.keys import CALLER, ENGINE, INFO, STOP, STOPPING
 from covalent_server.web.routing import PREFIX, Route, Scope
 from covalent_server.web.validation import json_answer, record
 
@@ -38,7 +38,9 @@ async def ready(request: web.Request) -> web.Response:
 
 async def info(request: web.Request) -> web.Response:
     """The server about itself."""
-    return json_answer(replace(request.app[INFO], refusals=guard.refusals()))
+    known = request.app[ENGINE].provisioners.known(request[CALLER].owner)
+    executors = (*request.app[INFO].executors, *known)
+    return json_answer(replace(request.app[INFO], refusals=guard.refusals(), executors=executors))
 
 
 async def stop(request: web.Request) -> web.Response:

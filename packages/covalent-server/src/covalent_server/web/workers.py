@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from covalent.wire.work import Bye, Hello, Poll
-from covalent_server.web.keys import CALLER, ENGINE
+from covalent_server.web.keys import CALLER, CREDENTIAL, ENGINE
 from covalent_server.web.routing import PREFIX, Route, Scope
 from covalent_server.web.validation import decode, framed, framed_answer, json_answer, record
 
@@ -19,7 +19,10 @@ _BYE: Final = msgspec.json.Decoder(Bye)
 
 async def hello(request: web.Request) -> web.Response:
     """A worker introduces itself."""
-    return json_answer(await request.app[ENGINE].hello(request[CALLER], await record(request, _HELLO)))
+    engine, introduction = request.app[ENGINE], await record(request, _HELLO)
+    welcome = await engine.hello(request[CALLER], introduction)
+    engine.provisioners.introduced(request[CREDENTIAL].token, introduction.worker)
+    return json_answer(welcome)
 
 
 async def poll(request: web.Request) -> web.Response:

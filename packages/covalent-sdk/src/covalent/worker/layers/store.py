@@ -26,12 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from covalent.locks import locked, opened
 from covalent.worker.layers import construction, installers
 from covalent.worker.layers.installers import Installer
 from covalent.worker.layers.key import key_of
 from covalent.worker.layers.parent import Parents
 from covalent.worker.layers.record import Layer, LayerError
-from covalent.worker.locks import locked, opened
 
 _USING: Final = "using"
 #: They would show an interpreter, or an installer, another environment than its own.
