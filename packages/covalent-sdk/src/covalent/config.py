@@ -39,20 +39,24 @@ VARIABLES: Final[Mapping[str, str]] = {
 _MAX_PORT: Final = 65535
 #: The tables of the file that mean something by themselves; others belong to whoever made them.
 _TABLES: Final = ("defaults", "dispatcher", "executors", "preflight", "server")
+#: The variables that decide, besides the files, what is in force.
+_DECIDING: Final = ("COVALENT_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME", "APPDATA", *VARIABLES.values())
 _files: dict[Path, dict[str, Any]] = {}
-_lock = threading.Lock()
+#: What was in force with such values of the deciding variables, and the files as they were read.
+_in_force: dict[tuple[str | None, ...], dict[str, Any]] = {}
+_lock = threading.RLock()
 
 
 def get_config(entries: str | list[str] | None = None) -> Any:
     """The value of a key; of several keys a dict of them; without a key everything there is."""
-    effective = _effective()
+    effective = in_force()
     if entries is None:
-        return effective
+        return copy.deepcopy(dict(effective))
     if isinstance(entries, str):
-        return _lookup(effective, entries)
+        return copy.deepcopy(_lookup(effective, entries))
     if len(entries) == 1:
-        return _lookup(effective, entries[0])
-    return {key: _lookup(effective, key) for key in entries}
+        return copy.deepcopy(_lookup(effective, entries[0]))
+    return {key: copy.deepcopy(_lookup(effective, key)) for key in entries}
 
 
 def set_config(new_config: str | Mapping[str, Any], new_value: Any = None) -> None:
@@ -66,6 +70,7 @@ def set_config(new_config: str | Mapping[str, Any], new_value: Any = None) -> No
             text = _edited(text, key, value, path)
         _write(path, text)
         _files.pop(path, None)
+        _in_force.clear()
 
 
 def _check_known(key: str) -> None:
@@ -87,6 +92,7 @@ def reload_config() -> None:
     """Read the file again when a setting is next asked for."""
     with _lock:
         _files.clear()
+        _in_force.clear()
 
 
 def config_path() -> Path:
@@ -99,7 +105,7 @@ def server_url(dispatcher_addr: str | None = None) -> str:
     if not (dispatcher_addr is None or isinstance(dispatcher_addr, str)):
         raise TypeError(f"a server's address is a text such as 'http://localhost:48008', not {dispatcher_addr!r}")
     whole = dispatcher_addr or os.environ.get("COVALENT_SERVER_URL")
-    settings = {} if whole and "://" in whole else _effective()
+    settings = {} if whole and "://" in whole else in_force()
     given = whole or str(_lookup(settings, "dispatcher.address"))
     url = given if "://" in given else f"http://{given}"
     try:
@@ -151,7 +157,17 @@ def _port(settings: Mapping[str, Any]) -> int:
     return int(value)
 
 
-def _effective() -> dict[str, Any]:
+def in_force() -> Mapping[str, Any]:
+    """Everything there is, to be looked at only: it is put together once for all who ask."""
+    deciding = tuple(map(os.environ.get, _DECIDING))
+    known = _in_force.get(deciding)
+    if known is None:
+        with _lock:
+            known = _in_force[deciding] = _put_together()
+    return known
+
+
+def _put_together() -> dict[str, Any]:
     file = _read()
     merged = _merged(_with_servers_port(_merged(DEFAULTS, _read_former()), file), file)
     for key, variable in VARIABLES.items():

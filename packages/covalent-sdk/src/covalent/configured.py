@@ -5,6 +5,7 @@ It is read when a workflow is built, and goes along with a sublattice, which is 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -36,8 +37,8 @@ class Configured:
 
 def configured() -> Configured:
     """What the configuration says now; raises ConfigError for what it cannot say."""
-    values = config.get_config()
-    defaults = _table(values, "defaults")
+    values = config.in_force()
+    defaults = copy.deepcopy(_table(values, "defaults"))
     unknown = sorted(defaults.keys() - set(KEYS))
     if unknown:
         raise _wrong(f"{', '.join(unknown)} is no default of tasks; there are {', '.join(KEYS)}")
@@ -51,7 +52,7 @@ def configured() -> Configured:
         )
     except (TypeError, ValueError, ImportError) as error:
         raise _wrong(str(error)) from None
-    tables = _table(values, "executors")
+    tables = copy.deepcopy(_table(values, "executors"))
     return Configured(
         options=options,
         workflow_executor=workflow_executor,

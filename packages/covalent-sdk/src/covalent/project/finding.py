@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import sys
 import sysconfig
 import types
@@ -18,7 +19,12 @@ from covalent.references import find_spec
 from covalent.transportable import Origins
 
 _OURS: Final = frozenset({"covalent", "covalent_server"})
-_INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
+#: The names of directories that installers fill.
+_INSTALLED_HOMES: Final = frozenset({"site-packages", "dist-packages"})
+#: Whose a module's file is.
+_OWN: Final = "the user's own"
+_INSTALLED: Final = "put there by an installer"
+_PYTHONS: Final = "a part of Python"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,12 +178,18 @@ def _spec(name: str) -> ModuleSpec | None:
 def _is_own(spec: ModuleSpec, *, installed: bool) -> bool:
     if spec.origin is None:
         return spec.submodule_search_locations is not None
-    path = Path(spec.origin)
-    if not spec.has_location or not path.is_file():
+    if not spec.has_location or _lies(spec.origin) not in (_OWN, _INSTALLED if installed else _OWN):
         return False
-    if not _INSTALLED.isdisjoint(path.parts):
-        return installed
-    return not any(path.is_relative_to(home) for home in _library_homes())
+    return os.path.isfile(spec.origin)  # noqa: PTH113 - asked for every module that anything imports
+
+
+@functools.lru_cache(maxsize=4096)
+def _lies(origin: str) -> str:
+    """Whose a file is, as its place tells."""
+    path = Path(origin)
+    if not _INSTALLED_HOMES.isdisjoint(path.parts):
+        return _INSTALLED
+    return _PYTHONS if any(path.is_relative_to(home) for home in _library_homes()) else _OWN
 
 
 @functools.cache
