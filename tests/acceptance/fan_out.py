@@ -18,7 +18,7 @@ def note(journal, word, index):
     os.close(descriptor)
 
 
-@ct.electron
+@ct.electron(**SQUARE)
 def square(index, journal, gate, free):
     note(journal, "begin", index)
     while index >= free and not os.path.exists(gate):
@@ -41,7 +41,8 @@ def workflow(count, journal, gate, free):
 class FanOut:
     """One project's workflow: ``count`` tasks, of which all from number ``free`` on wait at the gate."""
 
-    def __init__(self, project: Project, *, count: int, free: int) -> None:
+    def __init__(self, project: Project, *, count: int, free: int, **square: object) -> None:
+        """``square`` are the options of those tasks."""
         self._project = project
         self._gate = project.directory / "gate"
         self.journal = Journal(project.directory / "journal")
@@ -49,7 +50,7 @@ class FanOut:
         self.count = count
         self.free = free
         self.value = sum(index * index for index in range(count))
-        project.workflow(SCRIPT)
+        project.workflow(f"SQUARE = {square!r}\n{SCRIPT}")
 
     def start(self) -> Program:
         return self._project.start(self.count, str(self.journal.path), str(self._gate), self.free)

@@ -20,6 +20,8 @@ class Node:
     dispatch: str
     #: ``<number>/<task>``, by which users and journal know it; None for what is no task of the crowd's.
     label: str | None
+    #: Whether it is never begun twice.
+    once: bool
     state: str
     #: The number of its latest lease.
     attempt: int
@@ -39,6 +41,7 @@ class Node:
             key=row["key"],
             dispatch=row["dispatch_id"],
             label=_label(row["record"]),
+            once=json.loads(row["record"])["metadata"].get("at_most_once") is True,
             state=row["state"],
             attempt=row["attempt"],
             fenced=row["fenced"],

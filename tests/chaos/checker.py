@@ -3,10 +3,11 @@
 Not a line of the server's code is in it. Four promises are looked at:
 
 * *lost*: what a user or a worker was told to be stored is there, whole, and right;
-* *twice*: nothing was recorded twice: no completion, no workflow, no firing of a trigger;
+* *twice*: nothing was recorded twice: no completion, no workflow, no firing of a trigger; and a task that is never to
+  be begun twice has begun once at most;
 * *stuck*: all that was begun has ended;
 * *unexplained*: a task that began again had failed, or its runner or its worker had been killed or lost, and its
-  result had not been acknowledged.
+  result had not been acknowledged; and one that is never begun twice has failed only if it may have been lost so.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ _REPEATED: Final = frozenset({"triggered", "watching", "vanished"})
 #: Says that a task was lost more often than it may be; it was not the first to run in each of the workers.
 _LOST_OFTEN: Final = "lost 4 times"
 _MOST_LOSSES: Final = 3
+#: Says that a task was lost that is never begun twice.
+_NOT_AGAIN: Final = "it is not begun again, because it has at_most_once=True"
+#: Why tasks fail that are not tried again: they or their runner died, perhaps before they began.
+_KILLED: Final = (_NOT_AGAIN, _LOST_OFTEN, "SIGKILL", "cannot run tasks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,7 @@ class Evidence:
 def faults(evidence: Evidence) -> list[Fault]:
     """All that must not be; to be asked when nothing goes on any more."""
     found = [*_damaged(evidence), *_sent(evidence), *_told(evidence), *_results(evidence), *_repetitions(evidence)]
-    found += [*_doubles(evidence), *_firings(evidence), *_standing(evidence)]
+    found += [*_doubles(evidence), *_once(evidence), *_firings(evidence), *_standing(evidence)]
     return found
 
 
@@ -127,6 +132,8 @@ def counts(evidence: Evidence) -> Counter[str]:
             "acknowledged results": sum(item.outcome == "COMPLETED" for item in evidence.acknowledged),
             "repeated executions": sum(begun.values()) - len(begun),
             "tasks lost too often": sum(_LOST_OFTEN in (node.error or "") for node in evidence.nodes),
+            "tasks that are never begun twice": sum(node.once for node in evidence.nodes),
+            "of them given up": sum(_given_up(node) for node in evidence.nodes),
         }
     )
 
@@ -139,7 +146,7 @@ def _damaged(evidence: Evidence) -> Iterator[Fault]:
 def _sent(evidence: Evidence) -> Iterator[Fault]:
     """The workflows that the server has taken, against what is in the books."""
     stored = evidence.books.dispatches()
-    worn_out = {node.dispatch for node in evidence.nodes if _LOST_OFTEN in (node.error or "")}
+    worn_out = {node.dispatch for node in evidence.nodes if _LOST_OFTEN in (node.error or "") or _given_up(node)}
     cancelled, purging, purged = ({line.label for line in evidence.told(word)} for word in _WISHES)
     for line in evidence.told("sent"):
         kind, dispatch_id = line.more
@@ -192,7 +199,7 @@ def _results(evidence: Evidence) -> Iterator[Fault]:
 def _result(evidence: Evidence, item: Acknowledged, node: Node, begun: Sequence[Line]) -> Iterator[Fault]:
     """One result, and whether its task began after it had been acknowledged."""
     if node.state not in {"COMPLETED", "CANCELLED"}:
-        if not _worn_out(evidence, node):  # the dispatch of a sublattice decides how its node ends
+        if not (_worn_out(evidence, node) or _given_up(node)):  # the dispatch of a sublattice decides how its node ends
             yield Fault(promise="lost", text=f"the result of node {node.key} was acknowledged; it is {node.state}")
         return
     if not _is_unique(node):
@@ -226,6 +233,22 @@ def _worn_out(evidence: Evidence, node: Node) -> bool:
     return any(
         _LOST_OFTEN in (item.error or "") and (item.label or "").partition("/")[0] == number for item in evidence.nodes
     )
+
+
+def _given_up(node: Node) -> bool:
+    return node.once and node.state == "FAILED"
+
+
+def _once(evidence: Evidence) -> Iterator[Fault]:
+    """What is never begun twice; the same label is the same task."""
+    begun = Counter(line.label for line in evidence.told("begin"))
+    for node in evidence.nodes:
+        if node.once and node.label is not None and begun[node.label] > 1:
+            yield Fault(
+                promise="twice", text=f"{node.label} is never to be begun twice, and began {begun[node.label]} times"
+            )
+        if _given_up(node) and not any(words in (node.error or "") for words in _KILLED):
+            yield Fault(promise="unexplained", text=f"{node.label} was given up: {node.error}")
 
 
 def _repetitions(evidence: Evidence) -> Iterator[Fault]:

@@ -44,6 +44,8 @@ SEED = OPTIONS["seed"]
 PYTHONS = OPTIONS["pythons"]
 #: More than can be killed.
 RETRIES = 1000
+#: One in so many workflows is of tasks that are never begun twice.
+ONCE_IN = 3
 #: Larger than what travels inline.
 LARGE = 200_000
 #: A directory has been looked at by then, in seconds.
@@ -94,6 +96,14 @@ def in_vain_at_first(label: str, journal: str) -> int:
     return 1
 
 
+@ct.electron(at_most_once=True)
+def act(label: str, journal: str) -> int:
+    note(journal, "begin", label)
+    time.sleep(0.02)
+    note(journal, "end", label)
+    return 1
+
+
 @ct.electron(retries=RETRIES)
 def total(label: str, journal: str, *numbers: Any) -> Any:
     note(journal, "begin", label)
@@ -128,6 +138,17 @@ def usual(number: int, python: str, chance: random.Random) -> Workflow:
         return total(f"{number}/total", JOURNAL, *squares, size, once, inner)
 
     return workflow, (data,), 14 + 2 * LARGE + 1 + 5
+
+
+def once(number: int, python: str, _: random.Random) -> Workflow:
+    """Tasks that are never begun twice, so that some are given up when their workers are killed."""
+    here = ct.executor.LocalExecutor(python=python)
+
+    @ct.lattice(executor=here)
+    def workflow() -> Any:
+        return total(f"{number}/total", JOURNAL, *[act(f"{number}/once{index}", JOURNAL) for index in range(6)])
+
+    return workflow, (), 6
 
 
 def many(number: int, python: str, _: random.Random) -> Workflow:
@@ -275,6 +296,7 @@ KINDS = {
     kind.__name__: kind
     for kind in (
         usual,
+        once,
         purged,
         limited,
         many,
@@ -374,14 +396,14 @@ def wait_for(condition: Callable[[], Any], seconds: float) -> bool:
     return False
 
 
-def next_kind(wanted: Path) -> str:
+def next_kind(wanted: Path, number: int) -> str:
     for path in sorted(wanted.iterdir()):
         try:
             path.unlink()
         except FileNotFoundError:
             continue
         return path.name.partition(".")[2]
-    return "usual"
+    return "once" if number % ONCE_IN == 0 else "usual"
 
 
 def user(numbers: Any, lock: Any) -> None:
@@ -389,7 +411,7 @@ def user(numbers: Any, lock: Any) -> None:
     while not (here / "enough").exists():
         with lock:
             number = next(numbers)
-        kind = next_kind(here / "wanted")
+        kind = next_kind(here / "wanted", number)
         try:
             dispatch(number, kind, PYTHONS[number % len(PYTHONS)])
         except Exception:  # noqa: BLE001  (whatever it is, the campaign wants to know)

@@ -68,6 +68,11 @@ def table(record: dict[str, Any]) -> str:
         ("executions that repeated one, each explained", counts["repeated executions"]),
         ("tasks that failed because they had been lost four times, as the rule says", counts["tasks lost too often"]),
     ]
+    if once := counts.get("tasks that are never begun twice"):
+        found += [
+            ("tasks that are never begun twice, each of which began once at most", once),
+            ("of them given up, because their workers or runners died", counts["of them given up"]),
+        ]
     lines = ["| what was done | |", "| --- | --: |", *(f"| {text} | {number:,} |" for text, number in done), ""]
     lines += ["| what was found | |", "| --- | --: |", *(f"| {text} | {number:,} |" for text, number in found), ""]
     machine = record["machine"]

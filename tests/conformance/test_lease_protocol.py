@@ -39,7 +39,7 @@ class Side(Protocol):
     server: Server
     worker: str
 
-    def offer(self, count: int) -> None:
+    def offer(self, count: int, *, at_most_once: bool = False) -> None:
         """Have so many tasks waiting, and the worker introduced."""
 
     def cancel(self, lease: Lease) -> None:
@@ -52,9 +52,9 @@ class FakeSide:
         self.server = Server(fake.url, TOKEN)
         self.worker = WORKER
 
-    def offer(self, count: int) -> None:
+    def offer(self, count: int, *, at_most_once: bool = False) -> None:
         for _ in range(count):
-            self._fake.submit(self._fake.put_bytes(builders.FUNCTION))
+            self._fake.submit(self._fake.put_bytes(builders.FUNCTION), at_most_once=at_most_once)
         hello = Hello(worker=self.worker, pool="1", slots=1, host=places.host_identity())
         welcome = codec.from_json(Welcome, self.server.post("/worker/hello", hello).plain)
         assert welcome.instance
@@ -71,9 +71,9 @@ class RealSide:
         self.worker = stand_in.worker
         self.server = Server(installation.url, None)
 
-    def offer(self, count: int) -> None:
+    def offer(self, count: int, *, at_most_once: bool = False) -> None:
         data = {"python": self._stand_in.python, "host": places.host_identity()}
-        metadata = Metadata(executor="local", executor_data=data)
+        metadata = Metadata(executor="local", executor_data=data, at_most_once=at_most_once)
         nodes = [builders.node(number, metadata=metadata) for number in range(count)]
         body = frames.pack(builders.text(builders.manifest(nodes)), [builders.FUNCTION])
         headers = {"Content-Type": FRAMES_CONTENT_TYPE}
@@ -173,6 +173,36 @@ def test_a_heartbeat_takes_streams_and_gives_no_leases(side: Side) -> None:
     for _ in range(2):
         work = say(side, beat, b"printed", path="/worker/heartbeat")
         assert (work.leases, work.drop) == ((), ())
+
+
+def test_what_is_never_begun_twice_may_begin_when_the_answer_names_it_however_often_it_is_asked(side: Side) -> None:
+    side.offer(2, at_most_once=True)
+    first, second = take(side, 2)
+    assert first.at_most_once
+    held = (first.key, second.key)
+    for path in ("/worker/heartbeat", "/worker/poll", "/worker/heartbeat"):
+        assert say(side, Poll(worker=side.worker, held=held, started=(first.key,)), path=path).begin == (first.key,)
+    forged = LeaseKey(node=second.key.node, attempt=1, token="0" * 32)
+    assert say(side, Poll(worker=side.worker, held=held, started=(forged,))).begin == ()
+
+
+def test_what_is_never_begun_twice_may_not_begin_by_a_lease_that_was_given_back(side: Side) -> None:
+    side.offer(1, at_most_once=True)
+    (lease,) = take(side, 1)
+    asked = Poll(worker=side.worker, held=(lease.key,), started=(lease.key,))
+    assert say(side, asked).begin == (lease.key,)
+    say(side, Poll(worker=side.worker, released=(lease.key,)))
+    assert say(side, asked).begin == ()
+    (again,) = take(side, 1)
+    assert say(side, asked).begin == ()
+    assert say(side, Poll(worker=side.worker, held=(again.key,), started=(again.key,))).begin == (again.key,)
+
+
+def test_other_tasks_are_never_named_as_such_that_may_begin(side: Side) -> None:
+    side.offer(1)
+    (lease,) = take(side, 1)
+    assert not lease.at_most_once
+    assert say(side, Poll(worker=side.worker, held=(lease.key,), started=(lease.key,))).begin == ()
 
 
 def listen(side: Side, *held: Lease) -> Future[Work]:

@@ -57,6 +57,7 @@ def graphs(draw: st.DrawFn) -> dict[int, Task]:
             retry_delay=draw(st.sampled_from([0.0, 100.0])),
             max_losses=draw(st.sampled_from([0, 1, 3])),
             spawns=draw(st.booleans()),
+            at_most_once=draw(st.booleans()),
             state=draw(st.sampled_from([*[NodeState.WAITING] * 4, NodeState.LEFT_TO_CLIENT])),
         )
     return tasks
@@ -92,7 +93,11 @@ class CoreMachine(RuleBasedStateMachine):
         """Let something happen to one node, and hold what is decided against the model."""
         task, before = self.dispatch.tasks[key], self.views[key]
         policy = Policy(
-            retries=task.retries, retry_delay=task.retry_delay, max_losses=task.max_losses, spawns=task.spawns
+            retries=task.retries,
+            retry_delay=task.retry_delay,
+            max_losses=task.max_losses,
+            at_most_once=task.at_most_once,
+            spawns=task.spawns,
         )
         decision = decide(before, event, policy)
         answers = model(task)

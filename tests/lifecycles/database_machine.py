@@ -56,9 +56,10 @@ def graphs(draw: st.DrawFn, *, flat: bool = False) -> Made:
     count = draw(st.integers(1, 3 if flat else 4))
     for number in range(count):
         parents = draw(st.frozensets(st.sampled_from(range(number)), max_size=3)) if number else frozenset()
-        kinds = ["plain", "plain", "spawns"] + ["cached"] * (not parents)
+        kinds = ["plain", "plain", "once", "spawns"] + ["cached"] * (not parents)
         kind = draw(st.sampled_from(kinds if number + 1 < count or flat else [*kinds, "client", "collect"]))
-        made.append((parents, draw(st.sampled_from([0, 1, 2, 2])), draw(st.sampled_from([0.0, 100.0])), kind))
+        retries = 0 if kind == "once" else draw(st.sampled_from([0, 1, 2, 2]))
+        made.append((parents, retries, draw(st.sampled_from([0.0, 100.0])), kind))
     return made
 
 
@@ -153,11 +154,16 @@ class DatabaseMachine(RuleBasedStateMachine):
             *(self._reported(preparing=[key]) for key in preparing),
             *(self._reported(ends=[end]) for end in ends),
         ]
-        answers = [answer for one in singly for answer in self.single.do(one, at=self.now)]
-        assert self.grouped.do(self._reported(started, preparing, ends), at=self.now) == answers
+        told = [self.single.do(one, at=self.now) for one in singly]
+        answers = [answer for outcome in told for answer in outcome.acknowledgements]
+        begin = [key for outcome in told for key in outcome.begin]
+        together = self.grouped.do(self._reported(started, preparing, ends), at=self.now)
+        assert (together.acknowledgements, together.begin) == (answers, begin)
         for state, keys in ((NodeState.RUNNING, started), (NodeState.PREPARING, preparing)):
             for key, attempt in keys:
                 self.tasks[key].told(attempt, state)
+        # As it stands when all that began has been noted, before anything ends.
+        assert begin == [_key(lease) for lease in started if self.tasks[lease[0]].may_begin(lease[1])]
         for ((key, attempt), outcome), answer in zip(ends, answers, strict=True):
             task = self.tasks[key]
             allowed = task.finished(attempt, outcome, self.now, _output(attempt))
@@ -284,6 +290,7 @@ class DatabaseMachine(RuleBasedStateMachine):
                 retries=retries,
                 retry_delay=delay,
                 spawns=kind == "spawns",
+                at_most_once=kind == "once",
                 label=kind if kind == "cached" else None,
                 state=NodeState.LEFT_TO_CLIENT if kind == "client" else NodeState.WAITING,
             )
@@ -319,7 +326,7 @@ class DatabaseMachine(RuleBasedStateMachine):
                 for lease, outcome in ends
             ],
         )
-        return lambda session: work.report(session, report, self.now).acknowledgements
+        return lambda session: work.report(session, report, self.now)
 
     def _cancelled(self, keys: Iterable[int]) -> None:
         for key in keys:
@@ -415,7 +422,9 @@ def _manifest(made: Made) -> Manifest:
         node = builders.node(
             number, *arguments, kind=made_of, function_id="f", executor="client" if kind == "client" else "local"
         )
-        metadata = replace(node.metadata, retries=retries, retry_delay=delay, cache=kind == "cached")
+        metadata = replace(
+            node.metadata, retries=retries, retry_delay=delay, cache=kind == "cached", at_most_once=kind == "once"
+        )
         nodes.append(replace(node, metadata=metadata))
     return manifest(nodes)
 

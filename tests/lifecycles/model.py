@@ -43,6 +43,7 @@ class Task:
     retries: int = 0
     retry_delay: float = 0.0
     max_losses: int = 3
+    at_most_once: bool = False
     spawns: bool = False
     #: Tasks with the same label give the same, so that one output may stand in for the other.
     label: str | None = None
@@ -50,6 +51,8 @@ class Task:
     attempts: list[Fate] = field(default_factory=list)
     failures: int = 0
     losses: int = 0
+    #: Whether a worker was told that it may begin, and has not said that it did not.
+    begun: bool = False
     #: The attempt whose end was the last that the server noted; of those before it it only knows that they are over.
     noted: int = 0
     #: Between when and when its next attempt is due.
@@ -77,6 +80,13 @@ class Task:
         order = (NodeState.LEASED, NodeState.PREPARING, NodeState.RUNNING)
         if attempt == self.attempt and self.state in order[: order.index(state)]:
             self.state = state
+            if state is NodeState.RUNNING:
+                assert not (self.begun and self.at_most_once), "what is never begun twice begins again"
+                self.begun = True
+
+    def may_begin(self, attempt: int) -> bool:
+        """Whether a worker that asks for this attempt may begin what is never begun twice."""
+        return self.at_most_once and self.state is NodeState.RUNNING and attempt == self.attempt
 
     def finished(self, attempt: int, outcome: Outcome, at: float, output: str | None) -> Collection[Acknowledgement]:
         """An attempt's end; what may be answered."""
@@ -105,9 +115,12 @@ class Task:
         if attempt != self.attempt or self.state not in _HELD:
             return
         begun, self.state = self.state is NodeState.RUNNING, NodeState.READY
-        if how is LeaseEnd.DIED or (how is LeaseEnd.EXPIRED and begun):
+        if how is LeaseEnd.RETURNED:  # nobody but its worker knows that it did not begin it
+            self.begun = False
+        given_up = begun and self.at_most_once and how is not LeaseEnd.RETURNED
+        if given_up or how is LeaseEnd.DIED or (how is LeaseEnd.EXPIRED and begun):
             self.losses += 1
-            if self.losses > self.max_losses:
+            if given_up or self.losses > self.max_losses:
                 self.end(NodeState.FAILED)
                 self.noted = self.attempt
 
@@ -155,7 +168,7 @@ class Task:
         self.failures += 1
         self.output = None
         self._over(self.attempt)
-        if self.failures > self.retries:
+        if self.failures > self.retries or self.at_most_once:
             self.end(NodeState.FAILED)
         elif self.retry_delay:
             least = self.retry_delay * 2.0 ** (self.failures - 1)

@@ -24,6 +24,8 @@ RULES: Final[dict[str, str]] = {
     "attempt-only-fences": "The number of the attempt fences, and counts against nothing.",
     "failures-count-against-retries": "Errors, deaths of runners and timeouts count against retries.",
     "losses-count-once-begun": "A lease that is lost counts once its task was reported started, or with its worker.",
+    "at-most-once-waits": "What is never begun twice begins when that is on the disk, by the lease that it has then.",
+    "at-most-once-is-not-repeated": "What is never begun twice has failed when it was lost once it had begun.",
     "returned-leases-cost-nothing": "Leases that have not begun go back at no cost.",
     "first-completion-wins": "The first completion wins, also that of an attempt whose lease was lost.",
     "ended-attempts-are-stale": "What an attempt brings that failed, timed out or was cancelled is stale.",

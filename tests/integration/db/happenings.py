@@ -169,7 +169,7 @@ def _report(session: Session, step: Step) -> None:
 def _lose(session: Session, step: Step) -> None:
     known = _leases(session)
     if known:
-        how = list(LeaseEnd)[step.how % 3]
+        how = list(LeaseEnd)[step.how % len(LeaseEnd)]
         work.end_leases(session, [known[step.which % len(known)]], how, _now(step))
 
 

@@ -53,6 +53,10 @@ class FakeTask:
         return data.decode()
 
 
+class LostAnswerError(Exception):
+    """Cut the connection in place of an answer."""
+
+
 class RefusalError(Exception):
     """Answer a request with a problem."""
 
@@ -81,12 +85,18 @@ class FakeServer:
         self.refused: int = 0
         #: Answers that get lost on the way after the request has had its effect.
         self.lose_answers = 0
+        #: Answers that would let a task begin, and get lost so.
+        self.lose_begins = 0
+        #: Leases that have ended by the time that their tasks are to begin.
+        self.end_before_begin = 0
         self.drop: set[str] = set()
         self.drain = False
         #: Whether polls that wait for something to be dropped are let wait.
         self.holds_back = True
         self.inline = True
         self.completed: Callable[[FakeTask], None] = lambda _: None
+        #: Called with each task that is to begin once that is answered.
+        self.confirming: Callable[[FakeTask], None] = lambda _: None
         handler = type("Handler", (_Handler,), {"fake": self})
         self._http = _Listener(("127.0.0.1", port), handler)
         self.port = self._http.server_address[1]
@@ -128,6 +138,7 @@ class FakeServer:
         outputs: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        at_most_once: bool = False,
         **kwargs: Any,
     ) -> FakeTask:
         """Queue a task; an argument is a template or a plain JSON scalar."""
@@ -151,6 +162,7 @@ class FakeServer:
             outputs=dict(outputs or {}),
             env=dict(env or {}),
             timeout=timeout,
+            at_most_once=at_most_once,
         )
         task = FakeTask(lease=lease)
         with self.changed:
@@ -218,10 +230,10 @@ class FakeServer:
             self._take_assets(poll, blobs)
             acknowledgements = tuple(self._complete(completion) for completion in poll.completions)
             self._take_streams(poll, blobs)
-            self._note_started_and_released(poll)
+            begin = self._note_started_and_released(poll)
             again = self._not_held(poll, {key.token for key in poll.held}) if poll.want else []
             self.changed.notify_all()
-            at_once = poll.completions or not (poll.want or self.holds_back)
+            at_once = poll.completions or poll.started or not (poll.want or self.holds_back)
             end = time.monotonic() + (0.0 if at_once else min(poll.wait, 30.0))
             while not again and not self._may_be_told(poll):
                 left = end - time.monotonic()
@@ -239,6 +251,7 @@ class FakeServer:
                 leases=tuple(leases),
                 assets=tuple(inputs),
                 drop=tuple(task.lease.key for task in drop),
+                begin=tuple(begin),
                 drain=self.drain,
             )
             return work, list(inputs.values())
@@ -287,13 +300,34 @@ class FakeServer:
         for chunk in poll.streams:
             self.by_token[chunk.key.token].streams[chunk.stream][chunk.offset] = bytes(blobs[chunk.blob])
 
-    def _note_started_and_released(self, poll: Poll) -> None:
+    def _note_started_and_released(self, poll: Poll) -> list[LeaseKey]:
+        """Also the leases whose tasks may begin now."""
+        begin = []
         for key in poll.started:
-            self.by_token[key.token].started = True
+            task = self.by_token.get(key.token)
+            if task is None:
+                continue  # it was given back meanwhile
+            if task.lease.at_most_once:
+                self.confirming(task)
+                if self.end_before_begin:
+                    self.end_before_begin -= 1
+                    self._end_lease(key)
+                    continue
+                begin.append(key)
+            task.started = True
         for key in poll.released:
-            task = self.by_token.pop(key.token)
-            task.worker = ""
-            self.queue.appendleft(task)
+            self._end_lease(key)
+        if begin and self.lose_begins:
+            self.lose_begins -= 1
+            self.changed.notify_all()
+            raise LostAnswerError
+        return begin
+
+    def _end_lease(self, key: LeaseKey) -> None:
+        """Let another worker have the task, or the same one once more."""
+        task = self.by_token.pop(key.token)
+        task.worker = ""
+        self.queue.appendleft(task)
 
     def _not_held(self, poll: Poll, held: set[str]) -> list[Lease]:
         lost = [
@@ -410,12 +444,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.fake.changed.notify_all()
                 self._json(Welcome(instance=self.fake.instance, ttl=self.fake.ttl))
             case "/worker/poll" | "/worker/heartbeat":
-                try:
-                    answer = self.fake.poll(from_json(Poll, plain), blobs)
-                except RefusalError as error:
-                    self._problem(error.status, error.title)
-                else:
-                    self._frames(*answer)
+                self._poll(from_json(Poll, plain), blobs)
             case "/worker/bye":
                 with self.fake.changed:
                     self.fake.byes.append(plain["worker"])
@@ -429,6 +458,16 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 self._problem(404, "no such route")
 
+    def _poll(self, poll: Poll, blobs: Sequence[memoryview]) -> None:
+        try:
+            answer = self.fake.poll(poll, blobs)
+        except RefusalError as error:
+            self._problem(error.status, error.title)
+        except LostAnswerError:
+            self._cut()
+        else:
+            self._frames(*answer)
+
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
@@ -438,6 +477,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _frames(self, record: Any, blobs: Sequence[bytes]) -> None:
         self._answer(200, FRAMES_CONTENT_TYPE, frames.pack(dumps(record), blobs))
 
+    def _cut(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
     def _problem(self, status: int, title: str, *, code: str = "fake") -> None:
         body = json.dumps({"code": code, "title": title, "status": status}).encode()
         self._answer(status, "application/problem+json", body)
@@ -446,8 +489,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.fake.changed:
             if self.fake.lose_answers:
                 self.fake.lose_answers -= 1
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
+                self._cut()
                 return
         self.send_response_only(status)
         self.send_header("Content-Type", content_type)

@@ -40,6 +40,7 @@ NODE = Node(
     key=7,
     dispatch="d1",
     label="1/square",
+    once=False,
     state="COMPLETED",
     attempt=1,
     fenced=1,
@@ -121,6 +122,28 @@ def test_what_its_user_has_deleted_is_not_lost() -> None:
     assert faults(evidence) != []
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        "its worker died after the task had begun. … it is not begun again, because it has at_most_once=True: …",
+        "its process was killed by signal 9 (SIGKILL)",
+    ],
+)
+def test_what_is_never_begun_twice_may_be_given_up_when_it_was_lost_and_its_late_result_with_it(error: str) -> None:
+    evidence = sound()
+    evidence.books = Books(status="FAILED")  # type: ignore[assignment]  # as above
+    evidence.nodes = [replace(NODE, once=True, state="FAILED", error=error, completions=0)]
+    assert faults(evidence) == []
+    assert counts(evidence)["of them given up"] == 1
+
+
+def _once_more(evidence: Evidence) -> None:
+    """It is never to be begun twice, and begins again; for any other task that would be explained."""
+    again(evidence)
+    evidence.deeds = [killed(100)]
+    evidence.nodes = [replace(NODE, once=True)]
+
+
 def _purged(evidence: Evidence) -> None:
     evidence.lines |= {"purging": [line("1")], "purged": [line("1")]}
 
@@ -177,6 +200,10 @@ def _twice(evidence: Evidence) -> None:
         pytest.param("twice", _set(output="bb"), id="another output than was acknowledged"),
         pytest.param("twice", _after_the_acknowledgement, id="a task that begins after its acknowledgement"),
         pytest.param("twice", _twice, id="a workflow that is there twice"),
+        pytest.param("twice", _once_more, id="a task that is never to be begun twice and begins again"),
+        pytest.param(
+            "unexplained", _set(once=True, state="FAILED", error="no"), id="one that was given up for nothing"
+        ),
         pytest.param("stuck", _books(open=["d1"]), id="a workflow that has not ended"),
         pytest.param("unexplained", again, id="a repetition while all lived"),
         pytest.param("unexplained", _killed_too_early, id="a repetition whose runner was killed before it began"),

@@ -92,10 +92,44 @@ def test_word_that_comes_late_or_twice_of_a_task_being_prepared_changes_nothing(
     assert decide(LEASED, Preparing(attempt=0), Policy()).node == LEASED
 
 
+@pytest.mark.parametrize("how", [LeaseEnd.RETURNED, LeaseEnd.TAKEN])
 @pytest.mark.parametrize("node", [LEASED, PREPARING, RUNNING], ids=lambda node: node.state)
-def test_a_lease_that_is_given_back_costs_nothing(node: NodeView) -> None:
-    decision = decide(node, LeaseEnded(attempt=1, how=LeaseEnd.RETURNED), Policy(max_losses=0))
+def test_a_lease_that_is_given_back_costs_nothing(node: NodeView, how: LeaseEnd) -> None:
+    decision = decide(node, LeaseEnded(attempt=1, how=how), Policy(max_losses=0))
     assert decision.node == NodeView(state=NodeState.READY, attempt=1)
+
+
+@pytest.mark.parametrize("how", [LeaseEnd.EXPIRED, LeaseEnd.DIED, LeaseEnd.TAKEN])
+def test_what_is_never_begun_twice_has_failed_when_it_is_lost_once_begun(how: LeaseEnd) -> None:
+    decision = decide(RUNNING, LeaseEnded(attempt=1, how=how), Policy(at_most_once=True))
+    assert decision.node == NodeView(state=NodeState.FAILED, attempt=1, fenced=1, losses=1)
+    assert str(decision.error).startswith("its worker ")
+    assert "it is not begun again, because it has at_most_once=True" in str(decision.error)
+    assert "ct.redispatch" in str(decision.error)
+    late = decide(decision.node, COMPLETED, Policy(at_most_once=True))
+    assert (late.node, late.acknowledgement is Acknowledgement.OK) == (decision.node, False)
+
+
+@pytest.mark.parametrize("how", list(LeaseEnd))
+@pytest.mark.parametrize("node", [LEASED, PREPARING], ids=lambda node: node.state)
+def test_what_is_never_begun_twice_goes_to_another_worker_when_it_is_lost_before_it_began(
+    node: NodeView, how: LeaseEnd
+) -> None:
+    lost = LeaseEnded(attempt=1, how=how)
+    once = decide(node, lost, Policy(at_most_once=True)).node
+    assert once == decide(node, lost, Policy()).node
+    assert once.state is NodeState.READY
+
+
+def test_what_is_never_begun_twice_goes_on_when_its_worker_says_that_it_did_not_begin_it() -> None:
+    returned = LeaseEnded(attempt=1, how=LeaseEnd.RETURNED)
+    assert decide(RUNNING, returned, Policy(at_most_once=True)).node == NodeView(state=NodeState.READY, attempt=1)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DIED, Outcome.TIMED_OUT])
+def test_what_is_never_begun_twice_is_not_tried_again(outcome: Outcome) -> None:
+    ended = Finished(attempt=1, outcome=outcome, error="no")
+    assert decide(RUNNING, ended, Policy(at_most_once=True, retries=9)).node.state is NodeState.FAILED
 
 
 @pytest.mark.parametrize("node", [LEASED, PREPARING, RUNNING], ids=lambda node: node.state)
@@ -170,6 +204,7 @@ policies = st.builds(
     retry_delay=st.sampled_from([0.0, 1.5]),
     max_losses=st.integers(0, 2),
     spawns=st.booleans(),
+    at_most_once=st.booleans(),
 )
 
 

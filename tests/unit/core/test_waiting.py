@@ -40,6 +40,21 @@ def test_a_reason_says_what_it_is(changes: dict[str, Any], code: str, words: str
 
 
 @pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"state": NodeState.RUNNING}, "w may begin it since an unknown time, once and for all"),
+        ({"state": NodeState.LEASED}, "asks to begin it when a slot is free"),
+        ({"state": NodeState.RUNNING, "worker": "gone"}, "the node has failed then, because it has at_most_once=True"),
+        ({"state": NodeState.LEASED, "worker": "gone"}, "the node goes on with another worker"),
+    ],
+)
+def test_of_what_is_never_begun_twice_nothing_is_said_that_is_not_known(changes: dict[str, Any], words: str) -> None:
+    known: dict[str, Any] = {"node_id": 3, "node_name": "f", "dispatch_status": Status.RUNNING, "worker": "w"}
+    facts = NodeFacts(**(known | changes), at_most_once=True)
+    assert words in explain(facts, [WorkerFacts(worker="w")]).message
+
+
+@pytest.mark.parametrize(
     ("limit", "words"),
     [
         (

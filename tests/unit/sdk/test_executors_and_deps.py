@@ -87,6 +87,7 @@ def everything() -> Options:
             "cache": True,
             "env": {"WHERE": "here"},
             "tags": ["licence"],
+            "at_most_once": False,
         }
     )
 
@@ -128,6 +129,8 @@ def test_each_option_is_filled_in_by_itself(name: str) -> None:
         ({"retries": -1}, ValueError, "retries is how many .* not -1"),
         ({"retries": "2"}, TypeError, "retries is how many .* not '2'"),
         ({"retries": True}, TypeError, "retries"),
+        ({"at_most_once": 1}, TypeError, "at_most_once is True or False, not 1"),
+        ({"at_most_once": True, "retries": 1}, ValueError, "retries=1 begins a task again .* at_most_once=True never"),
         ({"retry_delay": -0.5}, ValueError, "retry_delay is a number of seconds, 0 or more, not -0.5"),
         ({"timeout": 0}, ValueError, "timeout is a number of seconds, more than 0, not 0"),
         ({"timeout": float("nan")}, ValueError, "timeout"),

@@ -86,6 +86,11 @@ def test_hooks_are_a_feature_that_the_server_must_have() -> None:
     assert dehydrate(built(hooked)).manifest.requires == ("call-hooks",)
 
 
+def test_what_is_never_begun_twice_is_a_feature_that_workers_must_have() -> None:
+    once = ct.lattice(lambda: first(1), at_most_once=True)
+    assert dehydrate(built(once)).manifest.requires == ("at-most-once",)
+
+
 def test_function_ids_tell_functions_and_environments_apart() -> None:
     def ids(lattice: Lattice[...]) -> list[str]:
         return [node.function_id for node in dehydrate(lattice).manifest.graph.nodes]

@@ -16,6 +16,7 @@ from covalent import config
 from covalent.errors import ConfigError
 from covalent.lattice import Lattice
 from covalent.wire.codec import to_json
+from covalent.wire.manifest import Kind
 from tests.unit.sdk.evaluation import evaluated, graph_of
 
 Write = Callable[[str], None]
@@ -54,6 +55,7 @@ KEYS: list[tuple[str, Any, Any, Any]] = [
     ("timeout", 1.0, 2.0, 3.0),
     ("cache", False, True, True),
     ("tags", ["e"], ["l"], ["c"]),
+    ("at_most_once", False, True, True),
 ]
 
 
@@ -217,6 +219,49 @@ def test_after_an_inner_lattice_has_failed_the_outer_goes_on_with_its_own() -> N
         return same(1)
 
     assert graph_of(outer).nodes[0].metadata.executor == "outer"
+
+
+@pytest.mark.parametrize(
+    ("electron", "lattice", "configured"),
+    [
+        ({"at_most_once": True}, {"retries": 2}, "retries = 3"),
+        ({}, {"at_most_once": True}, "retries = 3"),
+        ({"retries": 0}, {"at_most_once": True}, ""),
+        ({}, {}, "at_most_once = true"),
+    ],
+)
+def test_what_is_never_begun_twice_takes_over_no_retries(
+    write: Write, electron: dict[str, Any], lattice: dict[str, Any], configured: str
+) -> None:
+    write(f"[defaults]\n{configured}\n[executors.local]\nretries = 4\n")
+    task = ct.electron(len, **electron)
+    found = metadata(ct.lattice(lambda: task([]), **lattice))
+    assert (found["at_most_once"], found.get("retries") or 0) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("lattice", "configured"), [({"at_most_once": True}, ""), ({}, "at_most_once = true")], ids=["lattice", "file"]
+)
+def test_retries_of_what_is_never_begun_twice_are_refused_unless_it_is_said_that_it_may_be(
+    write: Write, lattice: dict[str, Any], configured: str
+) -> None:
+    write(f"[defaults]\n{configured}\n")
+    retried = ct.electron(len, retries=2)
+    with pytest.raises(ValueError, match=r"retries=2 .* at_most_once=True .* at_most_once=False for the electron"):
+        metadata(ct.lattice(lambda: retried([]), **lattice))
+    may_be = ct.electron(len, retries=2, at_most_once=False)
+    assert metadata(ct.lattice(lambda: may_be([]), **lattice))["retries"] == 2
+
+
+@pytest.mark.parametrize(("of_electron", "of_lattice"), [(True, None), (None, True)], ids=["electron", "lattice"])
+def test_a_sublattice_is_built_as_its_tasks_are_begun(of_electron: bool | None, of_lattice: bool | None) -> None:
+    inner = ct.electron(ct.lattice(len, at_most_once=of_lattice), at_most_once=of_electron)
+    outer = ct.lattice(lambda: inner([]), executor=ct.executor.LocalExecutor(retries=3))
+    (node, *_) = graph_of(outer).nodes
+    assert (node.kind, node.metadata.at_most_once, node.metadata.retries or 0) == (Kind.SUBLATTICE, True, 0)
+    retried = ct.electron(ct.lattice(len, at_most_once=True), retries=2)
+    with pytest.raises(ValueError, match="retries=2"):
+        metadata(ct.lattice(lambda: retried([])))
 
 
 def test_metadata_are_seen_in_the_graph_and_in_the_stored_json() -> None:

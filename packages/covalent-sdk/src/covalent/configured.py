@@ -18,7 +18,7 @@ from covalent.project import MAX_BYTES
 #: The keys of ``[defaults]``. Calls before and after are functions, which no file holds.
 KEYS: Final = (
     "executor", "workflow_executor", "deps_bash", "deps_pip", "deps_module",
-    "retries", "retry_delay", "timeout", "cache", "env", "tags",
+    "retries", "retry_delay", "timeout", "cache", "env", "tags", "at_most_once",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from covalent.identity import function_id
 from covalent.project import Project
 from covalent.transportable import TransportableObject
 from covalent.triggers.declared import Trigger
+from covalent.wire import AT_MOST_ONCE
 from covalent.wire.manifest import Client, Kind, LatticeRecord, Manifest, Node, required_by
 from covalent.wire.places import host_identity
 from covalent.wire.triggers import FEATURE
@@ -160,6 +161,8 @@ def _required(node: Node) -> Iterator[str]:
             yield "pip-layers"
     if metadata.timeout is not None:
         yield "timeouts"
+    if metadata.at_most_once:
+        yield AT_MOST_ONCE
     yield from required_by(metadata.env)
     if node.kind in _FEATURES:
         yield _FEATURES[node.kind]

@@ -33,6 +33,7 @@ class Keywords(TypedDict, total=False):
     cache: bool | None
     env: Mapping[str, str | Secret] | None
     tags: Collection[str] | None
+    at_most_once: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +65,13 @@ class Options:
     env: Mapping[str, str | Secret] | None = None
     #: Words that limits go by.
     tags: tuple[str, ...] | None = None
+    #: Whether it is never begun twice.
+    at_most_once: bool | None = None
 
     @classmethod
     def given(cls, keywords: Keywords) -> Self:
         """Options from what a user wrote; raises TypeError or ValueError that names the keyword."""
-        return cls(
+        made = cls(
             executor=executors.checked(keywords.get("executor")),
             files=_files(keywords.get("files")),
             deps_bash=deps.checked_bash(keywords.get("deps_bash")),
@@ -82,11 +85,22 @@ class Options:
             cache=_flag("cache", keywords.get("cache")),
             env=None if keywords.get("env") is None else variables.checked(keywords["env"]),
             tags=None if keywords.get("tags") is None else tags.checked(keywords["tags"], "task"),
+            at_most_once=_flag("at_most_once", keywords.get("at_most_once")),
         )
+        _check_once(retries=made.retries, at_most_once=made.at_most_once)
+        return made
 
     def filled(self, other: Options) -> Options:
-        """These options, with what they leave open taken from others, key by key, variable by variable."""
+        """These options, with what they leave open taken from others, key by key, variable by variable.
+
+        What is never begun twice takes over no retries. Raises ValueError where these ask for retries of a task that
+        is never to be begun twice by the others.
+        """
         mine = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.at_most_once:
+            mine["retries"] = 0
+        elif self.at_most_once is None:
+            _check_once(retries=self.retries, at_most_once=other.at_most_once)
         if self.env is not None and other.env is not None:
             mine["env"] = {**other.env, **self.env}
         return Options(**{name: getattr(other, name) if value is None else value for name, value in mine.items()})
@@ -111,6 +125,7 @@ class Options:
             "cache": self.cache,
             "env": self.env and variables.plain(self.env),
             "tags": None if self.tags is None else list(self.tags),
+            "at_most_once": self.at_most_once,
         }
 
     @classmethod
@@ -129,10 +144,19 @@ class Options:
                 call_after=_all(DepsCall, hooks["call_after"]),
                 env=(env := plain.get("env")) and variables.checked(env),  # as above
                 tags=None if (words := plain.get("tags")) is None else tags.checked(words, "task"),
+                at_most_once=plain.get("at_most_once"),
                 **{name: plain[name] for name in ("retries", "retry_delay", "timeout", "cache")},
             )
         except (KeyError, TypeError) as error:
             raise WireError(f"not the JSON form of a task's options: {error!r}") from None
+
+
+def _check_once(*, retries: int | None, at_most_once: bool | None) -> None:
+    if retries and at_most_once:
+        raise ValueError(
+            f"retries={retries} begins a task again that fails, and at_most_once=True never does; leave one of the two "
+            "out, or say at_most_once=False for the electron that is to be retried"
+        )
 
 
 def _files(given: object) -> tuple[FileTransfer, ...] | None:

@@ -171,6 +171,7 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     cache: bool | None = None,
     env: Mapping[str, str | Secret] | None = None,
     tags: Collection[str] | None = None,
+    at_most_once: bool | None = None,
     **others: Any,
 ) -> Any:
     """Make a function an electron; with or without arguments, as a decorator or called. A lattice becomes a sublattice.
@@ -181,7 +182,8 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
     ``deps_module`` names modules to send along. ``retries`` failed attempts are followed by another, the first after
     ``retry_delay`` seconds, each further one after twice the time. An attempt may take ``timeout`` seconds. With
     ``cache`` the output of an equal task is taken over. ``env`` holds environment variables, and ``tags`` the
-    words that limits go by. What is left out is taken from the lattice, and what it leaves out from the configuration.
+    words that limits go by. With ``at_most_once`` the task is never begun twice: it has no retries, and fails when it
+    is lost with its worker. What is left out is taken from the lattice, and what it leaves out from the configuration.
 
     ``square.map(numbers)`` calls it for each of several numbers.
 
@@ -211,6 +213,7 @@ def electron(  # noqa: PLR0913 - the options of a task, each given by name
             cache=cache,
             env=env,
             tags=tags,
+            at_most_once=at_most_once,
         )
         return _wrapped(made, function)
 

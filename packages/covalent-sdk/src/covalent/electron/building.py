@@ -229,17 +229,23 @@ class Build:
         # The electron's options are for the task that builds it; the lattice's defaults are for what is in it.
         check_sublattice(task.options, task.name)
         defaults = self._defaults
-        filled = replace(defaults, options=Options(executor=task.options.executor).filled(defaults.options))
+        chosen = Options(executor=task.options.executor, at_most_once=task.options.at_most_once)
+        filled = replace(defaults, options=chosen.filled(defaults.options))
         nested = lattice.as_sublattice(filled)
         self.graph.modules.update(module.module_name for module in nested.options.deps_module or ())
-        # Its function runs on real values, for which it may need its packages.
+        # Its function runs on real values, for which it may need its packages; built again, it would have new tasks.
         inner = nested.options.filled(defaults.configured.options)
         return _Known(
             kind=Kind.SUBLATTICE,
             function=nested,
             place=task.options.executor or defaults.here,
-            **_accepted(task, task.options.filled(Options(deps_pip=inner.deps_pip, env=inner.env))),
+            **_accepted(task, task.options.filled(_of_sublattice(inner))),
         )
+
+
+def _of_sublattice(inner: Options) -> Options:
+    """What the task that builds a sublattice takes over from what its electrons are given."""
+    return Options(deps_pip=inner.deps_pip, env=inner.env, at_most_once=inner.at_most_once)
 
 
 def _accepted(task: Task, options: Options) -> _Accepted:

@@ -50,7 +50,8 @@ class Defaults:
     @functools.cached_property
     def own(self) -> Options:
         """Of tasks that are no call of a user's function: the packages and variables of those that are."""
-        found = self.options.filled(self.configured.options)
+        own = Options(deps_pip=self.options.deps_pip, env=self.options.env)
+        found = own.filled(self.configured.options)
         return Options(deps_pip=found.deps_pip, env=found.env)
 
     @property
@@ -90,7 +91,9 @@ class Resolution:
         made = self._made.get(id(options))
         if made is None or made.said != said:
             place = executors.described(executor, self._tables)
-            made = self._resolved(options.filled(_limits(place)).filled(configured), place, said)
+            # Before the executor's limits: its retries give way, those that electron or lattice ask for are refused.
+            once = options.filled(Options(at_most_once=configured.at_most_once))
+            made = self._resolved(once.filled(_limits(place)).filled(configured), place, said)
             self._made[id(options)] = made
             self._alive.append(options)
         self._modules |= made.modules
@@ -113,6 +116,7 @@ class Resolution:
             cache=options.cache,
             env=variables.plain(options.env or {}),
             tags=options.tags or None,
+            at_most_once=options.at_most_once,
         )
         return _Made(said, metadata, frozenset(module.module_name for module in options.deps_module or ()))
 

@@ -58,6 +58,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
     cache: bool | None = None,
     env: Mapping[str, str | Secret] | None = None,
     tags: Collection[str] | None = None,
+    at_most_once: bool | None = None,
     **others: Any,
 ) -> Any:
     """Make a function a lattice; with or without arguments, as a decorator or called.
@@ -95,6 +96,7 @@ def lattice(  # noqa: PLR0913 - the options of its tasks, each given by name
             cache=cache,
             env=env,
             tags=tags,
+            at_most_once=at_most_once,
         )
 
     return decorate if func is None else decorate(func)

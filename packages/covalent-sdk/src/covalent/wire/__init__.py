@@ -12,6 +12,9 @@ from typing import Final
 #: The version of the protocol; raised only when old and new cannot talk at all.
 PROTOCOL: Final = 1
 
+#: ``Metadata.at_most_once``: a worker begins such a task only once ``Work.begin`` names it.
+AT_MOST_ONCE: Final = "at-most-once"
+
 #: What this version understands beyond the protocol's base. A message that requires anything else is refused.
 FEATURES: Final[frozenset[str]] = frozenset(
     {
@@ -31,6 +34,7 @@ FEATURES: Final[frozenset[str]] = frozenset(
         "sublattices",
         #: Nodes of the kind ``replay``.
         "replay",
+        AT_MOST_ONCE,
         #: ``Manifest.triggers``, and looking at a directory for one.
         "triggers",
     }

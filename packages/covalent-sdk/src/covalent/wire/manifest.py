@@ -82,6 +82,8 @@ class Metadata:
     env: dict[str, Variable] = field(default_factory=dict)
     #: Words that limits may go by, None for none.
     tags: tuple[str, ...] | None = None
+    #: Whether the task is never begun twice, whatever becomes of it.
+    at_most_once: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,8 @@ class Lease:
     executor_data: dict[str, Any] = field(default_factory=dict)
     #: Seconds that the attempt may take, None for any number.
     timeout: float | None = None
+    #: Whether the task is begun only once an answer to ``Poll.started`` names it in ``Work.begin``.
+    at_most_once: bool = False
     #: Environment variables of the task.
     env: dict[str, Variable] = field(default_factory=dict)
     #: The dispatch at the root of a sublattice's.
@@ -169,7 +171,7 @@ class Poll:
     wait: float = 0.0
     #: Leases that the worker holds; those it was given and does not name are delivered again.
     held: tuple[LeaseKey, ...] = ()
-    #: Leases among them whose task has begun.
+    #: Leases among them whose task has begun, or, with ``Lease.at_most_once``, is to begin as soon as that is noted.
     started: tuple[LeaseKey, ...] = ()
     #: Leases among them whose environment is being built, so that their task can begin only later.
     preparing: tuple[LeaseKey, ...] = ()
@@ -194,5 +196,8 @@ class Work:
     assets: tuple[str, ...] = ()
     #: Leases that are no longer the worker's: drop them, stop them when they run.
     drop: tuple[LeaseKey, ...] = ()
+    #: Those of the message's ``started`` with ``Lease.at_most_once`` that may begin: that they run is on the disk. One
+    #: that is not named must not begin: its lease has ended.
+    begin: tuple[LeaseKey, ...] = ()
     #: True when the worker is to finish what it runs and go.
     drain: bool = False

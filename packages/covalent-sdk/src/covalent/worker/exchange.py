@@ -39,6 +39,8 @@ _ANSWER_SECONDS = 30.0
 class Answer:
     """An answer of the server with the blobs by their digests."""
 
+    #: What the message that it answers named as started.
+    started: tuple[LeaseKey, ...]
     work: Work
     blobs: Mapping[str, memoryview]
 
@@ -58,7 +60,7 @@ class Tasks(Protocol):
         """All leases that are held."""
 
     def newly_started(self) -> tuple[LeaseKey, ...]:
-        """Leases whose task has begun, and of which the server does not know that."""
+        """Leases whose task has begun, or is to as soon as the server knows it, and of which it does not know that."""
 
     def newly_preparing(self) -> tuple[LeaseKey, ...]:
         """Leases whose environment is being built, and of which the server does not know that."""
@@ -88,7 +90,7 @@ class Tasks(Protocol):
         """The server has answered this message."""
 
     def answered(self, answer: Answer) -> None:
-        """There are leases to run, or to drop."""
+        """There are leases to run, to begin, or to drop."""
 
 
 @dataclass(slots=True)
@@ -306,7 +308,7 @@ class Exchange:
         """Send a message; called in a courier's thread."""
         answer = self._server.post(path, poll, blobs=blobs, timeout=poll.wait + _ANSWER_SECONDS)
         work = from_json(Work, answer.plain)
-        return Answer(work=work, blobs=dict(zip(work.assets, answer.blobs, strict=True)))
+        return Answer(started=poll.started, work=work, blobs=dict(zip(work.assets, answer.blobs, strict=True)))
 
     def _same_instance(self, instance: str) -> bool:
         if self._state.instance not in {None, instance}:

@@ -14,6 +14,7 @@ from covalent.http import Server
 from covalent.wire.work import LeaseKey, Outcome, Poll, StreamChunk, Welcome
 from covalent.worker import endings, processes, spool, streams
 from covalent.worker.building import Builders
+from covalent.worker.confirming import Confirming
 from covalent.worker.couriers import Courier, Mailbox
 from covalent.worker.exchange import Answer, Printed
 from covalent.worker.home import Home
@@ -100,18 +101,21 @@ class Workload:
             unstartable=lambda job, reason: self._impossible(job.held, reason),
             builders=builders,
         )
+        self._confirming = Confirming(settings.slots, begin=lambda job: self.slots.add([job]))
         self._intake = Intake(
             server=server,
             home=home,
             fetchers=[Courier(f"covalent-fetch-{number}", mailbox) for number in range(_FETCHERS)],
             preparation=self._preparation,
-            ready=lambda job: self.slots.add([job]),
+            ready=self._ready,
             impossible=self._impossible,
             later=loop.later,
             patience=settings.patience,
         )
         self._pool = settings.pool
         self._released: list[LeaseKey] = []
+        #: Those of them, by token, that are never begun twice, until the server knows that they were not begun.
+        self._unbegun: set[str] = set()
         self._reserve_not_before = 0.0
         self._later = loop.later
         self._tidying: Courier[None] = Courier("covalent-tidying", mailbox)
@@ -120,8 +124,8 @@ class Workload:
 
     @property
     def holding(self) -> bool:
-        """Whether any lease is held."""
-        return len(self._ledger) > 0
+        """Whether any lease is held, or a task would be given up without word that it was not begun."""
+        return len(self._ledger) > 0 or bool(self._unbegun)
 
     # -- what the exchange asks and tells
 
@@ -130,9 +134,9 @@ class Workload:
         return self._ledger.keys()
 
     def newly_started(self) -> tuple[LeaseKey, ...]:
-        """Leases whose task has begun a moment ago, and of which the server does not know that."""
+        """Leases whose task has begun a moment ago, or is to begin, and of which the server does not know that."""
         running = self.slots.running(time.monotonic(), self._patience.started, told=False)
-        return tuple(job.held.lease.key for _, job, _ in running)
+        return (*self._confirming.asking(), *(job.held.lease.key for _, job, _ in running))
 
     def newly_preparing(self) -> tuple[LeaseKey, ...]:
         """Leases whose environment is being built, and of which the server does not know that."""
@@ -176,6 +180,7 @@ class Workload:
         """The server has answered this message: its completions are over, it has these pieces of streams."""
         self._ledger.started_was_told(poll.started)
         self._preparation.told(poll.preparing)
+        self._unbegun.difference_update(key.token for key in poll.released)
         for completion in poll.completions:
             self._ledger.forget(completion.key)
         for chunk in poll.streams:
@@ -184,9 +189,11 @@ class Workload:
                 held.sent[chunk.stream] = max(held.sent.get(chunk.stream, 0), chunk.offset + len(blobs[chunk.blob]))
 
     def answered(self, answer: Answer) -> None:
-        """There are leases to run, or to drop."""
+        """There are leases to run, to begin, or to drop."""
         for key in answer.work.drop:
             self._drop(key)
+        for held in self._confirming.answered(answer.started, answer.work.begin):
+            self._forget(held.lease.key)
         for held in self._ledger.accept(answer.work.leases):
             if self.draining:
                 self._give_back([held])
@@ -226,8 +233,8 @@ class Workload:
         for runner, job in self.slots.too_large(now):
             self._stop_task(runner, job.held, Outcome.DIED, endings.too_large(job.key.resources.memory or 0))
         self.slots.add(list(self.slots.stuck(now)), first=True)
-        if self.slots.waiting() and self.slots.all_long(now):
-            self._give_back([job.held for job in self.slots.take_waiting()])
+        if (self.slots.waiting() or self._confirming) and self.slots.all_long(now):
+            self._give_back([job.held for job in (*self.slots.take_waiting(), *self._confirming.release())])
         self.slots.schedule(now)
         self.outbox.flush()
 
@@ -302,7 +309,8 @@ class Workload:
             return
         _log.info("draining")
         self.draining = True
-        waiting = [job.held for job in self.slots.take_waiting()] + self._intake.release()
+        waiting = [job.held for job in (*self.slots.take_waiting(), *self._confirming.release())]
+        waiting += self._intake.release()
         for runner in self.slots.runners:
             waiting += [job.held for job in runner.take_back()]
         self._give_back(waiting)
@@ -316,7 +324,14 @@ class Workload:
             self.slots.retire(runner)
             runner.remove()
 
-    # -- how tasks end
+    # -- how tasks begin and end
+
+    def _ready(self, job: Job) -> None:
+        """A task has all it needs; one that is never begun twice begins when the server has noted that."""
+        if job.held.lease.at_most_once:
+            self._confirming.take(job)
+        else:
+            self.slots.add([job])
 
     def _finished(self, runner: Runner, job: Job, reply: Reply, blobs: Sequence[memoryview]) -> None:
         self._pace.record(job.held.lease.function, reply.elapsed)
@@ -336,20 +351,27 @@ class Workload:
     def _end(self, held: Held, entry: Entry) -> None:
         if self._ledger.get(held.lease.key) is held:
             self._ledger.end(held)
+            self._confirming.forget(held.lease.key)
             self.outbox.add(entry)
 
     # -- how leases go
 
     def _give_back(self, leases: Sequence[Held]) -> None:
         for held in leases:
-            self._ledger.forget(held.lease.key)
+            self._forget(held.lease.key)
             self._released.append(held.lease.key)
+            if held.lease.at_most_once:
+                self._unbegun.add(held.lease.key.token)
+
+    def _forget(self, key: LeaseKey) -> None:
+        self._ledger.forget(key)
+        self._confirming.forget(key)
 
     def _drop(self, key: LeaseKey) -> None:
         held = self._ledger.get(key)
         if held is not None and held.ended:
             return  # the answer crossed the completion, which has an answer of its own
-        self._ledger.forget(key)
+        self._forget(key)
         if held is None:
             return  # the answer with the lease itself is still on its way
         self._intake.forget(held)

@@ -4,6 +4,9 @@
 against ``retries`` and *losses* (a lease that expired after its task was reported started, or whose worker died)
 against ``max_losses``. A lease that expired before its task began costs nothing, also while its environment was being
 built, nor does one that was given back.
+
+A task that is never to be begun twice has begun when its node is RUNNING: its worker waits for that. From then on it is
+not tried again, whatever becomes of it; only its worker can say that it did not begin it, and gives it back.
 """
 
 from __future__ import annotations
@@ -52,6 +55,8 @@ class Policy:
     spawns: bool = False
     #: Whether the output of an equal task may stand in for its own.
     cache: bool = False
+    #: Whether its task is never begun twice: what was lost or has failed once it had begun stays so.
+    at_most_once: bool = False
 
     def delay(self, failures: int, chance: float) -> float:
         """Seconds before the attempt that follows so many failures."""
@@ -61,6 +66,22 @@ class Policy:
 
 #: From this many losses on a task is leased alone: if it is the one that takes workers down, it takes no other along.
 ALONE_AFTER: Final = 2
+
+
+#: Ends of leases that are nobody's fault.
+_FREE: Final = frozenset({LeaseEnd.RETURNED, LeaseEnd.TAKEN})
+#: What has happened to a task that is never begun twice.
+_LOST_BY: Final[Mapping[LeaseEnd, str]] = MappingProxyType(
+    {
+        LeaseEnd.EXPIRED: "its worker fell silent",
+        LeaseEnd.DIED: "its worker died",
+        LeaseEnd.TAKEN: "its worker was stopped",
+    }
+)
+_NOT_REPEATED: Final = (
+    "How far it came is not known, and it is not begun again, because it has at_most_once=True: see what it has done, "
+    "then go on with ct.redispatch(ID, reuse_previous_results=True)(), which begins it again"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +194,7 @@ def _child_ended(node: NodeView, event: ChildEnded, policy: Policy) -> Decision:
 
 def _fail(node: NodeView, event: Finished | ChildEnded, policy: Policy, error: str) -> Decision:
     failures = node.failures + 1
-    if failures > policy.retries:
+    if failures > policy.retries or policy.at_most_once:
         return Decision(node=_view(node, NodeState.FAILED, fenced=node.attempt, failures=failures), error=error)
     delay = policy.delay(failures, event.chance)
     if not delay:
@@ -184,8 +205,12 @@ def _fail(node: NodeView, event: Finished | ChildEnded, policy: Policy, error: s
 
 
 def _lose(node: NodeView, how: LeaseEnd, policy: Policy) -> Decision:
+    begun = node.state is NodeState.RUNNING
+    if begun and policy.at_most_once and how is not LeaseEnd.RETURNED:
+        failed = _view(node, NodeState.FAILED, fenced=node.attempt, losses=node.losses + 1)
+        return Decision(node=failed, error=f"{_LOST_BY[how]} after the task had begun. {_NOT_REPEATED}")
     # A task may take its worker down before anybody heard that it began.
-    free = how is LeaseEnd.RETURNED or (how is LeaseEnd.EXPIRED and node.state is not NodeState.RUNNING)
+    free = how in _FREE or (how is LeaseEnd.EXPIRED and not begun)
     if free:
         return _become(node, NodeState.READY)
     losses = node.losses + 1

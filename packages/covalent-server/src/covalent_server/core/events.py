@@ -81,8 +81,10 @@ class LeaseEnd(StrEnum):
     EXPIRED = "expired"
     #: Its worker died with it.
     DIED = "died"
-    #: It was given back, or taken back on purpose.
+    #: Its worker gave it back, and has not begun its task.
     RETURNED = "returned"
+    #: It was taken back on purpose, with a worker that was told to stop.
+    TAKEN = "taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,6 +179,8 @@ def _check_metadata(node: Node, path: str) -> None:
     metadata = node.metadata
     if not 0 <= (metadata.retries or 0) < 2**31:
         raise WireError("expected a number of retries from 0 on", path=f"{path}.retries")
+    if metadata.at_most_once and metadata.retries:
+        raise WireError("expected no retries of a task that is never begun twice", path=f"{path}.retries")
     for name in ("retry_delay", "timeout"):
         if not 0 <= (getattr(metadata, name) or 0) < math.inf:
             raise WireError("expected a number of seconds from 0 on", path=f"{path}.{name}")

@@ -16,6 +16,8 @@ from covalent_server.core.states import NodeState
 
 #: Nodes that one answer names at most.
 NAMED: Final = 20
+#: What becomes of a node whose worker is not heard of.
+_GOES_ON: Final = "goes on with another worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class NodeFacts:
     #: The features that its worker must have.
     requires: frozenset[str] = frozenset()
     losses: int = 0
+    #: Whether it is never begun twice.
+    at_most_once: bool = False
     worker: str | None = None
     host: str = ""
     leased_at: float | None = None
@@ -188,23 +192,41 @@ def _held(node: NodeFacts, workers: Sequence[WorkerFacts]) -> _Reason:
     who = f"worker {node.worker}" + (f" on {node.host}" if node.host else "")
     holder = next((worker for worker in workers if worker.worker == node.worker), None)
     if holder is None or holder.silent_since is not None:
-        return _silent(f"{who} holds it and has", None if holder is None else holder.silent_since)
+        return _silent(
+            f"{who} holds it and has",
+            None if holder is None else holder.silent_since,
+            "has failed then, because it has at_most_once=True and may have begun"
+            if _may_have_begun(node)
+            else _GOES_ON,
+        )
     match node.state:
         case NodeState.PREPARING:
             message = f"its environment is built since {_at(node.preparing_at)} by {who}; wait, or cancel the node"
             return _Reason(code="environment", message=message, since=node.preparing_at)
+        case NodeState.RUNNING if _may_have_begun(node):
+            message = (
+                f"{who} may begin it since {_at(node.started_at)}, once and for all: it has at_most_once=True; follow "
+                "what it prints: covalent logs -f ID NODE"
+            )
+            return _Reason(code="running", message=message, since=node.started_at)
         case NodeState.RUNNING:
             message = f"it runs since {_at(node.started_at)} on {who}; follow what it prints: covalent logs -f ID NODE"
             return _Reason(code="running", message=message, since=node.started_at)
         case _:
-            message = f"{who} has leased it since {_at(node.leased_at)} and begins it when a slot is free; wait"
+            begins = "asks to begin it" if node.at_most_once else "begins it"
+            message = f"{who} has leased it since {_at(node.leased_at)} and {begins} when a slot is free; wait"
             return _Reason(code="leased", message=message, since=node.leased_at)
 
 
-def _silent(subject: str, since: float | None) -> _Reason:
+def _may_have_begun(node: NodeFacts) -> bool:
+    """Whether it is never begun twice, and its worker may have begun it."""
+    return node.at_most_once and node.state is NodeState.RUNNING
+
+
+def _silent(subject: str, since: float | None, then: str = _GOES_ON) -> _Reason:
     message = (
-        f"{subject} not been heard of since {_at(since)}; its lease runs out by itself and the node goes on with "
-        "another worker: see whether the worker's machine and process are still there"
+        f"{subject} not been heard of since {_at(since)}; its lease runs out by itself and the node {then}: see "
+        "whether the worker's machine and process are still there"
     )
     return _Reason(code="unreachable", message=message, since=since)
 

@@ -13,6 +13,7 @@ from covalent_server.core.states import NodeState
 from covalent_server.core.waiting import NAMED, FullLimit, NodeFacts
 from covalent_server.db import AnyRow, limits
 from covalent_server.db.dialect import Within, many
+from covalent_server.db.moves import policy_of
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.reads import LATEST_CHILD, owned
 from covalent_server.db.tables import dispatch, event, link, node, pool, worker
@@ -21,7 +22,7 @@ _NODES = (
     select(
         *(
             node.c[name]
-            for name in ("key", "number", "record", "state", "remaining", "pool", "gate", "losses", "worker")
+            for name in ("key", "number", "record", "state", "remaining", "pool", "gate", "losses", "worker", "policy")
         ),
         *(node.c[name] for name in ("preparing_at", "started_at", "due_at")),
         pool.c.executor,
@@ -106,6 +107,7 @@ def _facts(
         place=row.place,
         requires=frozenset(json.loads(found.requires)),
         losses=row.losses,
+        at_most_once=policy_of(row).at_most_once,
         worker=row.worker,
         host=row.host or "",
         leased_at=leased_at,

@@ -94,6 +94,8 @@ class ReportOutcome:
 
     acknowledgements: list[Acknowledgement] = field(default_factory=list)
     leased: list[LeasedNode] = field(default_factory=list)
+    #: Leases whose task is never begun twice and may begin now: that is on the disk.
+    begin: list[LeaseKey] = field(default_factory=list)
     #: Whether there were nodes that the worker may have only later, when it holds nothing else.
     withheld: bool = False
     #: Whether equal tasks of before stood in for nodes that it would have been given, so that there may be others.
@@ -134,10 +136,11 @@ def report(connection: Connection, incoming: Report, now: float) -> ReportOutcom
         rows = _rows(connection, incoming)
         if incoming.streams:
             _store_streams(connection, incoming, rows)
-        # What began and ended within one report needs no mention of its beginning.
+        # What began and ended within one report needs no mention of its beginning, and what is given back has none.
         done = {(item.key.node, item.key.attempt) for item in incoming.completions}
+        done.update((key.node, key.attempt) for key in incoming.released)
         begun = [key for key in incoming.started if (key.node, key.attempt) not in done]
-        _start(connection, begun, rows, now)
+        outcome.begin = _start(connection, incoming.worker, begun, rows, now)
         done.update((key.node, key.attempt) for key in begun)
         _prepare(connection, [key for key in incoming.preparing if (key.node, key.attempt) not in done], rows, now)
         _complete(connection, incoming, rows, now, outcome)
@@ -180,13 +183,23 @@ def _store_streams(connection: Connection, incoming: Report, rows: dict[int, Any
     _ADD_PIECE.many(connection, pieces)
 
 
-def _start(connection: Connection, begun: Sequence[LeaseKey], rows: dict[int, AnyRow], now: float) -> None:
+def _start(
+    connection: Connection, worker: str, begun: Sequence[LeaseKey], rows: dict[int, AnyRow], now: float
+) -> list[LeaseKey]:
+    """Note what has begun; of tasks that are never begun twice, those that this worker may begin."""
     moves = [
-        decided(row, Started(attempt=key.attempt), worker=row.worker, started_at=now)
+        (key, row, decided(row, Started(attempt=key.attempt), worker=row.worker, started_at=now))
         for key in begun
         if (row := rows.get(key.node)) is not None
     ]
-    apply(connection, moves, now)
+    apply(connection, [move for _, _, move in moves], now)
+    return [key for key, row, move in moves if policy_of(row).at_most_once and _runs(move, row, key, worker)]
+
+
+def _runs(move: Move, row: AnyRow, key: LeaseKey, worker: str) -> bool:
+    """Whether a node runs now by this very lease; told as often as it is asked."""
+    after = move.decision.node
+    return after.state is NodeState.RUNNING and after.attempt == key.attempt and row.worker == worker
 
 
 def _prepare(connection: Connection, keys: Sequence[LeaseKey], rows: dict[int, AnyRow], now: float) -> None:

@@ -72,6 +72,7 @@ class Parcels:
             hooks=node.metadata.hooks,
             executor_data=node.metadata.executor_data,
             timeout=node.metadata.timeout,
+            at_most_once=bool(node.metadata.at_most_once),
             env=_variables(node, item.env),
             root_dispatch_id=item.root_dispatch_id,
             project=item.project,

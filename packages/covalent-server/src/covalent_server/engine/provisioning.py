@@ -201,7 +201,7 @@ class Provisioning:
                 self._failed_starts.pop(item.pool.id)
                 await self._fail(item.pool, _start_failure(item.pool.place, words))
         # Whoever is told to stop has not failed.
-        how = LeaseEnd.RETURNED if self._closing else LeaseEnd.DIED
+        how = LeaseEnd.TAKEN if self._closing else LeaseEnd.DIED
         await self._lost(item.worker, item.token_digest, how)
 
     async def close(self, *, keep_workers: bool) -> None:

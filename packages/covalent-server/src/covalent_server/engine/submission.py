@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from covalent.errors import FeatureError, WireError
-from covalent.wire import FEATURES, PROTOCOL, SERVER_FEATURES
+from covalent.wire import AT_MOST_ONCE, FEATURES, PROTOCOL, SERVER_FEATURES
 from covalent.wire.manifest import Kind, Manifest, Node, Variable, required_by
 from covalent_server.core.decisions import Policy
 from covalent_server.core.errors import ProtocolError
@@ -99,8 +99,12 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
 
 
 def _required_of_workers(manifest: Manifest, env: Mapping[str, Variable]) -> tuple[str, ...]:
-    """The features that a worker must have; those of variables also where they are inherited."""
-    return tuple(sorted({*manifest.requires, *required_by(env)} - SERVER_FEATURES))
+    """The features that a worker must have; those of variables also where they are inherited.
+
+    A worker that begins at once what is never to be begun twice is not given it, whatever the manifest says.
+    """
+    once = {AT_MOST_ONCE} if any(node.metadata.at_most_once for node in manifest.graph.nodes) else set()
+    return tuple(sorted({*manifest.requires, *required_by(env), *once} - SERVER_FEATURES))
 
 
 def _check_sublattice(manifest: Manifest, planned: Plan) -> None:
@@ -151,6 +155,7 @@ def _policy(node: Node) -> str | None:
     policy = Policy(
         retries=metadata.retries or 0,
         retry_delay=metadata.retry_delay or 0.0,
+        at_most_once=bool(metadata.at_most_once),
         spawns=node.kind is Kind.SUBLATTICE,
         cache=bool(metadata.cache),
     )

@@ -150,7 +150,7 @@ class Workplace:
     async def bye(self, owner: str, worker: str) -> None:
         """A worker goes; what it held goes back."""
         self._seated(worker, owner)
-        await self.lost(worker, LeaseEnd.RETURNED)
+        await self.lost(worker, LeaseEnd.TAKEN)
 
     async def lost(self, worker: str, how: LeaseEnd) -> None:
         """A worker is gone: take back its leases at once."""
@@ -192,6 +192,7 @@ class Workplace:
         # Judged by what the worker held when it asked, not when it is answered.
         leased = await self._again(seat, poll)
         acknowledgements: list[Acknowledgement] = []
+        begin: list[LeaseKey] = []
         # Whoever waits for leases is not to wait longer than until lost ones are sent once more.
         redelivery = self._shared.ledger.redelivery(seat.worker, _named(poll))
         deadline = min(monotonic() + min(poll.wait, MAX_WAIT), redelivery)
@@ -204,9 +205,10 @@ class Workplace:
                 outcome = await self._shared.written(look or self._look(seat, report))
                 leased += outcome.leased
                 acknowledgements += outcome.acknowledgements
+                begin += outcome.begin
                 drop += self._settle(seat, report, outcome)
                 if not self._is_seated(seat):  # it was lost while this was written
-                    await self._take_back(seat.worker, LeaseEnd.RETURNED)
+                    await self._take_back(seat.worker, LeaseEnd.TAKEN)
                 if not idle or leased or self.closed:
                     break
                 woken, look = await self._hold(seat, report, event, deadline)
@@ -219,6 +221,7 @@ class Workplace:
             leases=leases,
             assets=tuple(blobs_out),
             drop=drop,
+            begin=tuple(begin),
         )
         return work, list(blobs_out.values())
 
@@ -371,14 +374,11 @@ def _tells(message: Poll | rows.Report) -> bool:
 
 def _check_hello(hello: Hello) -> None:
     """Refuse what cannot be stored."""
-    for name, text in (("worker", hello.worker), ("pool", hello.pool), ("host", hello.host), *_features(hello)):
+    named = (("worker", hello.worker), ("pool", hello.pool), ("host", hello.host))
+    for name, text in (*named, *(("features", feature) for feature in hello.features)):
         check_text(text, name)
     if not 0 <= hello.pid < 2**31:
         raise WireError("expected the number of a process", path="pid")
-
-
-def _features(hello: Hello) -> Iterator[tuple[str, str]]:
-    return (("features", feature) for feature in hello.features)
 
 
 def _pieces(poll: Poll, blobs: Sequence[memoryview], genuine: Callable[[LeaseKey], bool]) -> list[rows.StreamPiece]:
