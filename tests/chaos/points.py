@@ -126,6 +126,7 @@ _BACKUP: Final = "a command that makes a file or a directory which is not there;
 _DAMAGED: Final = "the file of an asset was altered by somebody else; who reads it next finds that out again"
 _BROWSER: Final = "a browser that was cut off signs in again, or out; nothing of a dispatch hangs on it"
 _PROVISIONER: Final = "where provisioners are; tests/acceptance/test_provisioners.py kills them, and their servers"
+_LABELS: Final = "one row, for people to read; a page that was cut off shows what it has become"
 #: Sites, or modules, at which nothing is killed, and why.
 LEFT_OUT: Final = {
     "covalent.config": _SCRIPT,
@@ -155,6 +156,9 @@ LEFT_OUT: Final = {
     ),
     "covalent_server.engine.sessions": _BROWSER,
     "covalent_server.web.session": _BROWSER,
+    "covalent_server.engine.overview:Overview.label.write": _LABELS,
+    "covalent_server.web.overview:tags.answer": _LABELS,
+    "covalent_server.web.overview:redispatch.answer": "sends a dispatch, which is killed at by itself",
     "covalent_server.engine.spawning:Spawning._give_up.write": (
         "fails the node of a sublattice that was made to be refused, which the SDK does not make"
     ),

@@ -6,7 +6,7 @@ from functools import partial
 
 from covalent.wire.records import Event
 from covalent.wire.work import Completion, LeaseKey, Outcome
-from covalent_server.db import Session, reads, work
+from covalent_server.db import Session, happened, work
 from tests.integration.db.conftest import Do
 from tests.integration.db.test_owners import leased, submitted
 from tests.integration.engine.conftest import OWNER
@@ -20,7 +20,7 @@ def failed(session: Session, key: LeaseKey) -> None:
 def after(do: Do, cursor: int) -> list[Event]:
     """Everything after a cursor, two at a time."""
     found: list[Event] = []
-    while piece := do(partial(reads.events, owner=OWNER, after=cursor, limit=2)).events:
+    while piece := do(partial(happened.events, owner=OWNER, after=cursor, limit=2)).events:
         assert piece[0].sequence > cursor
         found += piece
         cursor = piece[-1].sequence

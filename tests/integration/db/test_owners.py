@@ -10,7 +10,7 @@ import pytest
 from covalent.wire import places
 from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
 from covalent_server.core.errors import UnknownDispatchError
-from covalent_server.db import Session, assets, dispatches, ending, reads, work
+from covalent_server.db import Session, assets, dispatches, ending, happened, listing, reads, work
 from covalent_server.engine.submission import prepare
 from tests import builders
 from tests.builders import manifest, node
@@ -63,7 +63,7 @@ def test_a_result_may_not_name_another_owners_asset(do: Do) -> None:
     do(partial(assets.store, owner=STRANGER, assets=[_ASSET], kept_until=1.0))
     key = do(leased)
     assert do(partial(told, owner=OWNER, key=key, output=_ASSET.digest)) == [Acknowledgement.OK]
-    (record,) = do(partial(reads.nodes, owner=OWNER, dispatch_id=dispatch_id))
+    (record,) = do(partial(listing.nodes, owner=OWNER, dispatch_id=dispatch_id)).nodes
     assert (record.status, record.output) == ("FAILED", None)
     assert "never sent it" in str(record.error)
 
@@ -72,15 +72,15 @@ def test_a_worker_reports_of_its_own_accounts_tasks_alone(do: Do) -> None:
     dispatch_id = do(submitted)
     key = do(leased)
     do(partial(assets.store, owner=STRANGER, assets=[_ASSET], kept_until=1.0))
-    before = do(partial(reads.nodes, owner=OWNER, dispatch_id=dispatch_id))
+    before = do(partial(listing.nodes, owner=OWNER, dispatch_id=dispatch_id)).nodes
     assert do(partial(told, owner=STRANGER, key=key, output=_ASSET.digest)) == [Acknowledgement.STALE]
-    assert do(partial(reads.nodes, owner=OWNER, dispatch_id=dispatch_id)) == before
+    assert do(partial(listing.nodes, owner=OWNER, dispatch_id=dispatch_id)).nodes == before
 
 
 def test_another_owners_dispatch_does_not_exist(do: Do) -> None:
     dispatch_id = do(submitted)
     asked = {"owner": STRANGER, "dispatch_id": dispatch_id}
-    for question in (reads.dispatch_record, reads.dispatch_ended, reads.nodes, reads.graph, reads.manifest):
+    for question in (reads.dispatch_record, reads.dispatch_ended, listing.nodes, reads.graph, reads.manifest):
         do(partial(question, owner=OWNER, dispatch_id=dispatch_id))
         with pytest.raises(UnknownDispatchError):
             do(partial(question, **asked))
@@ -90,7 +90,7 @@ def test_another_owners_dispatch_does_not_exist(do: Do) -> None:
     ):
         with pytest.raises(UnknownDispatchError):
             do(partial(request, **asked))
-    assert do(partial(reads.events, owner=OWNER, after=0, limit=9)).events
-    assert do(partial(reads.events, owner=STRANGER, after=0, limit=9)).events == ()
-    found = partial(reads.dispatches, status=None, name=None, tag=None, limit=9)
-    assert [len(do(partial(found, owner=owner))) for owner in (OWNER, STRANGER)] == [1, 0]
+    assert do(partial(happened.events, owner=OWNER, after=0, limit=9)).events
+    assert do(partial(happened.events, owner=STRANGER, after=0, limit=9)).events == ()
+    found = partial(listing.dispatches, limit=9)
+    assert [len(do(partial(found, owner=owner)).dispatches) for owner in (OWNER, STRANGER)] == [1, 0]

@@ -14,7 +14,20 @@ import pytest
 from covalent.wire.work import Completion, LeaseKey, Outcome
 from covalent_server.core.errors import EndedDispatchError
 from covalent_server.core.events import LeaseEnd
-from covalent_server.db import Session, dispatches, ending, limits, reads, waking, work
+from covalent_server.db import (
+    Session,
+    details,
+    dispatches,
+    ending,
+    graphs,
+    happened,
+    limits,
+    listing,
+    printing,
+    reads,
+    waking,
+    work,
+)
 from tests.databases import SqliteDatabases
 from tests.integration.db.conftest import opened
 from tests.integration.db.happenings import Step, perform, prepare_pool
@@ -81,8 +94,18 @@ OPERATIONS: dict[str, Callable[[Session], Any]] = {
     "a dispatch": partial(reads.dispatch_record, owner=OWNER, dispatch_id="dispatch-0-0"),
     "a node": partial(reads.node_record, owner=OWNER, dispatch_id="dispatch-0-0", number=0),
     "printed text": partial(
-        reads.printed, owner=OWNER, dispatch_id="dispatch-0-0", number=0, which="stdout", offset=5, attempt=None
+        printing.printed,
+        owner=OWNER,
+        dispatch_id="dispatch-0-0",
+        number=0,
+        wanted=printing.Wanted(which="stdout", offset=5, limit=9),
     ),
+    "a graph in columns": partial(graphs.columns, owner=OWNER, dispatch_id="dispatch-0-0", known=None),
+    "where nodes stand": partial(graphs.states, owner=OWNER, dispatch_id="dispatch-0-0"),
+    "a page of nodes": partial(listing.nodes, owner=OWNER, dispatch_id="dispatch-0-0", limit=9, after=0),
+    "a dispatch in detail": partial(details.dispatch_detail, owner=OWNER, dispatch_id="dispatch-0-0"),
+    "a node in detail": partial(details.node_detail, owner=OWNER, dispatch_id="dispatch-0-0", number=0),
+    "news": partial(happened.news, owner=OWNER, after=1, limit=9, wanted=happened.Wanted(), behind=10_000),
 }
 
 

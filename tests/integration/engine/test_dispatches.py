@@ -12,7 +12,7 @@ from covalent.status import Status
 from covalent.wire.manifest import Manifest
 from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
 from covalent_server.core.errors import ForeignAssetError, IdempotencyConflictError
-from covalent_server.db import reads
+from covalent_server.db import listing, reads
 from covalent_server.engine.callers import Caller
 from tests import builders
 from tests.builders import manifest, node, take
@@ -117,7 +117,7 @@ def test_a_failed_task_blocks_its_descendants_and_lets_other_branches_end(start:
             assert record.status is Status.FAILED
             assert record.error == "bad(0): ValueError: no"
             assert record.result is None
-            nodes = await engine.read(reads.nodes, OWNER, dispatch_id)
+            nodes = (await engine.read(listing.nodes, OWNER, dispatch_id)).nodes
             assert [item.status for item in nodes] == ["FAILED", "COMPLETED", "NEW_OBJECT", "NEW_OBJECT", "COMPLETED"]
             assert nodes[2].started_at is None
 

@@ -13,7 +13,7 @@ from covalent.status import Status
 from covalent.wire.manifest import Kind, Manifest
 from covalent.wire.work import Acknowledgement, Completion, Lease, Outcome
 from covalent_server.core.errors import EndedDispatchError, ForeignAssetError, UnknownDispatchError, UnknownNodeError
-from covalent_server.db import Session, reads, tables
+from covalent_server.db import Session, listing, printing, reads, tables
 from covalent_server.engine import intake
 from covalent_server.engine.callers import Caller
 from covalent_server.engine.engine import Engine
@@ -28,7 +28,7 @@ CHAIN = manifest([node(0), node(1, take(0)), node(2)], output=take(1))
 
 
 async def statuses(engine: Engine, dispatch_id: str) -> list[str]:
-    return [item.status for item in await engine.read(reads.nodes, OWNER, dispatch_id)]
+    return [item.status for item in (await engine.read(listing.nodes, OWNER, dispatch_id)).nodes]
 
 
 def failed(lease: Lease, outcome: Outcome = Outcome.FAILED) -> Completion:
@@ -159,7 +159,7 @@ def test_a_delayed_retry_is_leased_when_it_is_due_also_by_the_next_server(start:
             await worker.hello()
             (lease,) = await worker.take()
             await worker.send(failed(lease, Outcome.TIMED_OUT))
-            (record,) = await engine.read(reads.nodes, OWNER, dispatch_id)
+            (record,) = (await engine.read(listing.nodes, OWNER, dispatch_id)).nodes
             assert (record.failures, record.error) == (1, "no")
             assert record.retry_at is not None
             (again,) = await taken(worker)
@@ -170,7 +170,7 @@ def test_a_delayed_retry_is_leased_when_it_is_due_also_by_the_next_server(start:
             await worker.hello()
             await worker.work_on(await taken(worker))
             assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.COMPLETED
-            (record,) = await engine.read(reads.nodes, OWNER, dispatch_id)
+            (record,) = (await engine.read(listing.nodes, OWNER, dispatch_id)).nodes
             assert (record.attempt, record.failures, record.retry_at, record.error) == (3, 2, None, None)
 
     asyncio.run(scenario())
@@ -332,7 +332,8 @@ def test_printed_text_is_waited_for_until_there_is_some_or_the_task_has_ended(st
             (lease,) = await worker.take()
 
             async def printed(offset: int) -> bytes:
-                return await engine.printed(USER, dispatch_id, 0, stream="stdout", offset=offset, wait=30)
+                wanted = printing.Wanted(which="stdout", offset=offset)
+                return (await engine.printed(USER, dispatch_id, 0, wanted, wait=30)).data
 
             async with asyncio.TaskGroup() as group:
                 waiting = group.create_task(printed(0))
@@ -358,9 +359,8 @@ def test_what_an_earlier_attempt_printed_can_be_read_and_is_not_waited_for(start
             await worker.prints(first, b"first")
 
             async def printed(offset: int, attempt: int | None = None) -> bytes:
-                return await engine.printed(
-                    USER, dispatch_id, 0, stream="stdout", offset=offset, wait=30, attempt=attempt
-                )
+                wanted = printing.Wanted(which="stdout", offset=offset, attempt=attempt)
+                return (await engine.printed(USER, dispatch_id, 0, wanted, wait=30)).data
 
             async with asyncio.TaskGroup() as group:
                 waiting = group.create_task(printed(5, 1))
@@ -384,7 +384,7 @@ def test_nodes_tell_on_which_streams_their_attempt_has_printed(start: AsyncEngin
             (first,) = await worker.take()
 
             async def told() -> list[tuple[str, ...] | None]:
-                listed = await engine.read(reads.nodes, OWNER, dispatch_id)
+                listed = (await engine.read(listing.nodes, OWNER, dispatch_id)).nodes
                 alone = [await engine.read(reads.node_record, OWNER, dispatch_id, item.node_id) for item in listed]
                 assert [item.printed for item in alone] == [item.printed for item in listed]
                 return [item.printed for item in listed]
@@ -409,7 +409,8 @@ def test_pieces_of_printed_text_may_come_twice_overlap_and_overtake_each_other(s
             (lease,) = await worker.take()
 
             async def printed(offset: int) -> bytes:
-                return await engine.printed(USER, dispatch_id, 0, stream="stdout", offset=offset, wait=0)
+                wanted = printing.Wanted(which="stdout", offset=offset)
+                return (await engine.printed(USER, dispatch_id, 0, wanted, wait=0)).data
 
             await worker.prints(lease, b"abc")
             await worker.prints(lease, b"ghi", offset=6)

@@ -19,7 +19,7 @@ from covalent.wire.work import Acknowledgement, Completion, Lease, LeaseKey, Out
 from covalent_server.core.errors import ForeignAssetError, UnknownWorkerError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.core.states import NodeState
-from covalent_server.db import Session, dispatches, reads, tables
+from covalent_server.db import Session, dispatches, happened, listing, tables
 from covalent_server.db.identity import PoolRow, token_digest
 from covalent_server.engine import shared
 from covalent_server.engine.callers import Caller
@@ -212,7 +212,7 @@ def test_a_task_that_takes_workers_down_is_leased_alone_and_fails_and_no_other_d
                     deaths += 1
                 else:
                     await worker.work_on(leases)
-            nodes = await engine.read(reads.nodes, OWNER, dispatch_id)
+            nodes = (await engine.read(listing.nodes, OWNER, dispatch_id)).nodes
             assert [item.status for item in nodes] == ["FAILED", *["COMPLETED"] * 5]
             assert deaths == 4
             assert "lost 4 times" in str(nodes[0].error)
@@ -301,7 +301,7 @@ def test_times_of_no_epoch_are_not_kept(start: AsyncEngine) -> None:
                 key=lease.key, outcome=Outcome.FAILED, error="x" * 10**6, started_at=1e300, ended_at=float("nan")
             )
             await worker.poll(completions=(odd,))
-            (record,) = await engine.read(reads.nodes, OWNER, dispatch_id)
+            (record,) = (await engine.read(listing.nodes, OWNER, dispatch_id)).nodes
             assert abs((record.started_at or 0) - shared.now()) < 3600
             assert abs((record.ended_at or 0) - shared.now()) < 3600
             assert len(str(record.error)) < 10**6
@@ -362,7 +362,7 @@ def test_a_restarted_server_knows_leases_tokens_and_what_was_done(start: AsyncEn
             (last,) = (await worker.poll(want=9, outputs=[(second, 2)])).leases
             await worker.poll(outputs=[(last, 3)])
             assert (await engine.dispatch(USER, dispatch_id, 0)).status is Status.COMPLETED
-            nodes = await engine.read(reads.nodes, OWNER, dispatch_id)
+            nodes = (await engine.read(listing.nodes, OWNER, dispatch_id)).nodes
             assert [item.attempt for item in nodes] == [1, 1, 1]
 
     asyncio.run(scenario())
@@ -405,7 +405,7 @@ def test_a_dispatch_whose_writing_was_cut_off_leaves_nothing(start: AsyncEngine)
             begun = await engine.shared.write(lambda session: dispatches.begin(session, new, 1.0))
             await engine.shared.write(lambda session: dispatches.add_nodes(session, begun, new, 0, 1))
         async with start() as engine:
-            assert await engine.read(reads.dispatches, OWNER, status=None, name=None, tag=None, limit=9) == ()
+            assert (await engine.read(listing.dispatches, OWNER, limit=9)).dispatches == ()
             worker = FakeWorker(engine)
             await worker.hello()
             assert await worker.take() == []
@@ -428,7 +428,7 @@ def test_a_bad_operation_does_not_fail_its_neighbours_in_the_batch(start: AsyncE
             assert isinstance(bad, Exception)
             for dispatch_id in (first, last):
                 assert (await engine.dispatch(USER, str(dispatch_id), 0)).status is Status.RUNNING
-            assert len(await engine.read(reads.dispatches, OWNER, status=None, name=None, tag=None, limit=9)) == 2
+            assert len((await engine.read(listing.dispatches, OWNER, limit=9)).dispatches) == 2
 
     asyncio.run(scenario())
 
@@ -443,7 +443,7 @@ def test_a_second_report_of_one_node_in_one_message_is_a_duplicate(start: AsyncE
             failed = Completion(key=lease.key, outcome=Outcome.FAILED, error="no")
             answers = (await worker.poll(completions=(failed, failed))).acknowledgements
             assert answers == (Acknowledgement.OK, Acknowledgement.DUPLICATE)
-            events = await engine.read(reads.events, OWNER, 0, 100)
+            events = await engine.read(happened.events, OWNER, 0, 100)
             assert [item.kind for item in events.events].count(f"node.{NodeState.FAILED.lower()}") == 1
 
     asyncio.run(scenario())

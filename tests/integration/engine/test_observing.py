@@ -15,7 +15,7 @@ from covalent.wire.manifest import Manifest
 from covalent.wire.triggers import Change, Directory, Trigger
 from covalent.wire.work import Completion, Lease, Outcome
 from covalent_server.core.errors import ExecutorRefusedError, ForeignAssetError
-from covalent_server.db import Session, identity, reads, tables, triggers, work
+from covalent_server.db import Session, happened, identity, tables, triggers, work
 from covalent_server.engine import intake
 from covalent_server.engine.engine import Engine
 from covalent_server.engine.shared import now
@@ -103,7 +103,7 @@ def test_what_looks_is_in_no_list_of_dispatches_and_among_no_events(start: Async
             dispatch_id = await registered(engine)
             await the_look(await observing_worker(engine))
             assert [found.dispatch_id for found in await listed(engine)] == [dispatch_id]
-            events = (await engine.read(reads.events, OWNER, 0, 100)).events
+            events = (await engine.read(happened.events, OWNER, 0, 100)).events
             assert {event.dispatch_id for event in events} == {dispatch_id}
             found = await the_trigger(engine)
             assert (found.due_at, found.trigger.directory) == (None, WATCHED)

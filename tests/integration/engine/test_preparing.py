@@ -13,7 +13,7 @@ from covalent.wire.manifest import Deps, Hooks, Metadata
 from covalent.wire.records import NodeRecord
 from covalent.wire.work import Acknowledgement, Completion, Environment, Lease, Outcome
 from covalent_server.core.events import LeaseEnd
-from covalent_server.db import reads
+from covalent_server.db import happened, reads
 from covalent_server.engine.callers import Caller
 from covalent_server.engine.engine import Engine
 from tests import builders
@@ -29,7 +29,7 @@ async def record_of(engine: Engine, dispatch_id: str) -> NodeRecord:
 
 
 async def kinds(engine: Engine, dispatch_id: str) -> list[str]:
-    found = await engine.read(reads.events, OWNER, 0, 100)
+    found = await engine.read(happened.events, OWNER, 0, 100)
     return [item.kind for item in found.events if (item.dispatch_id, item.node_id) == (dispatch_id, 0)]
 
 

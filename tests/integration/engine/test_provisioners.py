@@ -96,7 +96,7 @@ def test_tasks_wait_for_a_provisioner_that_has_been_there_whoever_restarts(start
     async def after(engine: Engine) -> None:
         dispatch_id = await engine.submit(submission(on_abacus()))
         await engine._staff_pools()
-        (found,) = await engine.why(USER, dispatch_id, 0)
+        (found,) = await engine.overview.why(USER.owner, dispatch_id, 0)
         assert (found.code, "no provisioner of executor 'abacus' is connected" in found.message) == ("no-worker", True)
         assert engine.provisioners.known(STRANGER) == ()
 
@@ -115,7 +115,7 @@ def test_a_job_is_told_of_until_its_worker_has_come_and_then_the_worker(start: A
         assert identity.token_digest(made.token) == made.job
         job = Job(job=made.job, pool="1", state=JobState.STARTING, since=1.0)
         await provisioner.report(jobs=(job,))
-        (found,) = await engine.why(USER, dispatch_id, 0)
+        (found,) = await engine.overview.why(USER.owner, dispatch_id, 0)
         assert "a worker of executor 'abacus' is being started since 1970-01-01 00:00:01 UTC" in found.message
         await engine.hello(Caller(owner=OWNER, scope="worker"), Hello(worker="w", pool="1", slots=1, host="there"))
         engine.provisioners.introduced(made.job, "w")
@@ -124,7 +124,7 @@ def test_a_job_is_told_of_until_its_worker_has_come_and_then_the_worker(start: A
         # What is said of its end later is no failed start, and its token is worth nothing any more.
         await provisioner.report(ended=(made.job,), faults=(Fault(pool="1", message="x", at=1.0, job=made.job),))
         assert engine.in_force(made.job) is None
-        (found,) = await engine.why(USER, dispatch_id, 0)
+        (found,) = await engine.overview.why(USER.owner, dispatch_id, 0)
         assert "the latest start failed" not in found.message
 
     run(start, scenario)
@@ -141,7 +141,7 @@ def test_tasks_fail_with_the_words_of_the_infrastructure_after_the_time_that_is_
         dispatch_id = await engine.submit(submission(on_abacus()))
         await engine._staff_pools()
         await provisioner.report(faults=(Fault(pool="1", message="no bead is free", at=1e300),))
-        (found,) = await engine.why(USER, dispatch_id, 0)
+        (found,) = await engine.overview.why(USER.owner, dispatch_id, 0)
         assert "and is tried again: no bead is free" in found.message
         assert await ended(engine, dispatch_id) is Status.FAILED
         error = (await engine.dispatch(USER, dispatch_id, 0.0)).error or ""

@@ -17,7 +17,7 @@ from covalent.wire.purging import PurgeReport, PurgeRequest
 from covalent.wire.triggers import Registration
 from covalent.wire.work import Acknowledgement, Completion, Outcome
 from covalent_server.core.errors import UnknownDispatchError
-from covalent_server.db import Session, identity, purgeable, purging, reads, sessions, triggers
+from covalent_server.db import Session, happened, identity, listing, purgeable, purging, sessions, triggers
 from covalent_server.db.purgeable import Survey, Wanted
 from covalent_server.db.tables import dispatch, event, node, stream, trigger, worker
 from covalent_server.db.tables import token as token_table
@@ -73,8 +73,8 @@ async def kept(engine: Engine, dispatch_id: str) -> str:
 
 
 async def listed(engine: Engine) -> set[str]:
-    found = await engine.read(reads.dispatches, OWNER, status=None, name=None, tag=None, limit=100)
-    return {item.dispatch_id for item in found}
+    found = await engine.read(listing.dispatches, OWNER, limit=100)
+    return {item.dispatch_id for item in found.dispatches}
 
 
 def test_more_sublattices_than_a_statement_has_parameters_are_looked_at(start: AsyncEngine) -> None:
@@ -99,7 +99,7 @@ def test_a_dispatch_goes_with_its_sublattices_and_nothing_else_does(start: Async
             while (await engine.dispatch(USER, outer, 0)).status is not Status.COMPLETED:
                 await worker.work_on(await taken(worker))
             after = await done(engine)
-            (child,) = {item.child for item in await engine.read(reads.nodes, OWNER, outer) if item.child}
+            (child,) = {item.child for item in (await engine.read(listing.nodes, OWNER, outer)).nodes if item.child}
             assert "sublattice" in await kept(engine, child)
             report = await purged(engine, outer)
             assert (report.dispatches, report.nodes, report.kept, report.more) == (2, 4, (), False)
@@ -214,7 +214,7 @@ def test_what_was_purged_is_gone_at_once_and_a_purge_that_was_cut_off_is_finishe
             assert await listed(engine) == {small}
             # Also to who asks for it by what it was sent with, and who follows what happens.
             assert await engine.submit(submission(made, key="the same")) != large
-            told = (await engine.read(reads.events, OWNER, 0, 1000)).events
+            told = (await engine.read(happened.events, OWNER, 0, 1000)).events
             assert large not in {item.dispatch_id for item in told}
             await worker.work_through()
             for _ in range(2):
@@ -297,17 +297,17 @@ def test_no_number_of_an_event_is_given_out_again_and_who_missed_some_is_told(st
     async def scenario() -> None:
         async with start() as engine:
             first, second = await done(engine), await done(engine)
-            last = (await engine.read(reads.events, OWNER, 0, 1000)).events[-1].sequence
+            last = (await engine.read(happened.events, OWNER, 0, 1000)).events[-1].sequence
             await purged(engine, second)
             await purged(engine, first)
             assert await count(engine, event) == 1
-            assert (await engine.read(reads.events, OWNER, last - 1, 1000)).resync
-            assert not (await engine.read(reads.events, OWNER, last, 1000)).resync
-            assert not (await engine.read(reads.events, "stranger", 0, 1000)).resync
+            assert (await engine.read(happened.events, OWNER, last - 1, 1000)).resync
+            assert not (await engine.read(happened.events, OWNER, last, 1000)).resync
+            assert not (await engine.read(happened.events, "stranger", 0, 1000)).resync
             await done(engine)
-            new = {item.sequence for item in (await engine.read(reads.events, OWNER, 0, 1000)).events}
+            new = {item.sequence for item in (await engine.read(happened.events, OWNER, 0, 1000)).events}
             assert min(new) > last
-            told = await engine.read(reads.events, OWNER, last, 1000)
+            told = await engine.read(happened.events, OWNER, last, 1000)
             assert {item.sequence for item in told.events} == new
             assert not told.resync
 

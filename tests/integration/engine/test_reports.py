@@ -8,7 +8,7 @@ import pytest
 
 from covalent.status import Status
 from covalent.wire.work import Acknowledgement, Completion, Outcome
-from covalent_server.db import reads
+from covalent_server.db import printing
 from covalent_server.engine.callers import Caller
 from covalent_server.engine.workplace import MAX_STREAM_BYTES
 from tests import builders
@@ -65,9 +65,8 @@ def test_a_stream_is_kept_up_to_its_bound(start: AsyncEngine) -> None:
                 await worker.prints(lease, b"beyond", offset=offset)
             await worker.prints(lease, b"kept", offset=0)
             await worker.poll(outputs=[(lease, 1)])
-            found = await engine.read(
-                reads.printed, OWNER, dispatch_id, 0, which="stdout", offset=0, attempt=lease.key.attempt
-            )
+            wanted = printing.Wanted(which="stdout", attempt=lease.key.attempt)
+            found = await engine.read(printing.printed, OWNER, dispatch_id, 0, wanted)
             assert (found.data, found.settled) == (b"kept", True)
 
     asyncio.run(scenario())

@@ -15,7 +15,7 @@ from covalent.status import Status
 from covalent.wire.manifest import Kind, Manifest, Node
 from covalent.wire.work import Completion, Outcome
 from covalent_server.core.errors import UnknownDispatchError
-from covalent_server.db import reads
+from covalent_server.db import happened, listing
 from covalent_server.db.tables import dispatch
 from covalent_server.engine.callers import Caller
 from covalent_server.engine.engine import Engine
@@ -69,7 +69,7 @@ def test_nodes_that_are_the_same_with_all_their_ancestors_are_taken_over(start: 
             assert given == [0, 1, 2, 3]
             second, given = await ran(engine, worker, replace(chain(), reuse=first))
             assert given == []
-            nodes = await engine.read(reads.nodes, OWNER, second)
+            nodes = (await engine.read(listing.nodes, OWNER, second)).nodes
             assert all(item.started_at == item.ended_at for item in nodes)
             assert [item.output and item.output.json for item in nodes] == ["0", "1", "2", "3"]
             _, given = await ran(engine, worker, replace(chain(identity="other"), reuse=first))
@@ -92,7 +92,7 @@ def test_a_graph_of_several_pieces_takes_over_what_it_can(start: AsyncEngine) ->
             assert given == [2099, 2100]
             record = await engine.dispatch(USER, second, 0)
             assert record.node_counts == {"COMPLETED": 2101}
-            events = (await engine.read(reads.events, OWNER, 0, 100_000)).events
+            events = (await engine.read(happened.events, OWNER, 0, 100_000)).events
             completed = [item.node_id for item in events if (item.dispatch_id, item.kind) == (second, "node.completed")]
             assert completed == list(range(2101))
 
@@ -106,7 +106,7 @@ def test_what_takes_long_to_read_holds_no_other_reader_up(start: AsyncEngine) ->
             async with asyncio.TaskGroup() as group:
                 for _ in range(2):
                     group.create_task(engine.shared.reader.run_apart(lambda _: gate.wait(60)))
-                await engine.read(reads.events, OWNER, 0, 1)
+                await engine.read(happened.events, OWNER, 0, 1)
                 gate.set()
 
     asyncio.run(scenario())
@@ -211,7 +211,7 @@ def test_an_equal_task_is_not_run_twice_when_its_output_may_be_kept(start: Async
             assert (await ran(engine, worker, made))[1] == [0, 1, 2]
             dispatch_id, given = await ran(engine, worker, made)
             assert given == [0, 2]
-            nodes = await engine.read(reads.nodes, OWNER, dispatch_id)
+            nodes = (await engine.read(listing.nodes, OWNER, dispatch_id)).nodes
             assert nodes[1].output is not None
             assert nodes[1].output.json == "1"
             other = manifest([task(0, value(1)), cached(1, take(0), value(9), name="kept")])
@@ -297,8 +297,8 @@ def test_a_dispatch_is_found_by_its_tag_and_its_tasks_get_its_variables(start: A
                 ("%", []),
                 ("VASP", []),
             ):
-                records = await engine.read(reads.dispatches, OWNER, status=None, name=None, tag=tag, limit=9)
-                assert [item.dispatch_id for item in records] == found
+                some = await engine.read(listing.dispatches, OWNER, listing.DispatchFilter(tags=[tag]), limit=9)
+                assert [item.dispatch_id for item in some.dispatches] == found
             record = await engine.dispatch(USER, dispatch_id, 0)
             assert (record.name, record.tags) == ("named", ("vasp", 'qu"ote%'))
 

@@ -14,7 +14,7 @@ from covalent.wire import codec, container
 from covalent.wire.manifest import MANIFEST_CODEC, Kind, Manifest
 from covalent.wire.records import DispatchRecord, NodeRecord
 from covalent.wire.work import Completion, Lease, Outcome
-from covalent_server.db import reads, waking
+from covalent_server.db import listing, waking
 from covalent_server.db import work as rows
 from covalent_server.db.tables import dispatch
 from covalent_server.engine import intake
@@ -52,7 +52,7 @@ async def ended(engine: Engine, dispatch_id: str) -> DispatchRecord:
 
 
 async def nodes(engine: Engine, dispatch_id: str) -> tuple[NodeRecord, ...]:
-    found: tuple[NodeRecord, ...] = await engine.read(reads.nodes, OWNER, dispatch_id)
+    found: tuple[NodeRecord, ...] = (await engine.read(listing.nodes, OWNER, dispatch_id)).nodes
     return found
 
 
@@ -138,8 +138,8 @@ def test_listings_leave_the_dispatches_of_sublattices_out(start: AsyncEngine) ->
             await worker.hello()
             await built(worker, (await worker.take())[0], INNER)
             await taken(worker)
-            found = await engine.read(reads.dispatches, OWNER, status=None, name=None, tag=None, limit=9)
-            assert [item.dispatch_id for item in found] == [outer]
+            found = await engine.read(listing.dispatches, OWNER, limit=9)
+            assert [item.dispatch_id for item in found.dispatches] == [outer]
 
     asyncio.run(scenario())
 

@@ -17,7 +17,7 @@ from covalent.wire.manifest import Kind
 from covalent.wire.purging import PurgeRequest
 from covalent.wire.work import Poll
 from covalent_server.core.errors import UnknownDispatchError
-from covalent_server.db import mentions, purging, reads, reusing, unneeded
+from covalent_server.db import listing, mentions, purging, reusing, unneeded
 from covalent_server.db.purgeable import Survey, Wanted
 from covalent_server.db.tables import asset, asset_owner, cached, metadata
 from covalent_server.engine import purging as engine_purging
@@ -402,7 +402,7 @@ def test_reading_a_dispatch_whose_value_is_kept_by_another_goes_on(start: AsyncE
         async with start() as engine:
             first, second = await done(engine), await done(engine)
             await purge(engine, first)
-            nodes = await engine.read(reads.nodes, OWNER, second)
+            nodes = (await engine.read(listing.nodes, OWNER, second)).nodes
             assert [item.output and item.output.json for item in nodes] == ["0", "1"]
 
     asyncio.run(scenario())

@@ -14,14 +14,14 @@ from covalent.errors import WireError
 from covalent.status import Status
 from covalent.wire import places
 from covalent.wire.manifest import Manifest
-from covalent.wire.records import DispatchRecord
+from covalent.wire.records import DispatchList, DispatchRecord
 from covalent.wire.triggers import Clock, Registration, Timetable, Trigger, TriggerRecord
 from covalent_server.core.errors import (
     ObsoleteFiringError,
     UnknownDispatchError,
     UnknownTriggerError,
 )
-from covalent_server.db import Session, dispatches, reads, triggers
+from covalent_server.db import Session, dispatches, listing, reads, triggers
 from covalent_server.db.tables import trigger as table
 from covalent_server.engine.callers import Caller
 from covalent_server.engine.engine import Engine
@@ -73,10 +73,8 @@ async def run_what_fires(worker: FakeWorker) -> None:
 
 
 async def listed(engine: Engine) -> tuple[DispatchRecord, ...]:
-    found: tuple[DispatchRecord, ...] = await engine.read(
-        reads.dispatches, OWNER, status=None, name=None, tag=None, limit=100
-    )
-    return found
+    found: DispatchList = await engine.read(listing.dispatches, OWNER, limit=100)
+    return found.dispatches
 
 
 async def the_trigger(engine: Engine, wanted: Callable[[TriggerRecord], bool] = lambda _: True) -> TriggerRecord:

@@ -24,7 +24,7 @@ DATA = {"python": "/nowhere/python3", "host": host_identity()}
 
 
 async def why(engine: Engine, dispatch_id: str, number: int = 0) -> Waiting:
-    (found,) = await engine.why(USER, dispatch_id, number)
+    (found,) = await engine.overview.why(USER.owner, dispatch_id, number)
     return found
 
 
@@ -46,12 +46,12 @@ def test_without_a_worker_it_says_how_one_is_started_and_a_child_names_its_paren
     async def scenario(engine: Engine) -> None:
         made = manifest([node(0), node(1), node(2, take(0), take(1))])
         dispatch_id = await engine.submit(submission(made))
-        first, _, child = await engine.why(USER, dispatch_id, None, 10)
+        first, _, child = await engine.overview.why(USER.owner, dispatch_id, None, 10)
         assert first.code == "no-worker"
         assert "/nowhere/python3 -m covalent.worker --help" in first.message
         assert (child.code, child.nodes) == ("nodes", (0, 1))
         assert "waits for nodes 0, 1;" in child.message
-        assert len(await engine.why(USER, dispatch_id, None, 2)) == 2
+        assert len(await engine.overview.why(USER.owner, dispatch_id, None, 2)) == 2
 
     run(start, scenario)
 
@@ -100,7 +100,7 @@ def test_a_failed_attempt_tells_when_the_next_is_due_and_an_end_blocks_the_child
         assert (await why(engine, dispatch_id, 1)).code == "ended"
         found = await why(engine, dispatch_id, 2)
         assert (found.code, found.nodes) == ("blocked", (1,))
-        assert [item.node_id for item in await engine.why(USER, dispatch_id, None, 10)] == [0, 2]
+        assert [item.node_id for item in await engine.overview.why(USER.owner, dispatch_id, None, 10)] == [0, 2]
 
     run(start, scenario)
 
@@ -134,8 +134,8 @@ def test_nobody_is_told_of_what_is_not_theirs_or_not_there(start: AsyncEngine) -
     async def scenario(engine: Engine) -> None:
         dispatch_id = await engine.submit(submission(manifest([node(0)])))
         with pytest.raises(UnknownDispatchError):
-            await engine.why(Caller(owner="another", scope="user"), dispatch_id, None)
+            await engine.overview.why("another", dispatch_id, None)
         with pytest.raises(UnknownNodeError):
-            await engine.why(USER, dispatch_id, 7)
+            await engine.overview.why(USER.owner, dispatch_id, 7)
 
     run(start, scenario)

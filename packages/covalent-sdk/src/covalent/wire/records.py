@@ -51,6 +51,8 @@ class DispatchList:
     """Dispatches, newest first."""
 
     dispatches: tuple[DispatchRecord, ...]
+    #: The cursor of those that come after these; None when there are none.
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +86,11 @@ class NodeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeList:
-    """All nodes of a dispatch, in the graph's order."""
+    """Nodes of a dispatch, in the graph's order."""
 
     nodes: tuple[NodeRecord, ...]
+    #: The cursor of those that come after these; None when there are none.
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,14 +132,15 @@ def _mentions(manifest: Manifest) -> Iterator[tuple[str, str]]:
 def _check_texts(manifest: Manifest) -> None:
     """What is said of the dispatch as a whole can be stored."""
     check_text(manifest.name or "", "name")
-    _check_tags(manifest.tags, "tags")
+    check_tags(manifest.tags, "tags")
     for name in ("reuse", "redispatch_of"):
         check_text(getattr(manifest, name) or "", name)
     if not -MAX_PRIORITY <= manifest.priority <= MAX_PRIORITY:
         raise WireError(f"expected a whole number from {-MAX_PRIORITY} to {MAX_PRIORITY}", path="priority")
 
 
-def _check_tags(tags: Sequence[str], path: str) -> None:
+def check_tags(tags: Sequence[str], path: str) -> None:
+    """Refuse more tags than anybody finds something by, and what cannot be one."""
     if len(tags) > MAX_TAGS:
         raise WireError(f"more than {MAX_TAGS} tags", path=path)
     for index, tag in enumerate(tags):
@@ -189,7 +190,7 @@ def _check_metadata(node: Node, path: str) -> None:
             for index, line in enumerate(lines):
                 check_text(line, f"{path}.hooks.deps.{name}[{index}]", MAX_COMMAND)
     if metadata.tags:
-        _check_tags(metadata.tags, f"{path}.tags")
+        check_tags(metadata.tags, f"{path}.tags")
     if metadata.env:
         environment({}, metadata.env, f"{path}.env")
 

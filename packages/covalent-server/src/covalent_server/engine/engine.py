@@ -13,14 +13,14 @@ from weakref import WeakValueDictionary
 
 from covalent_server.core.errors import RequestError
 from covalent_server.core.events import LeaseEnd
-from covalent_server.core.waiting import explain
-from covalent_server.db import dispatches, ending, identity, limits, reads, reusing, triggers, waiting
+from covalent_server.db import dispatches, ending, identity, limits, printing, reads, reusing, triggers
 from covalent_server.db import work as rows
 from covalent_server.db.moves import PIECE, Effects
 from covalent_server.engine import recovery
 from covalent_server.engine.assets import Assets
 from covalent_server.engine.bell import heard
 from covalent_server.engine.callers import Caller
+from covalent_server.engine.overview import Overview
 from covalent_server.engine.plugins import Plugins
 from covalent_server.engine.provisioners import Provisioners
 from covalent_server.engine.provisioning import Provisioning
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from covalent.wire.records import DispatchRecord
     from covalent.wire.triggers import Registration, TriggerRecord
-    from covalent.wire.waiting import Waiting
     from covalent.wire.work import Hello, Welcome
     from covalent_server.db import Session
     from covalent_server.db.assets import NewAsset
@@ -80,6 +79,7 @@ class Engine:
         self.provisioners = Provisioners(
             shared, workers=self.workplace.workers, mint=self._mint, dismiss=self._dismiss, fail=self._fail_pool
         )
+        self.overview = Overview(shared, self.workplace.workers, self.provisioners.staffing)
         admit = partial(self.settle_account, caller=Caller(owner=OWNER, scope="provisioner"))
         self._plugins = Plugins(shared.settings, url=url, admit=admit, down=self.provisioners.down)
         self._callers: dict[str, Caller] = {}
@@ -196,48 +196,23 @@ class Engine:
         return await self.read(reads.dispatch_record, caller.owner, dispatch_id)
 
     async def printed(
-        self,
-        caller: Caller,
-        dispatch_id: str,
-        number: int,
-        *,
-        stream: str,
-        offset: int,
-        wait: float,
-        attempt: int | None = None,
-    ) -> bytes:
-        """What a task printed from an offset on; with ``wait`` seconds, once there is some or the task has ended.
+        self, caller: Caller, dispatch_id: str, number: int, wanted: printing.Wanted, *, wait: float
+    ) -> printing.Printed:
+        """What a task printed; with ``wait`` seconds, once there is some or the task has ended.
 
-        With ``attempt`` it is what that attempt printed, which is over as soon as there is another.
+        With an ``attempt`` it is what that one printed, which is over as soon as there is another.
         """
-        read = partial(
-            self.read,
-            reads.printed,
-            caller.owner,
-            dispatch_id,
-            number,
-            which=stream,
-            offset=offset,
-            attempt=attempt,
-        )
+        read = partial(self.read, printing.printed, caller.owner, dispatch_id, number, wanted)
         found = await read()
         if found.data or found.settled or not wait:
-            return found.data
+            return found
         deadline = monotonic() + min(wait, MAX_WAIT)
         with self.shared.bell.listen(("node", found.node)) as event:
             found = await read()
             while not (found.data or found.settled) and await heard(event, deadline - monotonic()):
                 event.clear()
                 found = await read()
-        return found.data
-
-    async def why(self, caller: Caller, dispatch_id: str, number: int | None, limit: int = 1) -> tuple[Waiting, ...]:
-        """Why nodes of a dispatch are not running: the first that have not ended, or the one."""
-        read = partial(waiting.facts, owner=caller.owner, dispatch_id=dispatch_id, number=number, limit=limit)
-        found = await self.shared.reader.run_apart(read)
-        workers = self.workplace.workers()
-        staffing = partial(self.provisioners.staffing, caller.owner)
-        return tuple(explain(node, workers.get(node.pool, ()), staffing(node.executor, node.pool)) for node in found)
+        return found
 
     async def read(self, function: Callable[..., T], *arguments: object, **named: object) -> T:
         """Run one of the functions of ``db.reads``."""

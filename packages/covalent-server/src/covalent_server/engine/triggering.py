@@ -18,13 +18,13 @@ import msgspec
 
 from covalent.errors import WireError
 from covalent.status import Status
-from covalent.wire.manifest import Manifest
-from covalent.wire.triggers import FEATURE, Trigger
+from covalent.wire.triggers import Trigger
 from covalent_server.core.errors import ObsoleteFiringError, RequestError
 from covalent_server.core.schedules import Decision, Looked, Timing, decide
 from covalent_server.db import dispatches, reads, triggers
 from covalent_server.db.moves import Effects
 from covalent_server.engine.bell import heard
+from covalent_server.engine.repeating import repetition
 from covalent_server.engine.shared import Shared, log, now, surviving
 from covalent_server.engine.submission import NO_USERS_KEY, Submission
 from covalent_server.engine.triggers import observer, schedule_of
@@ -43,8 +43,6 @@ RETRY_SECONDS: Final = 10.0
 #: The types of what a look at a directory gives: something has happened; or it has, but not yet enough.
 _FIRED: Final = "covalent.observer.Fired"
 _STIRRED: Final = "covalent.observer.Stirred"
-#: What a manifest says of its own dispatch, and not of those that repeat it.
-_OF_THE_FIRST: Final = frozenset({"hold", "triggers", "reuse"})
 
 
 async def watch(shared: Shared, submit: Callable[[Submission], Awaitable[str]]) -> None:
@@ -118,7 +116,11 @@ class Triggering:
 
     async def _again(self, item: Pending, turn: Turn) -> Submission:
         text = await self._shared.read(lambda session: reads.manifest(session, item.owner, item.dispatch_id))
-        return await asyncio.to_thread(_repetition, text, item, turn)
+        # Not its key, which a later trigger may be given once this one is purged.
+        key = f"{NO_USERS_KEY}trigger {item.id}.{turn.firings + 1}"
+        return await asyncio.to_thread(
+            repetition, text, owner=item.owner, dispatch_id=item.dispatch_id, idempotency_key=key, turn=turn
+        )
 
 
 def _turn(item: Pending, timing: Timing) -> Turn:
@@ -157,18 +159,3 @@ def _start(session: Session, item: Pending, turn: Turn) -> Effects:
     if not triggers.take(session, turn, now(), fired=item.dispatch):
         raise ObsoleteFiringError
     return dispatches.start(session, item.dispatch, now())
-
-
-def _repetition(text: str, item: Pending, turn: Turn) -> Submission:
-    """A dispatch once more, from its stored JSON: the same graph with the same inputs."""
-    plain = {name: value for name, value in msgspec.json.decode(text).items() if name not in _OF_THE_FIRST}
-    plain["redispatch_of"] = item.dispatch_id
-    plain["requires"] = [name for name in plain.get("requires", ()) if name != FEATURE]
-    return Submission(
-        owner=item.owner,
-        manifest=msgspec.convert(plain, Manifest),
-        plain=plain,
-        # Not its key, which a later trigger may be given once this one is purged.
-        idempotency_key=f"{NO_USERS_KEY}trigger {item.id}.{turn.firings + 1}",
-        turn=turn,
-    )

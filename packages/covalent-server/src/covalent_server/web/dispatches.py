@@ -15,23 +15,39 @@ from covalent.errors import WireError
 from covalent.status import Status
 from covalent.wire import FRAMES_CONTENT_TYPE
 from covalent.wire.manifest import Accepted, Cancellation, Conclusion, Manifest
-from covalent.wire.records import DispatchList, NodeList
+from covalent.wire.records import NodeList
 from covalent.wire.template import is_digest
 from covalent.wire.waiting import WaitingList
-from covalent_server.core.errors import UnknownNodeError
-from covalent_server.db import reads
+from covalent_server.core.states import NodeState
+from covalent_server.db import happened, reads
+from covalent_server.db import listing as listed
+from covalent_server.db.happened import Wanted
+from covalent_server.db.listing import DispatchFilter, NodeFilter
 from covalent_server.engine import intake
 from covalent_server.engine.engine import MAX_WAIT
 from covalent_server.engine.submission import Submission
 from covalent_server.web.keys import CALLER, ENGINE, INFO
 from covalent_server.web.routing import PREFIX, Route, Scope
-from covalent_server.web.validation import body, decode, framed, framed_answer, json_answer, number, record, whole
+from covalent_server.web.validation import (
+    body,
+    cursor,
+    decode,
+    framed,
+    framed_answer,
+    json_answer,
+    member,
+    number,
+    record,
+    whole,
+)
 
 _MANIFEST: Final = msgspec.json.Decoder(Manifest)
 _CANCELLATION: Final = msgspec.json.Decoder(Cancellation)
 _CONCLUSION: Final = msgspec.json.Decoder(Conclusion)
 
 _MAX_LIST: Final = 1000
+#: Seconds since the epoch that are no time any more.
+_MAX_TIME: Final = 1e11
 _MAX_KEY: Final = 200
 #: How many nodes are cancelled at once, unless all are.
 _MAX_NODES: Final = 10_000
@@ -42,14 +58,20 @@ _LARGE: Final = 128 * 1024
 async def submit(request: web.Request) -> web.Response:
     """Take in a manifest; answered after it is committed."""
     text, blobs = await framed(request)
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
-        raise WireError(f"expected 1 to {_MAX_KEY} printable ASCII characters", path="headers.Idempotency-Key")
+    key = idempotency_key(request)
     read = partial(_submission, text, blobs, request[CALLER].owner, key, await body(request))
     # What is large is read where it does not hold up everybody else.
     submission = await asyncio.to_thread(read) if len(text) + len(blobs) * 1024 > _LARGE else read()
     dispatch_id = await request.app[ENGINE].submit(submission)
     return json_answer(Accepted(dispatch_id=dispatch_id, instance=request.app[INFO].instance), status=201)
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """What tells a request that is sent again from another one; None when nothing does."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
+        raise WireError(f"expected 1 to {_MAX_KEY} printable ASCII characters", path="headers.Idempotency-Key")
+    return key
 
 
 def _submission(
@@ -66,19 +88,24 @@ def _submission(
 
 
 async def listing(request: web.Request) -> web.Response:
-    """The newest dispatches."""
-    status = request.query.get("status")
-    if status is not None and status not in Status.__members__.values():
-        raise WireError(f"expected one of {', '.join(Status)}", path="query.status")
-    found = await request.app[ENGINE].read(
-        reads.dispatches,
-        request[CALLER].owner,
-        status=None if status is None else Status(status),
-        name=request.query.get("name"),
-        tag=request.query.get("tag"),
-        limit=int(number(request, "limit", 100, most=_MAX_LIST)),
+    """The newest dispatches, or those after a cursor."""
+    query = request.query
+    which = DispatchFilter(
+        statuses=tuple(member(Status, text, "status") for text in query.getall("status", [])),
+        name=query.get("name"),
+        tags=tuple(query.getall("tag", [])),
+        text=query.get("text"),
+        since=number(request, "since", 0, most=_MAX_TIME) if "since" in query else None,
+        until=number(request, "until", 0, most=_MAX_TIME) if "until" in query else None,
     )
-    return json_answer(DispatchList(dispatches=found))
+    found = await request.app[ENGINE].read(
+        listed.dispatches,
+        request[CALLER].owner,
+        which,
+        limit=int(number(request, "limit", 100, most=_MAX_LIST)),
+        before=cursor(request),
+    )
+    return json_answer(found)
 
 
 async def one(request: web.Request) -> web.Response:
@@ -103,9 +130,23 @@ async def manifest(request: web.Request) -> web.Response:
 
 
 async def nodes(request: web.Request) -> web.Response:
-    """All nodes of a dispatch."""
-    found = await request.app[ENGINE].read(reads.nodes, request[CALLER].owner, request.match_info["id"])
-    return json_answer(NodeList(nodes=found))
+    """The nodes of a dispatch, all of them unless told how many."""
+    query = request.query
+    statuses = {member(Status, text, "status") for text in query.getall("status", [])}
+    states = {member(NodeState, text, "state") for text in query.getall("state", [])}
+    if statuses:
+        states = {state for state in NodeState if state.status in statuses and (not states or state in states)}
+        if not states:
+            return json_answer(NodeList(nodes=()))
+    found = await request.app[ENGINE].read(
+        listed.nodes,
+        request[CALLER].owner,
+        request.match_info["id"],
+        NodeFilter(states=states, text=query.get("text")),
+        limit=max(1, int(number(request, "limit", 0, most=_MAX_LIST))) if "limit" in query else None,
+        after=cursor(request),
+    )
+    return json_answer(found)
 
 
 async def node(request: web.Request) -> web.Response:
@@ -119,13 +160,15 @@ async def node(request: web.Request) -> web.Response:
 async def why(request: web.Request) -> web.Response:
     """Why the nodes of a dispatch that have not ended do not run."""
     limit = int(number(request, "limit", 100, most=_MAX_LIST))
-    found = await request.app[ENGINE].why(request[CALLER], request.match_info["id"], None, limit)
+    found = await request.app[ENGINE].overview.why(request[CALLER].owner, request.match_info["id"], None, limit)
     return json_answer(WaitingList(nodes=found))
 
 
 async def why_node(request: web.Request) -> web.Response:
     """Why one node does not run."""
-    (found,) = await request.app[ENGINE].why(request[CALLER], request.match_info["id"], whole(request, "node"))
+    (found,) = await request.app[ENGINE].overview.why(
+        request[CALLER].owner, request.match_info["id"], whole(request, "node")
+    )
     return json_answer(found)
 
 
@@ -151,30 +194,19 @@ async def conclude(request: web.Request) -> web.Response:
     return json_answer(found)
 
 
-async def stream(request: web.Request) -> web.Response:
-    """What a node's task printed, from an offset on; never to be rendered as anything but text."""
-    which = request.match_info["stream"]
-    if which not in ("stdout", "stderr"):
-        raise UnknownNodeError(request.match_info["id"], whole(request, "node"))
-    text = await request.app[ENGINE].printed(
-        request[CALLER],
-        request.match_info["id"],
-        whole(request, "node"),
-        stream=which,
-        offset=int(number(request, "offset", 0, most=2**53)),
-        wait=number(request, "wait", 0, most=MAX_WAIT),
-        attempt=int(number(request, "attempt", 0, most=2**31)) if "attempt" in request.query else None,
-    )
-    return web.Response(body=text, headers={"Content-Type": "text/plain; charset=utf-8"})
-
-
 async def events(request: web.Request) -> web.Response:
     """Events after a cursor."""
+    dispatch_id = request.query.get("dispatch")
+    wanted = Wanted(
+        dispatches=None if dispatch_id is None else [dispatch_id],
+        node=int(number(request, "node", 0, most=2**31 - 1)) if "node" in request.query else None,
+    )
     found = await request.app[ENGINE].read(
-        reads.events,
+        happened.events,
         request[CALLER].owner,
         int(number(request, "after", 0, most=2**53)),
         int(number(request, "limit", 1000, most=_MAX_LIST)),
+        wanted,
     )
     return json_answer(found)
 
@@ -193,6 +225,5 @@ ROUTES: Final = (
     Route(method="GET", path=f"{_ONE}/nodes/{{node}}", handler=node, scope=Scope.USER),
     Route(method="GET", path=f"{_ONE}/why", handler=why, scope=Scope.USER),
     Route(method="GET", path=f"{_ONE}/nodes/{{node}}/why", handler=why_node, scope=Scope.USER),
-    Route(method="GET", path=f"{_ONE}/nodes/{{node}}/{{stream}}", handler=stream, scope=Scope.USER),
     Route(method="GET", path=f"{PREFIX}/events", handler=events, scope=Scope.USER),
 )

@@ -45,6 +45,7 @@ _TITLES: Final = {
     408: ("timeout", "The request took too long to arrive"),
     413: ("too-large", "The request is too large"),
     415: ("content-type", "The content type is not one that is taken here"),
+    429: ("too-many", "There are too many of these already"),
     421: ("foreign-host", "The Host header names another server"),
     500: ("internal", "The server failed; its log says why"),
 }

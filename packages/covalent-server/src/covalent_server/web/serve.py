@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+from collections import Counter
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ from covalent_server.engine.engine import OWNER, running
 from covalent_server.executors.registry import KNOWN
 from covalent_server.web import app as application
 from covalent_server.web.keys import ENGINE, INFO, SETTINGS, STOP, STOPPING
+from covalent_server.web.streaming import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +77,7 @@ async def serve(
             executors=KNOWN,
         )
         app = application.build(settings)
+        app[STREAMS] = Counter()
         app[ENGINE], app[SETTINGS], app[INFO], app[STOP], app[STOPPING] = engine, settings, info, end, stop
         runner = web.AppRunner(
             app,

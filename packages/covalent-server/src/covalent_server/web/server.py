@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from covalent.wire.records import ServerInfo
 from covalent_server import guard
 from covalent_server.web.keys import CALLER, ENGINE, INFO, STOP, STOPPING
 from covalent_server.web.routing import PREFIX, Route, Scope
@@ -38,9 +39,14 @@ async def ready(request: web.Request) -> web.Response:
 
 async def info(request: web.Request) -> web.Response:
     """The server about itself."""
+    return json_answer(described(request))
+
+
+def described(request: web.Request) -> ServerInfo:
+    """The server as its caller is told of it."""
     known = request.app[ENGINE].provisioners.known(request[CALLER].owner)
     executors = (*request.app[INFO].executors, *known)
-    return json_answer(replace(request.app[INFO], refusals=guard.refusals(), executors=executors))
+    return replace(request.app[INFO], refusals=guard.refusals(), executors=executors)
 
 
 async def stop(request: web.Request) -> web.Response:

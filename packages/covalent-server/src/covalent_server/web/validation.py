@@ -6,6 +6,7 @@ import asyncio
 import math
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ from covalent_server.web.errors import RefusedError
 from covalent_server.web.keys import SETTINGS
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 _PATH: Final = re.compile(r" - at `(?P<path>[^`]*)`$")
 _JSON: Final = "application/json"
@@ -91,6 +93,23 @@ def number(request: web.Request, name: str, default: float, *, most: float) -> f
     if not value >= 0:  # NaN is no number to wait for either
         raise WireError(f"expected a number that is not negative, got {text[:40]!r}", path=f"query.{name}")
     return min(value, most)
+
+
+def cursor(request: web.Request) -> int | None:
+    """Where a list is to go on, as the part before it said; None for its beginning."""
+    text = request.query.get("cursor")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise WireError("expected what the part before it gave as `next`", path="query.cursor")
+    return int(text)
+
+
+def member(kind: type[E], text: str, name: str) -> E:
+    """One of the members of an enumeration, from the query."""
+    if text not in kind.__members__.values():
+        raise WireError(f"expected one of {', '.join(kind)}", path=f"query.{name}")
+    return kind(text)
 
 
 def whole(request: web.Request, name: str) -> int:
