@@ -12,6 +12,7 @@ from covalent_server.web import (
     assets,
     dispatches,
     limits,
+    openapi,
     overview,
     page,
     pools,
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 
 ROUTES: Final[tuple[Route, ...]] = (
     *server.ROUTES,
+    *openapi.ROUTES,
     *session.ROUTES,
     # Its path would be that of a dispatch, too: the first that fits is taken.
     *purging.ROUTES,
@@ -67,6 +69,7 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 def build(settings: Settings) -> web.Application:
     """The application, with nothing in it yet but the routes."""
     app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[_gate])
+    app[openapi.TABLE] = ROUTES
     # Whether a proxy takes the prefix away or leaves it: both are understood.
     for prefix in dict.fromkeys((settings.url_prefix, "")):
         for route in ROUTES:
