@@ -80,6 +80,10 @@ SSH: Final = tuple(
     Program(name=name, package=package, skipped="tests/integration/files/test_rsync.py, tests/acceptance/test_files.py")
     for name, package in (("rsync", "rsync"), ("ssh", "openssh-client"), ("sshd", "openssh-server"))
 )
+SLURM: Final = tuple(
+    Program(name=name, package=f"{package} slurm-client", skipped="tests/acceptance/test_slurm_executor.py")
+    for name, package in (("munged", "munge"), ("slurmctld", "slurmctld"), ("slurmd", "slurmd"))
+)
 CC: Final = Program(name="cc", package="gcc libc6-dev", skipped="tests/integration/test_c_leptons.py")
 #: Debian keeps all but the client away from the path, by version.
 POSTGRESQL: Final = Program(
@@ -88,7 +92,7 @@ POSTGRESQL: Final = Program(
     skipped="what tests/integration and tests/acceptance check on PostgreSQL, test names with [postgresql]",
     places="usr/lib/postgresql/*/bin",
 )
-COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH, CC, POSTGRESQL)
+COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH, *SLURM, CC, POSTGRESQL)
 
 
 def required() -> bool:

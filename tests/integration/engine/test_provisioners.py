@@ -89,6 +89,16 @@ def test_an_executor_that_never_had_a_provisioner_fails_its_tasks_and_says_how_t
     run(start, scenario)
 
 
+def test_no_user_has_tasks_run_among_those_that_look_at_directories(start: AsyncEngine) -> None:
+    async def scenario(engine: Engine) -> None:
+        metadata = Metadata(executor="observer", executor_data={"python": "/bin/true"})
+        dispatch_id = await engine.submit(submission(manifest([replace(node(0), metadata=metadata)])))
+        assert await ended(engine, dispatch_id) is Status.FAILED
+        assert "no executor 'observer'" in ((await engine.dispatch(USER, dispatch_id, 0.0)).error or "")
+
+    run(start, scenario)
+
+
 def test_tasks_wait_for_a_provisioner_that_has_been_there_whoever_restarts(start: AsyncEngine) -> None:
     async def before(engine: Engine) -> None:
         await FakeProvisioner(engine).report()

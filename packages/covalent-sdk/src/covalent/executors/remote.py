@@ -49,6 +49,14 @@ class SSHExecutor(DeclaredExecutor):
     hostname: str | None = None
     #: The private key to log in with, a path on your machine.
     ssh_key_file: Text | None = None
+    #: Its port; None for what the ssh configuration says.
+    port: int | None = field(default=None, kw_only=True)
+    #: A machine to go through, as ``user@host:port``.
+    proxy_jump: str | None = field(default=None, kw_only=True)
+    #: The file of machines that are trusted, a path on your machine; None means ``~/.ssh/known_hosts``.
+    known_hosts: Text | None = field(default=None, kw_only=True)
+    #: Whether a machine that nothing is known of is noted there and trusted from then on.
+    trust_on_first_use: bool | None = field(default=None, kw_only=True)
     #: The interpreter there; None for what ``conda_env`` or the machine's ``PATH`` has.
     python_path: Text | None = field(default=None, kw_only=True)
     #: Where tasks run there, when ``workdir`` does not say.
@@ -67,7 +75,7 @@ class SSHExecutor(DeclaredExecutor):
 
 @dataclass(repr=False)
 class SlurmExecutor(DeclaredExecutor):
-    """Runs tasks as jobs of a cluster with Slurm, whose login node is reached by ssh."""
+    """Runs tasks in workers that are jobs of a cluster with Slurm."""
 
     short_name: ClassVar[str] = "slurm"
     former: ClassVar[frozenset[str]] = _EVERYWHERE | {
@@ -76,13 +84,17 @@ class SlurmExecutor(DeclaredExecutor):
 
     #: The account on the cluster.
     username: str | None = None
-    #: The login node.
+    #: The login node, where the provisioner runs.
     address: str | None = None
     #: The private key to log in with, and its certificate where one is asked for: paths on your machine.
     ssh_key_file: Text | None = None
     cert_file: Text | None = field(default=None, kw_only=True)
     #: Where tasks run there, when ``workdir`` does not say.
     remote_workdir: Text | None = field(default=None, kw_only=True)
+    #: The interpreter on the nodes; None for what ``conda_env`` or the ``PATH`` there has.
+    python_path: Text | None = field(default=None, kw_only=True)
+    #: How many jobs there are at a time at most; one when it does not say.
+    max_workers: int | None = field(default=None, kw_only=True)
     #: Where Slurm's commands are, when they are not on the ``PATH``.
     slurm_path: Text | None = field(default=None, kw_only=True)
     #: A file to be sourced before the environment is activated.

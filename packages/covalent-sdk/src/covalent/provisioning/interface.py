@@ -118,7 +118,7 @@ class Provisioner(ABC):
 
     @abstractmethod
     def end(self, handle: str) -> None:
-        """Have the worker finish what it runs and go; asked again while it is there."""
+        """Have the worker finish what it runs and go; asked once."""
 
     def close(self) -> None:  # noqa: B027 - most have nothing to let go of
         """Let go of what is held for all workers, at the end of the process."""

@@ -24,8 +24,6 @@ _log = logging.getLogger("covalent.provisioning")
 
 #: Told of one job, in characters.
 _WORDS: Final = 4000
-#: Seconds after which a worker that was told to go is told again.
-_REMINDER: Final = 10.0
 _NOTE: Final = "job.json"
 
 
@@ -126,12 +124,12 @@ class LivingJob:
 
     def _watch(self) -> str:
         handle = self.handle or ""
-        reminded = 0.0
+        told = False
         while (words := self._call(lambda: self.provisioner.ended(handle))) is None:
             if self._told_to_go.is_set():
-                if reminded < time.monotonic():
+                if not told:  # and not again: a worker that gets a second signal cuts its tasks off
+                    told = True
                     self._call(lambda: self.provisioner.end(handle))
-                    reminded = time.monotonic() + _REMINDER
                 time.sleep(min(0.1, self.provisioner.look_seconds))
             else:
                 self._told_to_go.wait(self.provisioner.look_seconds)

@@ -27,6 +27,8 @@ def load(name: str) -> Provisioner:
         )
     try:
         made = found[0].load()()
+    except ProvisioningError:
+        raise
     except Exception as error:  # a plugin's own code runs here
         raise ProvisioningError(
             f"the provisioner of the executor {name!r}, {found[0].value}, cannot be loaded: "

@@ -198,7 +198,7 @@ class Intake:
     def _binding(self, lease: Lease, project: Path | None) -> tuple[RunnerKey, Bind]:
         """Which runner a task needs; the same objects again for the same needs."""
         data = lease.executor_data
-        python, workdir = _text(data, "python"), _text(data, "workdir")
+        python, workdir = _text(data, "python"), _workdir(data)
         resources = _resources(data)
         if resources.gpus and VISIBLE_GPUS in lease.env:
             raise WorkerError(
@@ -266,7 +266,12 @@ def _own_directory(lease: Lease, above: str) -> str | None:
 def _keeps_directory(data: Mapping[str, Any]) -> bool:
     """Whether a task's own directory stays when it was well: below one that the user has named, unless he says no."""
     keeps = data.get("keep_workdir")
-    return bool(data.get("workdir")) if keeps is None else bool(keeps)
+    return bool(_workdir(data)) if keeps is None else bool(keeps)
+
+
+def _workdir(data: Mapping[str, Any]) -> str | None:
+    """The directory that the user has named, for wherever tasks run or for machines that are not the client's."""
+    return _text(data, "workdir") or _text(data, "remote_workdir")
 
 
 def _resources(data: Mapping[str, Any]) -> Resources:

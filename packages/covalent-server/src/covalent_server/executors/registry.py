@@ -23,7 +23,7 @@ OWN: Final = (LOCAL, OBSERVER)
 _OF_TASKS: Final = frozenset(
     {
         *("workdir", "create_unique_workdir", "keep_workdir", "time_limit", "retries", "store_files", "resources"),
-        *("env", "log_stdout", "log_stderr", "cache_dir"),
+        *("remote_workdir", "env", "log_stdout", "log_stderr", "cache_dir"),
     }
 )
 #: In characters: databases put a pool's place into an index.
@@ -39,7 +39,7 @@ def place_of(metadata: Metadata, path: str, host: str) -> str:
     """
     data = metadata.executor_data
     if metadata.executor != LOCAL:
-        return _distinguished(data, f"{path}.executor_data")
+        return "" if metadata.executor == OBSERVER else _distinguished(data, f"{path}.executor_data")
     python, wanted = data.get("python"), data.get("host", host)
     if wanted != host:
         raise ExecutorRefusedError(
