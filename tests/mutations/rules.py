@@ -59,6 +59,19 @@ RULES: Final[dict[str, str]] = {
     "what-cannot-run-is-blocked": "What needs something that did not complete never starts, and is said to be over.",
     "a-dispatch-ends-with-its-last-node": "A dispatch has ended exactly when no node of it can run.",
     "a-failure-outweighs-a-cancellation": "A dispatch with a failure has failed, whatever was cancelled.",
+    # Turns and limits.
+    "dispatches-take-turns": "Dispatches take turns for a pool's workers, however many tasks each of them has.",
+    "sublattices-share-turns": "A dispatch takes its turns together with all its sublattices.",
+    "priority-lengthens-turns": "A higher priority gets longer turns, and never all of them.",
+    "limits-hold": "No more tasks are out under a limit than it lets through, whatever else they fall under.",
+    "limits-fall-free": "A place under a limit that falls free is offered to all who wait for it, at once.",
+    "limits-hold-across-restarts": "Limits, and who holds them, are the same for the next server.",
+    # What is stored, purged, and backed up.
+    "assets-are-verified-when-read": "Bytes that are not those that were stored are given to nobody, and set aside.",
+    "purges-come-to-their-end": "A purge that was cut off is finished by the next server.",
+    "purges-take-nothing-that-is-needed": "Nothing is purged that runs, is needed, is named, or was promised.",
+    "backups-are-whole": "A backup has all that was there when it began, and nothing damaged is restored.",
+    "a-copy-is-another-server": "What was restored is another server, to workers and clients as well.",
     # Accounts.
     "references-are-per-owner": "Knowing a digest gives nothing: who may read an asset is written down.",
     "reads-are-per-owner": "What belongs to one account does not exist for another.",
