@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sysconfig
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from covalent_server.web.app import ROUTES
+from covalent_server.web.routing import Scope
 from tests.acceptance.interpreters import ROOT, environment, uv, with_the_sdk_alone
 from tests.acceptance.programs import Project
 from tests.installation import Installation, alive, wait_until
@@ -102,6 +105,11 @@ def test_a_server_starts_the_provisioners_that_it_is_told_to_and_ends_them_with_
         assert done.returncode == 0, done.stdout + done.stderr
         worker = json.loads(done.stdout)[0]
         assert worker in workers_of(installation.data)
+        token = (installation.data / "provisioners" / "process" / "token").read_text()
+        closed = [route for route in ROUTES if route.scope in (Scope.USER, Scope.WORKER, Scope.BOTH)]
+        for route in closed:
+            path = re.sub(r"\{\w+\}", "0", route.path)
+            assert installation.request(route.method, path, token=token, plain={}).status == 403, route
         installation.stop()
         wait_until(lambda: not alive(worker), "the worker to go")
         assert not list((installation.data / "provisioners").glob("*/jobs/*"))

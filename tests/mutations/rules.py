@@ -75,6 +75,7 @@ RULES: Final[dict[str, str]] = {
     # Accounts.
     "references-are-per-owner": "Knowing a digest gives nothing: who may read an asset is written down.",
     "reads-are-per-owner": "What belongs to one account does not exist for another.",
+    "provisioners-are-their-accounts": "A provisioner is told of its account's pools, and ends its own workers alone.",
     "reuse-stays-with-the-owner": "An output stands in only for those of the same account.",
     # The guard.
     "guard-audit-hook": "An audit hook refuses every way to the real unpickler.",

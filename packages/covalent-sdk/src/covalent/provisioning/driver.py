@@ -33,6 +33,8 @@ _log = logging.getLogger("covalent.provisioning")
 
 #: How long the server is asked to hold an answer back until a worker is wanted, in seconds.
 _LISTEN: Final = 20.0
+#: Ended jobs that one report names at most.
+_MOST: Final = 500
 #: Seconds between two looks at the clock.
 _TICK: Final = 1.0
 #: The longest pause after a request that nobody answered, in seconds.
@@ -192,7 +194,7 @@ class Driver:
             host=places.host_identity(),
             pid=os.getpid(),
             jobs=tuple(job.record() for job in self._jobs.copy().values() if job.words is None),
-            ended=tuple(self._ended.copy()),
+            ended=tuple(self._ended.copy())[:_MOST],  # the others with the next one
             faults=self._needs.faults(),
             wait=wait,
         )
@@ -235,7 +237,7 @@ class Driver:
                 news = self._next()
                 if news is News.STOP:  # a second one: whoever asks twice does not want to wait
                     break
-        for_good = tuple(self._ended)
+        for_good = tuple(self._ended)[:_MOST]
         leaving = Leaving(provisioner=self._id, executor=self._provisioner.executor, ended=for_good)
         with suppress(ServerError, WireError):
             self._server.post("/provisioning/goodbyes", leaving, timeout=5.0)
