@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import json
 import logging
 
-from covalent_server.cli.log_lines import LineFormatter
+from covalent_server.cli.log_lines import JsonFormatter, LineFormatter
 
 
 def line(message: str, **fields: object) -> str:
@@ -25,3 +26,23 @@ def test_a_traceback_follows_the_fields() -> None:
     text = line("failed", exc_info=(ValueError, error, None), node=1)
     assert text.splitlines()[0].endswith("failed node=1")
     assert text.splitlines()[-1] == "ValueError: no"
+
+
+def test_for_programs_a_line_is_an_object_with_the_fields_as_members() -> None:
+    error = ValueError("no")
+    fields = {"dispatch": "d\n1", "node": 4, "exc_info": (ValueError, error, None)}
+    record = logging.makeLogRecord(
+        {"name": "a.b", "levelname": "INFO", "msg": "lease %s", "args": ("expired",), "created": 0.1234, **fields}
+    )
+    text = JsonFormatter().format(record)
+    assert "\n" not in text
+    told = json.loads(text)
+    assert told.pop("traceback").endswith("ValueError: no")
+    assert told == {
+        "time": "1970-01-01T00:00:00.123Z",
+        "level": "INFO",
+        "logger": "a.b",
+        "message": "lease expired",
+        "dispatch": "d\n1",
+        "node": 4,
+    }

@@ -62,6 +62,10 @@ class Settings:
     config_dir: Path
     database_url: str = field(repr=False)  # it may hold a password
     log_level: str
+    #: ``text`` or ``json``.
+    log_format: str
+    #: Whether metrics are told to anybody who can reach the server.
+    open_metrics: bool
     #: Seconds after which a silent worker's tasks are given to another.
     lease_ttl: float
     #: Tasks that run at once on this machine.
@@ -203,6 +207,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "host": "127.0.0.1",
     "port": places.DEFAULT_PORT,
     "log_level": "INFO",
+    "log_format": "text",
+    "open_metrics": False,
     "lease_ttl": 15.0,
     "max_body_bytes": 64 * 1024**2,
     "max_asset_bytes": 16 * 1024**3,
@@ -238,6 +244,18 @@ OPTIONS: Final = (
         help="The database, PostgreSQL or SQLite; by default a SQLite file in the data directory.",
     ),
     Option(name="log_level", variable="COVALENT_LOG_LEVEL", read=values.level, help="DEBUG, INFO, WARNING or ERROR."),
+    Option(
+        name="log_format",
+        variable="COVALENT_LOG_FORMAT",
+        read=values.log_format,
+        help="How the log is written: text, or json for programs, one object a line.",
+    ),
+    Option(
+        name="open_metrics",
+        variable="COVALENT_OPEN_METRICS",
+        read=values.yes,
+        help="Tell /metrics to anybody who can reach the server, without a token.",
+    ),
     Option(
         name="lease_ttl",
         variable="COVALENT_LEASE_TTL",

@@ -11,6 +11,7 @@ _MAX_PORT: Final = 65535
 _HOSTS: Final = ("127.0.0.1", "localhost")
 _DATABASES: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9_-]+)+")
+_FORMATS: Final = ("text", "json")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -38,6 +39,14 @@ def level(found: object) -> str:
     given = text(found).upper()
     if given not in _LEVELS:
         raise ValueError(f"{found!r} is not one of {', '.join(_LEVELS)}")
+    return given
+
+
+def log_format(found: object) -> str:
+    """How the log is written."""
+    given = text(found).lower()
+    if given not in _FORMATS:
+        raise ValueError(f"{found!r} is not one of {', '.join(_FORMATS)}")
     return given
 
 

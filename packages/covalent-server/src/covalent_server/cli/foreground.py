@@ -52,7 +52,7 @@ def _run(start: Start, reporter: Reporter) -> None:
     settings = start.settings
     # Nothing that the server makes is for other accounts; what tasks make is theirs to decide.
     os.environ[WORKER_UMASK] = f"{os.umask(0o077):03o}"
-    log_lines.write_to_stderr(settings.log_level)
+    log_lines.write_to_stderr(settings.log_level, settings.log_format)
     if guard.status() != "armed" and not start.allow_late_guard:
         raise GuardError(
             "something loaded pickle before the guard was armed (a coverage tool, a sitecustomize, a .pth file?); "

@@ -1,7 +1,8 @@
-"""How the server's log reads: one line an event, the time in UTC, the event's fields behind its name."""
+"""How the server's log reads: one line an event, the time in UTC, with the event's fields; as text or as JSON."""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
@@ -29,10 +30,27 @@ class LineFormatter(logging.Formatter):
         return f"{moment[:-3]}Z"
 
 
-def write_to_stderr(level: str) -> None:
-    """Send every log record of this process to standard error."""
+class JsonFormatter(LineFormatter):
+    """One JSON object a line, for programs: ``{"time": …, "level": …, "logger": …, "message": …, "dispatch": …}``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; a traceback is one of its fields."""
+        line: dict[str, object] = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: vars(record)[name] for name in sorted(vars(record).keys() - _STANDARD)}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def write_to_stderr(level: str, form: str) -> None:
+    """Send every log record of this process to standard error, as ``text`` or as ``json``."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
+    handler.setFormatter(JsonFormatter() if form == "json" else LineFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 

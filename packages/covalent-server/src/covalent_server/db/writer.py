@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from covalent_server.core.measures import BATCH_SIZES, COMMIT_SECONDS, Histogram
 from covalent_server.db.transactions import transactions
 from covalent_server.errors import AlreadyRunningError, DatabaseUnavailableError
 
@@ -38,6 +40,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.commits = 0
         self.operations = 0
+        #: How long commits took, and how many operations were in each.
+        self.seconds = Histogram(COMMIT_SECONDS)
+        self.sizes = Histogram(BATCH_SIZES)
 
     def start(self) -> None:
         """Begin to write."""
@@ -83,6 +88,7 @@ class Writer:
         return False
 
     def _commit(self, batch: list[tuple[Callable[[Connection], Any], Future[Any]]]) -> None:
+        began = time.perf_counter()
         try:
             values = self._transactions.run([operation for operation, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever an operation or the database raises belongs to its caller
@@ -93,6 +99,8 @@ class Writer:
                 for item in batch:
                     self._commit([item])
             return
+        self.seconds.add(time.perf_counter() - began)
+        self.sizes.add(len(batch))
         self.commits += 1
         self.operations += len(batch)
         for (_, future), value in zip(batch, values, strict=True):

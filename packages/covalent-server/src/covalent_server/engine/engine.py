@@ -151,6 +151,7 @@ class Engine:
             begun = await self.shared.write(lambda session: dispatches.begin(session, new, now()))
             effects = await self._write_pieces(begun, new, pieces)
         if not begun.repeated:
+            self.shared.tally.accepted += 1
             log.info("accepted a dispatch", extra={"dispatch": begun.id, "workflow": new.name, "nodes": len(new.nodes)})
         self.shared.tell(effects)
         return begun.id
@@ -279,6 +280,7 @@ class Engine:
         leases = self.shared.ledger.expired(monotonic())
         if leases:
             log.warning("leases expired: %s", len(leases))
+            self.shared.tally.expired += len(leases)
             await self.workplace.take_back(leases, LeaseEnd.EXPIRED)
 
     async def _staff(self) -> None:

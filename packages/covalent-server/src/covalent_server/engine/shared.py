@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
+from covalent_server.core.measures import Tally
 from covalent_server.engine.bell import Bell
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Shared:
     fencing: Fencing
     ledger: Ledger
     bell: Bell = field(default_factory=Bell)
+    tally: Tally = field(default_factory=Tally)
     #: What lost assets came of, by owner and digest: it takes long to find out, and many tasks may need the same one.
     origins: dict[tuple[str, str], Origin | None] = field(default_factory=dict)
     #: How many workers report for each pool.
@@ -90,6 +92,7 @@ class Shared:
             self.bell.ring(("pool", pool) for pool in effects.pools)
             if any(not self.staff[pool] for pool in effects.pools):
                 self.understaffed.set()
+        self.tally.ended += len(effects.ended)
         for dispatch in effects.ended:
             log.info("a dispatch ended", extra={"dispatch": dispatch})
         self.bell.ring(("dispatch", dispatch) for dispatch in effects.ended)

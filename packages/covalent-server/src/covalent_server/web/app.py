@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from covalent_server.engine.shared import monotonic
 from covalent_server.web import (
     assets,
     dispatches,
     limits,
+    metrics,
     openapi,
     overview,
     page,
@@ -27,7 +29,7 @@ from covalent_server.web import (
 )
 from covalent_server.web.authentication import authenticate
 from covalent_server.web.errors import RefusedError, answer, internal, problem
-from covalent_server.web.keys import INFO
+from covalent_server.web.keys import ENGINE, INFO, SETTINGS
 from covalent_server.web.routing import Handler, Route, Scope
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 ROUTES: Final[tuple[Route, ...]] = (
     *server.ROUTES,
+    *metrics.ROUTES,
     *openapi.ROUTES,
     *session.ROUTES,
     # Its path would be that of a dispatch, too: the first that fits is taken.
@@ -80,10 +83,11 @@ def build(settings: Settings) -> web.Application:
 @web.middleware
 async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Who asks, from where, and what is said when it goes wrong."""
+    began = monotonic()
     try:
         _check_encoding(request)
         _check_address(request)
-        scope = _SCOPES.get(request.match_info.handler, Scope.BOTH)
+        scope = _scope(request)
         if scope is not Scope.ANYONE:
             _check_host(request)
             # A link to the page may stand anywhere; what the page shows is asked for by itself.
@@ -102,7 +106,26 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         response.headers["Covalent-Instance"] = request.app[INFO].instance
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
+    _count(request, response.status, monotonic() - began)
     return response
+
+
+def _scope(request: web.Request) -> Scope:
+    """Who may ask what is asked; what is at no address is not told to everybody."""
+    handler = request.match_info.handler
+    if handler is metrics.metrics and request.app[SETTINGS].open_metrics:
+        return Scope.ANYONE
+    return _SCOPES.get(handler, Scope.BOTH)
+
+
+def _count(request: web.Request, status: int, seconds: float) -> None:
+    """Take a request down by its route: of those there is a limited number."""
+    tally, resource = request.app[ENGINE].shared.tally, request.match_info.route.resource
+    # The first that fits is taken: with a prefix or without it, a route is the same.
+    route = "" if resource is None else resource.canonical.removeprefix(request.app[SETTINGS].url_prefix)
+    method = request.method if resource is not None else ""
+    tally.requests[method, route, status] += 1
+    tally.seconds[method, route] += seconds
 
 
 def _check_encoding(request: web.Request) -> None:

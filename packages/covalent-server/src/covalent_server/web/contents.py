@@ -76,6 +76,7 @@ _EITHER: Final = (JSON, FRAMES_CONTENT_TYPE)
 CONTENTS: Final[Mapping[tuple[str, str], Content]] = {
     ("GET", "/healthz"): Content(content_type=PLAIN),
     ("GET", "/readyz"): Content(content_type=PLAIN),
+    ("GET", "/metrics"): Content(content_type=PLAIN),
     ("GET", "/api/v1/openapi.json"): Content(),
     ("GET", "/api/v1/server"): Content(gives=records.ServerInfo),
     ("POST", "/api/v1/server/stop"): Content(takes=StopRequest, status=202),
