@@ -48,10 +48,3 @@ def test_no_worker_is_started_for_a_pool_that_is_shut(tmp_path: Path, shut: set[
     asyncio.run(house.provisioning.ensure(POOLS, shut))
     assert house.minted == [f"owner-{number}" for number in started]
     assert house.failed == started
-
-
-def test_what_nothing_here_can_run_fails_also_while_it_is_shut(tmp_path: Path) -> None:
-    house = House(tmp_path)
-    unknown = PoolRow(id=3, owner="owner", executor="elsewhere", place="")
-    asyncio.run(house.provisioning.ensure([unknown], {3}))
-    assert (house.minted, house.failed) == ([], [3])
