@@ -185,10 +185,11 @@ def test_a_worker_is_leased_only_what_it_can_do(start: AsyncEngine) -> None:
         hooked = replace(manifest([node(0, name="hooked")]), requires=("call-hooks",))
         async with start() as engine:
             await engine.submit(submission(hooked))
-            await engine.submit(submission(manifest([node(0, name="plain")])))
             old, new = FakeWorker(engine, features=()), FakeWorker(engine)
             await old.hello()
             await new.hello()
+            assert await old.take() == []
+            await engine.submit(submission(manifest([node(0, name="plain")])))
             assert [lease.name for lease in await old.take()] == ["plain"]
             (lease,) = await new.take()
             assert (lease.name, lease.requires) == ("hooked", ("call-hooks",))
