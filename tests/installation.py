@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from covalent.wire import places
+from tests.certificates import Authority
 
 #: Seconds after which a condition that does not come is a failure.
 PATIENCE = 60.0
@@ -60,6 +62,8 @@ class Installation:
             self.environ["COVALENT_DATABASE_URL"] = database_url
         self.url = ""
         self.pid = 0
+        #: What vouches for the server's certificate, where it has one.
+        self.authority: Path | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -82,6 +86,18 @@ class Installation:
     def start(self, *arguments: str) -> None:
         """Start the server in the background; a later start takes the same port again."""
         self._started(self.command("start", "--json", *arguments))
+
+    def beyond(self, authority: Authority, *names: str) -> Self:
+        """Have it reached from other machines, with encryption, under these names and as localhost."""
+        pair = authority.certify(*names, "localhost", "127.0.0.1")
+        self.authority = authority.certificate
+        self.environ |= {
+            "COVALENT_SVC_HOST": "0.0.0.0",  # noqa: S104 - what is tried
+            "COVALENT_TLS_CERT": str(pair.certificate),
+            "COVALENT_TLS_KEY": str(pair.key),
+            "COVALENT_CA_FILE": str(authority.certificate),
+        }
+        return self
 
     def restart(self, *arguments: str) -> None:
         """Restart the server; its local workers live on."""
@@ -136,7 +152,11 @@ class Installation:
     ) -> Answer:
         """One HTTP request; with the account's token unless told otherwise."""
         parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection("127.0.0.1", parts.port or 0, timeout=PATIENCE)
+        if self.authority is None:
+            connection = http.client.HTTPConnection("127.0.0.1", parts.port or 0, timeout=PATIENCE)
+        else:
+            trusting = ssl.create_default_context(cafile=self.authority)
+            connection = http.client.HTTPSConnection("localhost", parts.port or 0, timeout=PATIENCE, context=trusting)
         sent = {"Authorization": f"Bearer {self.token if token == '' else token}"} if token is not None else {}
         if plain is not None:
             body = json.dumps(plain).encode()

@@ -70,7 +70,7 @@ def test_a_task_finds_no_secret_of_the_server_in_its_environment(tmp_path: Path)
     installation = Installation(tmp_path / "installation")
     canaries = {
         name: f"canary-{name.lower()}"
-        for name in ("COVALENT_WORKER_TOKEN", "COVALENT_SOME_TOKEN", "COVALENT_EXTRA_HEADERS", "COVALENT_SECRET")
+        for name in ("COVALENT_TOKEN", "COVALENT_SOME_TOKEN", "COVALENT_EXTRA_HEADERS", "COVALENT_SECRET")
     }
     told_the_server_alone = {**canaries, "COVALENT_DATABASE_URL": f"sqlite:///{tmp_path}/canary-of-the-url.db"}
     ordinary = {"LANG_OF_THE_USER": "kept"}

@@ -124,6 +124,7 @@ ONLY_ON: Final = {
 _SCRIPT: Final = "in a user's script, which promises nothing: what the server has not acknowledged is sent again"
 _BACKUP: Final = "a command that makes a file or a directory which is not there; killed, it is run again"
 _DAMAGED: Final = "the file of an asset was altered by somebody else; who reads it next finds that out again"
+_BY_HAND: Final = "a token or a pool that a user makes for workers of his own: cut off, the command is run again"
 _BROWSER: Final = "a browser that was cut off signs in again, or out; nothing of a dispatch hangs on it"
 _PROVISIONER: Final = "where provisioners are; tests/acceptance/test_provisioners.py kills them, and their servers"
 _LABELS: Final = "one row, for people to read; a page that was cut off shows what it has become"
@@ -150,6 +151,10 @@ LEFT_OUT: Final = {
     "covalent_server.db.transactions:take_place.commit.2": "reads, for the words of a server that is refused",
     "covalent_server.cli.launch:_fresh_log.rename": "sets a log of 16 MB aside",
     "covalent_server.engine.assets:lost.write": _DAMAGED,
+    "covalent_server.engine.tokens": _BY_HAND,
+    "covalent_server.engine.workplace:Workplace._pool.write": _BY_HAND,
+    "covalent_server.web.tokens": _BY_HAND,
+    "covalent_server.cli.token": _BY_HAND,
     "covalent_server.storage.files:FileStore.set_aside.rename": _DAMAGED,
     "covalent_server.engine.engine:Engine._write_pieces.write.3": (
         "discards what was refused before it became visible; a server that is killed before discards it at its start"

@@ -27,6 +27,7 @@ from covalent_server.db import Session, assets, dispatches, ending, tables, waki
 from covalent_server.db.dispatches import NewDispatch
 from covalent_server.db.engines import open_engine
 from covalent_server.engine.submission import prepare
+from covalent_server.executors.registry import Machine
 from tests import builders
 from tests.builders import manifest, take
 from tests.integration.engine.conftest import OWNER, submission
@@ -280,7 +281,7 @@ class DatabaseMachine(RuleBasedStateMachine):
 
     def _submitted(self, made: Made, parent: tuple[int, int] | None) -> None:
         name = f"dispatch-{len(self.dispatches)}"
-        new = replace(prepare(submission(_manifest(made)), places.host_identity()), id=name)
+        new = replace(prepare(submission(_manifest(made)), Machine(host=places.host_identity())), id=name)
         if parent is not None:
             new = replace(new, parent=parent, idempotency_key=f"§{parent[0]}.{parent[1]}")
         first = self._both(partial(_written, new=new, now=self.now))

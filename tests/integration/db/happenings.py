@@ -24,6 +24,7 @@ from covalent_server.db import Session, assets, dispatches, ending, identity, re
 from covalent_server.db.dispatches import Begun, NewDispatch
 from covalent_server.db.tables import dispatch, event, node
 from covalent_server.engine.submission import prepare
+from covalent_server.executors.registry import Machine
 from tests import builders
 from tests.builders import manifest, take
 from tests.integration.engine.conftest import OWNER, submission
@@ -87,7 +88,7 @@ def _now(step: Step) -> float:
 
 
 def _prepared(made: Manifest, step: Step, **changes: Any) -> NewDispatch:
-    new = prepare(replace(submission(made), **changes), places.host_identity())
+    new = prepare(replace(submission(made), **changes), Machine(host=places.host_identity()))
     return replace(new, id=f"dispatch-{step.at}-{step.how}")
 
 

@@ -12,6 +12,7 @@ from covalent.wire.work import Completion, LeaseKey, Outcome
 from covalent_server.core.states import NodeState
 from covalent_server.db import Session, assets, dispatches, ending, work
 from covalent_server.engine.submission import prepare
+from covalent_server.executors.registry import Machine
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.databases import Databases
@@ -41,7 +42,7 @@ def every_state() -> Manifest:
 
 def brought(session: Session) -> None:
     """A dispatch with a node in every state."""
-    new = replace(prepare(submission(every_state()), places.host_identity()), id="dispatch")
+    new = replace(prepare(submission(every_state()), Machine(host=places.host_identity())), id="dispatch")
     begun = dispatches.begin(session, new, 1.0)
     dispatches.add_nodes(session, begun, new, 0, len(new.nodes))
     dispatches.add_links(session, begun, new, 0, len(new.links))

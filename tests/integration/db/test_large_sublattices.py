@@ -19,6 +19,7 @@ from covalent_server.db import Session, assets, dispatches, ending, reads, wakin
 from covalent_server.db.dispatches import Begun, NewDispatch
 from covalent_server.db.tables import dispatch, node
 from covalent_server.engine.submission import prepare
+from covalent_server.executors.registry import Machine
 from tests import builders
 from tests.builders import manifest, take
 from tests.integration.db.conftest import Do
@@ -29,7 +30,7 @@ INNER = manifest([builders.node(0), builders.node(1), builders.node(2, take(0)),
 
 
 def prepared(made: Manifest, **changes: Any) -> NewDispatch:
-    return prepare(replace(submission(made), **changes), places.host_identity())
+    return prepare(replace(submission(made), **changes), Machine(host=places.host_identity()))
 
 
 def whole(session: Session, new: NewDispatch) -> Begun:

@@ -25,6 +25,7 @@ from covalent_server.db import Session, dispatches, ending, identity, limits, wa
 from covalent_server.db.moves import Effects
 from covalent_server.db.tables import dispatch, node, pool
 from covalent_server.engine.submission import prepare
+from covalent_server.executors.registry import Machine
 from tests import builders
 from tests.builders import manifest
 from tests.databases import SqliteDatabases
@@ -170,7 +171,7 @@ def test_what_looks_at_a_directory_falls_under_no_limit(do: Do) -> None:
 
 
 def observe(session: Session, made: Manifest) -> None:
-    new = replace(prepare(submission(made), places.host_identity()), observes=1)
+    new = replace(prepare(submission(made), Machine(host=places.host_identity())), observes=1)
     begun = dispatches.begin(session, new, 1.0)
     dispatches.add_nodes(session, begun, new, 0, len(new.nodes))
     dispatches.release(session, begun, new, 1.0)

@@ -21,6 +21,7 @@ from covalent_server.db.engines import open_engine
 from covalent_server.db.tables import metadata
 from covalent_server.db.writer import Writer
 from covalent_server.engine.submission import prepare
+from covalent_server.executors.registry import Machine
 from tests import builders
 from tests.builders import manifest, node, take
 from tests.databases import Databases, dump, execute, fetch
@@ -39,7 +40,7 @@ def url(databases: Databases) -> Iterator[str]:
 
 
 def fill(url: str) -> None:
-    new = prepare(submission(CHAIN), places.host_identity())
+    new = prepare(submission(CHAIN), Machine(host=places.host_identity()))
 
     def operation(session: Session) -> None:
         begun = dispatches.begin(session, new, 1.0)
@@ -87,7 +88,7 @@ def test_what_looks_at_directories_goes_with_the_triggers(url: str) -> None:
     before = {name: rows(url, name) for name in ("node", "event")}
     writer = Writer(open_engine(url, writes=True))
     writer.start()
-    new = replace(prepare(submission(manifest([node(0)])), places.host_identity()), observes=1)
+    new = replace(prepare(submission(manifest([node(0)])), Machine(host=places.host_identity())), observes=1)
 
     def operation(session: Session) -> None:
         begun = dispatches.begin(session, new, 1.0)

@@ -12,6 +12,7 @@ from covalent.wire.work import Acknowledgement, Completion, LeaseKey, Outcome
 from covalent_server.core.errors import UnknownDispatchError
 from covalent_server.db import Session, assets, dispatches, ending, happened, listing, reads, work
 from covalent_server.engine.submission import prepare
+from covalent_server.executors.registry import Machine
 from tests import builders
 from tests.builders import manifest, node
 from tests.integration.db.conftest import Do
@@ -23,7 +24,7 @@ _ASSET = assets.NewAsset(digest=builders.digest(_DATA), size=len(_DATA), preview
 
 
 def submitted(session: Session, *, owner: str = OWNER) -> str:
-    new = prepare(replace(submission(manifest([node(0)])), owner=owner), places.host_identity())
+    new = prepare(replace(submission(manifest([node(0)])), owner=owner), Machine(host=places.host_identity()))
     begun = dispatches.begin(session, new, 1.0)
     dispatches.add_nodes(session, begun, new, 0, 1)
     dispatches.release(session, begun, new, 1.0)

@@ -20,6 +20,7 @@ from covalent_server.db import Session, assets, dispatches, identity, mentions, 
 from covalent_server.db.purgeable import Survey, Wanted
 from covalent_server.db.tables import asset, asset_owner, cached, dispatch, node, trigger
 from covalent_server.engine.submission import prepare
+from covalent_server.executors.registry import Machine
 from tests import builders
 from tests.builders import manifest, take
 from tests.databases import Databases, PostgresDatabases, SqliteDatabases
@@ -143,7 +144,7 @@ class Story:
 
 
 def dispatches_of(made: Any, constants: list[bytes], step: Step) -> dispatches.NewDispatch:
-    new = prepare(submission(made, assets=constants), places.host_identity())
+    new = prepare(submission(made, assets=constants), Machine(host=places.host_identity()))
     return replace(new, id=f"dispatch-{step.at}-{step.how}")
 
 

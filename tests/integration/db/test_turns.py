@@ -18,6 +18,7 @@ from covalent_server.core.turns import Turn
 from covalent_server.db import Session, assets, dispatches, turns, waking, work
 from covalent_server.db.tables import dispatch, node
 from covalent_server.engine.submission import prepare
+from covalent_server.executors.registry import Machine
 from tests import builders
 from tests.builders import manifest
 from tests.databases import SqliteDatabases
@@ -34,7 +35,7 @@ def fan(count: int) -> Manifest:
 
 
 def write(made: Manifest, session: Session, **changes: Any) -> str:
-    new = prepare(replace(submission(made), **changes), places.host_identity())
+    new = prepare(replace(submission(made), **changes), Machine(host=places.host_identity()))
     begun = dispatches.begin(session, new, 1.0)
     dispatches.add_nodes(session, begun, new, 0, len(new.nodes))
     dispatches.add_links(session, begun, new, 0, len(new.links))

@@ -402,7 +402,7 @@ def test_a_replaced_token_is_worth_nothing(start: AsyncEngine) -> None:
 def test_a_dispatch_whose_writing_was_cut_off_leaves_nothing(start: AsyncEngine) -> None:
     async def scenario() -> None:
         async with start() as engine:
-            new = await asyncio.to_thread(prepare, submission(manifest([node(0)])), engine.shared.host)
+            new = await asyncio.to_thread(prepare, submission(manifest([node(0)])), engine.shared.machine)
             begun = await engine.shared.write(lambda session: dispatches.begin(session, new, 1.0))
             await engine.shared.write(lambda session: dispatches.add_nodes(session, begun, new, 0, 1))
         async with start() as engine:

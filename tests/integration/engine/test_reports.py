@@ -10,7 +10,7 @@ from covalent.status import Status
 from covalent.wire.work import Acknowledgement, Completion, Outcome
 from covalent_server.db import printing
 from covalent_server.engine.callers import Caller
-from covalent_server.engine.workplace import MAX_STREAM_BYTES
+from covalent_server.engine.messages import MAX_STREAM_BYTES
 from tests import builders
 from tests.builders import manifest, node
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, full_disk, submission

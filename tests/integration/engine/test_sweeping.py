@@ -171,7 +171,7 @@ def test_what_is_repeated_may_be_purged_in_the_midst_of_it(start: AsyncEngine) -
             made = manifest([cached_node(0, {"value": 1})])
             first = await done(engine, made)
             again = replace(made, reuse=first)
-            new = prepare(submission(again), engine.shared.host)
+            new = prepare(submission(again), engine.shared.machine)
             new = await engine.read(reusing.taken_over, new, again)
             await purge(engine, first)
             with pytest.raises(UnknownDispatchError, match=first):

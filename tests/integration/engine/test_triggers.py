@@ -27,6 +27,7 @@ from covalent_server.engine.callers import Caller
 from covalent_server.engine.engine import Engine
 from covalent_server.engine.shared import now
 from covalent_server.engine.submission import prepare
+from covalent_server.executors.registry import Machine
 from tests.builders import asset, digest, manifest, node, take
 from tests.integration.engine.conftest import OWNER, AsyncEngine, FakeWorker, submission
 
@@ -195,7 +196,7 @@ def test_a_firing_that_was_cut_off_is_done_once_after_the_restart(start: AsyncEn
             row = (await engine.read(triggers.pending, 1e12))[0]
             turn = triggers.Turn(key=row.key, firings=row.firings, since=1e9, due_at=9e9)
             again = replace(submission(CHAIN, assets=[INPUT]), turn=turn, idempotency_key="cut off")
-            new = prepare(again, places.host_identity())
+            new = prepare(again, Machine(host=places.host_identity()))
 
             def cut_off(session: Session) -> None:
                 dispatches.add_nodes(session, dispatches.begin(session, new, 1.0), new, 0, 1)

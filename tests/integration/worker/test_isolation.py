@@ -182,7 +182,7 @@ def test_the_file_mode_mask_is_put_back(fake: FakeServer, workers: Workers) -> N
 
 
 def test_no_secret_of_the_worker_is_in_a_tasks_environment(fake: FakeServer, workers: Workers) -> None:
-    workers.start(environ={"COVALENT_API_TOKEN": SECRET, "COVALENT_WORKER_TOKEN": SECRET, "KEPT": "yes"})
+    workers.start(environ={"COVALENT_API_TOKEN": SECRET, "COVALENT_TOKEN": SECRET, "KEPT": "yes"})
 
     def look() -> tuple[dict[str, str], str, list[str]]:
         import os

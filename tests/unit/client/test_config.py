@@ -30,7 +30,7 @@ def test_without_a_file_the_defaults_hold() -> None:
     assert get_config("dispatcher.address") == "localhost"
     assert get_config("dispatcher.port") == 48008
     assert get_config() == {
-        "dispatcher": {"address": "localhost", "port": 48008},
+        "dispatcher": {"address": "localhost", "port": 48008, "ca_file": ""},
         "preflight": {"enabled": True, "max_project_bytes": 16 * 2**20},
     }
 
@@ -45,12 +45,12 @@ def test_several_keys_give_a_dict_and_a_list_of_one_gives_its_value() -> None:
 
 
 def test_a_section_is_a_key_too() -> None:
-    assert get_config("dispatcher") == {"address": "localhost", "port": 48008}
+    assert get_config("dispatcher") == {"address": "localhost", "port": 48008, "ca_file": ""}
 
 
 @pytest.mark.parametrize("key", ["nowhere", "dispatcher.colour", "dispatcher.port.number", ""])
 def test_an_unknown_key_raises_key_error_and_names_those_there_are(key: str) -> None:
-    with pytest.raises(KeyError, match=r"dispatcher\.address, dispatcher\.port"):
+    with pytest.raises(KeyError, match=r"dispatcher\.address, dispatcher\.ca_file, dispatcher\.port"):
         get_config(key)
 
 

@@ -131,15 +131,39 @@ def test_a_file_that_is_not_text_is_named(environ: dict[str, str], tmp_path: Pat
     assert str(file) in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "192.168.1.4", "127.0.0.2", "example.org", ""])  # noqa: S104
-def test_another_address_than_this_machines_own_is_refused(host: str, environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("host", ["", "http://localhost", "localhost:5", "a b", "-a", "a..b", "[::1]", "1.2.3.4/8"])
+def test_what_is_no_host_is_refused(host: str, environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="--host: "):
         settings.load({"host": host}, environ)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_an_address_of_this_machine_alone_is_taken(host: str, environ: dict[str, str]) -> None:
-    assert settings.load({"host": host}, environ).host == host
+@pytest.mark.parametrize(
+    ("host", "exposed"),
+    [
+        ("127.0.0.1", False),
+        ("localhost", False),
+        ("::1", False),
+        ("0.0.0.0", True),  # noqa: S104
+        ("::", True),
+        ("192.168.1.4", True),
+        ("example.org", True),
+    ],
+)
+def test_an_address_tells_whether_other_machines_may_come(host: str, exposed: bool, environ: dict[str, str]) -> None:
+    assert settings.load({"host": host}, environ).exposed is exposed
+
+
+def test_several_values_stand_in_a_list_or_between_commas(environ: dict[str, str], tmp_path: Path) -> None:
+    write(
+        tmp_path, '[server]\nhost_names = ["A.example.org", "*.b"]\nlocal_interpreters = ["/a/python", "/b/python"]\n'
+    )
+    known = settings.load({}, environ)
+    assert known.host_names == ("a.example.org", "*.b")
+    assert known.interpreters == frozenset({"/a/python", "/b/python"})
+    assert settings.load({"host_names": "c, d"}, environ).host_names == ("c", "d")
+    for flags in ({"host_names": "a,,b"}, {"host_names": "a/b"}, {"local_interpreters": "python3"}):
+        with pytest.raises(SettingsError, match=r"--host-names|--local-interpreters"):
+            settings.load(flags, environ)
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("yes", True), ("Off", False), ("false", False)])

@@ -13,7 +13,7 @@ from covalent.worker.environment import check_variables, early, runner_environme
 def test_secrets_and_what_steers_another_interpreter_are_left_out() -> None:
     given = {
         "COVALENT_API_TOKEN": "s",
-        "COVALENT_WORKER_TOKEN": "s",
+        "COVALENT_TOKEN": "s",
         "COVALENT_DATABASE_URL": "s",
         "COVALENT_EXTRA_HEADERS": "s",
         "PYTHONHOME": "/other",

@@ -26,13 +26,14 @@ from covalent.wire import places
 
 FILE_NAME: Final = "covalent.toml"
 DEFAULTS: Final[Mapping[str, Any]] = {
-    "dispatcher": {"address": "localhost", "port": places.DEFAULT_PORT},
+    "dispatcher": {"address": "localhost", "port": places.DEFAULT_PORT, "ca_file": ""},
     "preflight": {"enabled": True, "max_project_bytes": 16 * 1024 * 1024},
 }
 #: Which variable of the environment stands above a key.
 VARIABLES: Final[Mapping[str, str]] = {
     "dispatcher.address": "COVALENT_DISPATCHER_ADDR",
     "dispatcher.port": "COVALENT_SVC_PORT",
+    "dispatcher.ca_file": "COVALENT_CA_FILE",
     "preflight.enabled": "COVALENT_PREFLIGHT",
     "preflight.max_project_bytes": "COVALENT_MAX_PROJECT_BYTES",
 }
@@ -133,6 +134,14 @@ def server_token(url: str) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the token file {path} cannot be read ({error}); set COVALENT_API_TOKEN instead") from None
+
+
+def ca_file(url: str) -> Path | None:
+    """The certificates that vouch for the one of the server at ``url``, None for those that the system trusts."""
+    if not url.startswith("https:"):
+        return None
+    given = _lookup(in_force(), "dispatcher.ca_file")
+    return Path(str(given)).expanduser().absolute() if given else None
 
 
 def store_token(url: str, token: str) -> Path:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from covalent import config
 from covalent.errors import ServerCommandError
-from covalent.http import Server
+from covalent.http import Network, Server
 
 #: The command's exit code when a server is running already.
 _ALREADY_RUNNING: Final = 4
@@ -127,7 +127,8 @@ def covalent_stop(*, quiet: bool = False) -> None:
 
 def is_covalent_running() -> bool:
     """Whether a server answers where scripts look for one; it need not be on this machine."""
-    server = Server(config.server_url(), None)
+    url = config.server_url()
+    server = Server(url, None, network=Network(ca_file=config.ca_file(url)))
     try:
         return server.healthy()
     finally:

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +59,13 @@ class Settings:
     host: str
     #: 0 chooses a free one.
     port: int
+    #: The certificate to speak with encryption with, followed by those that vouch for it, and its key; both or none.
+    tls_cert: Path | None
+    tls_key: Path | None
+    #: Speak without encryption beyond this machine, too.
+    insecure: bool
+    #: Names besides its own that the server answers to; ``*.`` stands for any one label.
+    host_names: tuple[str, ...]
     data_dir: Path
     config_dir: Path
     database_url: str = field(repr=False)  # it may hold a password
@@ -70,6 +78,9 @@ class Settings:
     lease_ttl: float
     #: Tasks that run at once on this machine.
     local_slots: int
+    #: The interpreters that local tasks may run in; empty for any while the server is reached from this machine alone,
+    #: and for none beyond.
+    local_interpreters: tuple[str, ...]
     max_body_bytes: int
     max_asset_bytes: int
     #: Seconds that a request may take to arrive.
@@ -86,6 +97,16 @@ class Settings:
     provisioner_python: Path
     provision_timeout: float
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether other machines may reach the server."""
+        return self.host != "localhost" and not (_is_address(self.host) and ip_address(self.host).is_loopback)
+
+    @property
+    def interpreters(self) -> frozenset[str] | None:
+        """Those that local tasks may run in, None for any."""
+        return frozenset(self.local_interpreters) if self.local_interpreters or self.exposed else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,21 +126,21 @@ class Option:
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     """The settings from flags (by setting's name; None means not given), environment, file and defaults."""
-    values: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     sources: dict[str, Source] = {}
     table: Mapping[str, object] = {}
     file = Path()
     for option in OPTIONS:
         found, source = _found(option, flags, environ, table, file)
         if source.origin is Origin.DEFAULT:
-            values[option.name] = _default(option.name, values, environ)
+            known[option.name] = _default(option.name, known, environ)
         else:
-            values[option.name] = _read(option, found, source)
+            known[option.name] = _read(option, found, source)
         sources[option.name] = source
         if option.name == "config_dir":  # the first of all: the others may stand in the file there
-            file = values["config_dir"] / FILE_NAME
+            file = known["config_dir"] / FILE_NAME
             table = _table(file)
-    return Settings(**values, sources=sources)
+    return Settings(**known, sources=sources)
 
 
 def _found(
@@ -169,14 +190,14 @@ def _table(file: Path) -> Mapping[str, object]:
     return table
 
 
-def _default(name: str, values: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
+def _default(name: str, known: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     match name:
         case "config_dir":
             return _place(places.config_dir, environ)
         case "data_dir":
             return _place(places.data_dir, environ)
         case "database_url":
-            return sqlite_url(values["data_dir"] / "covalent.db")
+            return sqlite_url(known["data_dir"] / "covalent.db")
         case "local_slots":
             return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         case _:
@@ -188,6 +209,14 @@ def _place(place: Callable[[Mapping[str, str]], Path], environ: Mapping[str, str
         return place(environ).absolute()
     except ConfigError as error:
         raise SettingsError(str(error)) from None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def sqlite_url(path: Path) -> str:
@@ -206,6 +235,11 @@ def shown_url(url: str) -> str:
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "host": "127.0.0.1",
     "port": places.DEFAULT_PORT,
+    "tls_cert": None,
+    "tls_key": None,
+    "insecure": False,
+    "host_names": (),
+    "local_interpreters": (),
     "log_level": "INFO",
     "log_format": "text",
     "open_metrics": False,
@@ -232,10 +266,32 @@ OPTIONS: Final = (
         name="host",
         variable="COVALENT_SVC_HOST",
         read=values.host,
-        help="The address to listen on: 127.0.0.1 or localhost.",
+        help="The address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for all that reach it.",
     ),
     Option(
-        name="port", variable="COVALENT_SVC_PORT", read=values.port, help="The port to listen on; 0 chooses a free one."
+        name="port",
+        variable="COVALENT_SVC_PORT",
+        read=values.port,
+        help="The port to listen on; 0 chooses a free one.",
+    ),
+    Option(
+        name="tls_cert",
+        variable="COVALENT_TLS_CERT",
+        read=values.path,
+        help="The certificate to speak with encryption with, a PEM file; those that vouch for it may follow in it.",
+    ),
+    Option(name="tls_key", variable="COVALENT_TLS_KEY", read=values.path, help="The certificate's key, a PEM file."),
+    Option(
+        name="insecure",
+        variable="COVALENT_INSECURE",
+        read=values.yes,
+        help="Speak without encryption beyond this machine, where tokens and values can be read on their way.",
+    ),
+    Option(
+        name="host_names",
+        variable="COVALENT_HOST_NAMES",
+        read=values.host_names,
+        help="Further names that the server is reached by, with commas between them.",
     ),
     Option(
         name="database_url",
@@ -267,6 +323,12 @@ OPTIONS: Final = (
         variable="COVALENT_LOCAL_SLOTS",
         read=values.count,
         help="How many tasks run at once in each interpreter; by default one for each processor.",
+    ),
+    Option(
+        name="local_interpreters",
+        variable="COVALENT_LOCAL_INTERPRETERS",
+        read=values.interpreters,
+        help="The interpreters that local tasks may run in, with commas between them; any, but beyond loopback none.",
     ),
     Option(
         name="max_body_bytes",

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Final
 
 _MAX_PORT: Final = 65535
-#: Others of this machine, such as 127.0.0.2, would be announced and checked under a name that leads elsewhere.
-_HOSTS: Final = ("127.0.0.1", "localhost")
 _DATABASES: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9_-]+)+")
 _FORMATS: Final = ("text", "json")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_LABEL: Final = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME: Final = re.compile(rf"{_LABEL}(\.{_LABEL}){{0,40}}")
 
 
 def host(found: object) -> str:
-    """An address to listen on."""
+    """An address to listen on: an IP address, or a name that leads to one of this machine's."""
     given = text(found)
-    if given not in _HOSTS:
-        raise ValueError(
-            f"the server cannot listen on {given!r}: it speaks without encryption, and so to this machine alone, "
-            f"at {' or '.join(_HOSTS)}; reach it from elsewhere through an SSH tunnel"
-        )
+    try:
+        return str(ipaddress.ip_address(given))
+    except ValueError:
+        pass
+    if not _NAME.fullmatch(given):
+        raise ValueError(f"{given!r} is neither an IP address nor a host's name; write 127.0.0.1, or 0.0.0.0 for all")
+    return given.lower()
+
+
+def host_names(found: object) -> tuple[str, ...]:
+    """Names that the server is reached by, from a list or a text with commas."""
+    given = _several(found)
+    for name in given:
+        if not _NAME.fullmatch(name.removeprefix("*.")):
+            raise ValueError(f"{name!r} is not a host's name; write covalent.example.org, or *.example.org")
+    return tuple(name.lower() for name in given)
+
+
+def interpreters(found: object) -> tuple[str, ...]:
+    """Whole paths of interpreters, from a list or a text with commas."""
+    given = _several(found)
+    for name in given:
+        if not Path(name).is_absolute():
+            raise ValueError(f"{name!r} is not the whole path of an interpreter; write /usr/bin/python3.11, say")
     return given
+
+
+def _several(found: object) -> tuple[str, ...]:
+    items = found if isinstance(found, list) else text(found).split(",")
+    return tuple(text(item).strip() for item in items)
 
 
 def port(found: object) -> int:

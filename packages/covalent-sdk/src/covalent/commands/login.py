@@ -11,7 +11,7 @@ from typing import Final
 from covalent import config
 from covalent.commands import exits, output
 from covalent.errors import AuthenticationError, ConfigError
-from covalent.http import Server
+from covalent.http import Network, Server
 from covalent.wire.codec import from_json
 from covalent.wire.records import ServerInfo
 
@@ -28,7 +28,8 @@ def run(given: argparse.Namespace) -> int:
     url = config.server_url(given.server)
     token = _checked(_read(given.token_file, url))
     try:
-        known = from_json(ServerInfo, Server(url, token).get("/server"))
+        server = Server(url, token, network=Network(ca_file=config.ca_file(url)))
+        known = from_json(ServerInfo, server.get("/server"))
     except AuthenticationError as error:
         if error.status != _UNAUTHORIZED:
             raise

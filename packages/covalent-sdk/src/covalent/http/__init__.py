@@ -9,8 +9,9 @@ Who wants more says so with :func:`persistently`. Who asks in a thread for someb
 
 from __future__ import annotations
 
+from covalent.http.connections import Network
 from covalent.http.interruption import Interruption
 from covalent.http.patience import NOT_CONNECTED, persistently
 from covalent.http.server import Answer, Server
 
-__all__ = ["NOT_CONNECTED", "Answer", "Interruption", "Server", "persistently"]
+__all__ = ["NOT_CONNECTED", "Answer", "Interruption", "Network", "Server", "persistently"]

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from covalent.errors import ServerError
-from covalent.http.connections import Connections, connections
+from covalent.http.connections import Connections, Network, connections
 
 if TYPE_CHECKING:
     from socket import socket
@@ -60,11 +60,11 @@ class Interruption:
             with contextlib.suppress(OSError):  # it is closed already
                 socket.shutdown(opened, SHUT_RDWR)  # an encrypted one's own shutdown would wait for its peer
 
-    def connections(self, url: str) -> Connections:
+    def connections(self, url: str, network: Network) -> Connections:
         """Connections to a server that can be interrupted."""
         self._check()
         if url not in self._connections:
-            self._connections[url] = connections(url, self._opened)
+            self._connections[url] = connections(url, network, self._opened)
         return self._connections[url]
 
     def _opened(self, opened: socket) -> None:

@@ -19,7 +19,7 @@ from covalent.errors import (
     ServerUnreachableError,
     WireError,
 )
-from covalent.http.connections import LOOPBACK, Connections, connections
+from covalent.http.connections import LOOPBACK, Connections, Network, connections
 from covalent.http.interruption import current as current_interruption
 from covalent.http.patience import AWAY, NOT_CONNECTED
 from covalent.wire import FRAMES_CONTENT_TYPE, frames, places
@@ -40,6 +40,8 @@ _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _UNKNOWN_DISPATCH: Final = "unknown-dispatch"
 _NOT_COVALENT: Final = "not-covalent"
+#: Of a server whose certificate nobody vouches for.
+_UNTRUSTED: Final = "untrusted"
 _BAD: Final = 400
 
 
@@ -55,10 +57,11 @@ class Answer:
 class Server:
     """A server's HTTP API. Paths are below ``/api/v1`` and start with a slash: ``get("/dispatches")``."""
 
-    def __init__(self, url: str, token: str | None, *, token_sources: str = "") -> None:
+    def __init__(self, url: str, token: str | None, *, network: Network | None = None, token_sources: str = "") -> None:
         """``token_sources`` says, for the message of a refusal, where the token was looked for."""
         self.url = url.rstrip("/")
         self._token = token
+        self._network = network or Network()
         self._token_sources = token_sources
         self._lock = threading.Lock()
         self._kept: Connections | None = None
@@ -198,9 +201,9 @@ class Server:
         """Those that are kept open, or a thread's own while it may be interrupted."""
         interruption = current_interruption()
         if interruption is not None:
-            return interruption.connections(self.url)
+            return interruption.connections(self.url, self._network)
         with self._lock:
-            self._kept = self._kept or connections(self.url)
+            self._kept = self._kept or connections(self.url, self._network)
             return self._kept
 
     def _stream(self, response: BaseHTTPResponse) -> Iterator[bytes]:
@@ -238,7 +241,7 @@ class Server:
                 code="digest-mismatch",
             )
 
-    def _unreachable(self, error: Exception) -> ServerUnreachableError:
+    def _unreachable(self, error: Exception) -> ServerError:
         import urllib3  # noqa: PLC0415
 
         exceptions = urllib3.exceptions
@@ -251,10 +254,15 @@ class Server:
         else:
             reason = str(error.__cause__ or error).rsplit(": ", 1)[-1]
         if isinstance(error, exceptions.SSLError):
+            from ssl import SSLCertVerificationError  # noqa: PLC0415  it is loaded where there was encryption
+
             message = (
                 f"no encrypted connection to {self.url} can be made ({error}); check that the server there speaks "
-                "https, and that its certificate is valid and known on this machine"
+                "https, and that its certificate is valid and known on this machine, or named with COVALENT_CA_FILE or "
+                "dispatcher.ca_file"
             )
+            if error.args and isinstance(error.args[0], SSLCertVerificationError):
+                return ServerError(message, code=_UNTRUSTED)  # it is there, and waiting changes nothing
         else:
             message = f"no server answers at {self.url} ({reason}); {self._how_to_reach()}"
         return ServerUnreachableError(message, code="no-answer" if connected else NOT_CONNECTED)

@@ -122,7 +122,12 @@ class ServerInfo:
     protocol: int
     instance: str
     pid: int
+    #: Where commands and workers of its own machine reach it.
     url: str
+    #: Where others do; empty from a server that does not say.
+    public_url: str = ""
+    #: The SHA-256 of the certificate that it shows; empty when it speaks without encryption.
+    certificate: str = ""
     #: ``armed``, or ``late`` when something had loaded an unpickler before the guard was armed.
     guard: str
     #: How often something in the server tried to unpickle and was refused; 0 unless something is wrong.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from covalent.context import RUNNER_VARIABLE
@@ -22,9 +23,10 @@ _EARLY: Final = ("CUDA_", "HIP_", "ROCR_", "OMP_", "KMP_", "GOMP_", "MKL_", "OPE
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def with_server(environ: Mapping[str, str], url: str) -> dict[str, str]:
+def with_server(environ: Mapping[str, str], url: str, ca_file: Path | None = None) -> dict[str, str]:
     """The worker's variables when its tasks, should they speak to a server, speak to the one that it works for."""
-    return {**environ, "COVALENT_SERVER_URL": url}
+    trusted = {} if ca_file is None else {"COVALENT_CA_FILE": str(ca_file)}
+    return {**environ, "COVALENT_SERVER_URL": url, **trusted}
 
 
 def runner_environment(

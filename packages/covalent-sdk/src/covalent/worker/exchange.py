@@ -141,6 +141,11 @@ class Exchange:
         self.draining = False
 
     @property
+    def introduced(self) -> bool:
+        """Whether the server knows this worker."""
+        return self._state.introduced
+
+    @property
     def delivering(self) -> bool:
         """Whether results or returned leases are on their way or wait to be."""
         return bool(len(self._outbox) or self._state.released or not self._deliver.idle)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from covalent.http import Network
+
 #: Kept of one stream of one task, in bytes; what comes after is cut.
 STREAM_LIMIT: Final = 16 << 20
 #: Sent of streams in one message, in bytes.
@@ -62,4 +64,7 @@ class WorkerSettings:
     gpus: Path
     #: Without a task for this many seconds the worker leaves; None means it stays.
     max_idle: float | None = None
+    #: Whether it leaves when it has run one task.
+    once: bool = False
+    network: Network = field(default_factory=Network)
     patience: Patience = field(default_factory=Patience)

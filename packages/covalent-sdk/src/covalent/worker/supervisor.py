@@ -61,10 +61,10 @@ class Supervisor:
         self._busy_at = time.monotonic()
         self._signals = 0
         self._refusal: str | None = None
-        server = Server(settings.server, settings.token, token_sources=settings.token_source)
+        server = Server(settings.server, settings.token, network=settings.network, token_sources=settings.token_source)
         self._workload = Workload(
             settings=settings,
-            environ=with_server(environ, settings.server),
+            environ=with_server(environ, settings.server, settings.network.ca_file),
             worker=worker,
             home=self._home,
             server=server,
@@ -164,15 +164,16 @@ class Supervisor:
 
     def _reason_to_leave(self, now: float) -> str | None:
         busy = self._is_busy()
-        if busy:
-            self._busy_at = now
         lost = self._exchange.contact.lost_for(now)
+        if busy or lost or not self._exchange.introduced:  # who cannot ask for work is not idle
+            self._busy_at = now
         idle_for = now - self._busy_at
         if self._refusal is not None:
             return self._refusal
         if self._signals > 1:
             return "stopped by a second signal"
-        if self._signals or (self._settings.max_idle is not None and idle_for > self._settings.max_idle):
+        done = self._settings.once and self._workload.has_had_work and not busy
+        if self._signals or done or (self._settings.max_idle is not None and idle_for > self._settings.max_idle):
             self._workload.drain()
             busy = self._is_busy()
         if self._workload.draining and (not busy or (lost and not self._workload.holding)):

@@ -113,6 +113,9 @@ class Workload:
             patience=settings.patience,
         )
         self._pool = settings.pool
+        self._once = settings.once
+        #: Whether it has ever been given a task.
+        self.has_had_work = False
         self._released: list[LeaseKey] = []
         #: Those of them, by token, that are never begun twice, until the server knows that they were not begun.
         self._unbegun: set[str] = set()
@@ -148,6 +151,8 @@ class Workload:
 
     def capacity(self) -> int:
         """How many unfinished leases to hold."""
+        if self._once:
+            return 0 if self.has_had_work else 1
         # Behind tasks that prove long, nothing is to wait that another worker could run.
         return self.slots.count if self.slots.all_long(time.monotonic()) else self._pace.capacity(self.slots.count)
 
@@ -195,9 +200,10 @@ class Workload:
         for held in self._confirming.answered(answer.started, answer.work.begin):
             self._forget(held.lease.key)
         for held in self._ledger.accept(answer.work.leases):
-            if self.draining:
+            if self.draining or (self._once and self.has_had_work):
                 self._give_back([held])
             else:
+                self.has_had_work = True
                 self._intake.take(held, answer.blobs)
         if answer.work.drain:
             self.drain()

@@ -24,6 +24,7 @@ from covalent_server.cli.purge import purge
 from covalent_server.cli.start import start
 from covalent_server.cli.status import status
 from covalent_server.cli.stop import restart, stop
+from covalent_server.cli.token import token
 from covalent_server.cli.trigger import trigger
 from covalent_server.cli.worker import worker
 from covalent_server.errors import CovalentServerError
@@ -61,7 +62,7 @@ def covalent(context: click.Context, *, version_wanted: bool, as_json: bool) -> 
 
 
 for _command in (
-    *(start, stop, restart, status, open_page, logs, trigger, limit, worker, purge),
+    *(start, stop, restart, status, open_page, logs, trigger, limit, worker, token, purge),
     *(config, doctor, database, backup, restore, migrate),
 ):
     covalent.add_command(_command)

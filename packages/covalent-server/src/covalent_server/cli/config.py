@@ -21,7 +21,7 @@ def config(*, as_json: bool, **flags: Any) -> None:
     """
     known = options.load(flags)
     shown = {option.name: _shown(getattr(known, option.name)) for option in settings.OPTIONS}
-    rows = [(name, str(value), str(known.sources[name])) for name, value in shown.items()]
+    rows = [(name, "" if value is None else str(value), str(known.sources[name])) for name, value in shown.items()]
     record = {
         option.name: {
             "value": shown[option.name],
@@ -39,7 +39,7 @@ def config(*, as_json: bool, **flags: Any) -> None:
 
 def _shown(value: object) -> object:
     """A value as JSON has it, without the password that a database's URL may hold."""
-    if isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, tuple):
         return ",".join(value)

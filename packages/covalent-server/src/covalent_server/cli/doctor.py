@@ -143,10 +143,10 @@ def _disk(settings: Settings) -> Finding:
 def _server(found: record.Found) -> Finding:
     if found.record is None:
         return Finding(check="server", verdict=Verdict.DOUBTFUL, text="it is starting; try again in a moment")
-    url = found.record.url
+    url, certificate = found.record.url, found.record.certificate
 
     def check() -> str:
-        if not ask.ask("GET", f"{url}/readyz", token=None, seconds=_ANSWER).ok:
+        if not ask.ask("GET", f"{url}/readyz", token=None, seconds=_ANSWER, certificate=certificate).ok:
             raise NotAnsweringError(f"the server at {url} is not ready; see: covalent logs")
         return f"answers at {url}"
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from covalent.wire.records import ServerInfo
-from covalent_server import guard
+from covalent_server import guard, reach
 from covalent_server.cli import directory, exits, lock, log_lines, options, output, processes, record, tokens
 from covalent_server.cli.listening import check_port, port_error
 from covalent_server.cli.readiness import Reporter
@@ -62,6 +62,7 @@ def _run(start: Start, reporter: Reporter) -> None:
     with lock.hold(place.lock):
         place.record.unlink(missing_ok=True)
         check_port(settings)
+        reach.of(settings, settings.port)
         _migrate(settings)
         try:
             asyncio.run(_serve(start, place, reporter))
@@ -163,6 +164,8 @@ def _record_of(info: ServerInfo, start: Start) -> record.ServerRecord:
         started_at=info.started_at,
         flags={name: _remembered(name, str(value)) for name, value in start.flags.items() if value is not None},
         environment={name: _remembered(name, os.environ[name]) for name in variables},
+        public_url=info.public_url if start.settings.exposed else "",
+        certificate=info.certificate,
     )
 
 

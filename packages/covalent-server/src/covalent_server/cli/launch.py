@@ -100,8 +100,8 @@ def _spawn(order: Order, place: directory.DataDirectory, pipe: int) -> subproces
 
 def _whole_paths(flags: options.Flags, settings: Settings) -> options.Flags:
     """The flags with paths that mean the same in another working directory."""
-    whole = {"data_dir": settings.data_dir, "config_dir": settings.config_dir}
-    return {name: whole.get(name, value) if value is not None else None for name, value in flags.items()}
+    known = {name: getattr(settings, name, None) for name, value in flags.items() if value is not None}
+    return {name: whole if isinstance(whole := known.get(name), Path) else value for name, value in flags.items()}
 
 
 def _fresh_log(log: Path) -> int:

@@ -15,7 +15,7 @@ Flags = Mapping[str, Any]
 
 #: What a command needs that only has to find a server, not to start one.
 _PLACES: Final = ("config_dir", "data_dir")
-_SWITCHES: Final = ("allow_network_filesystem", "open_metrics")
+_SWITCHES: Final = ("allow_network_filesystem", "insecure", "open_metrics")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 

@@ -29,6 +29,7 @@ class ServerRecord:
     pid: int
     #: The process's start, so that a later process of the same pid is not taken for it.
     process_started: str
+    #: For this machine's commands and workers.
     url: str
     instance: str
     guard: str
@@ -38,6 +39,10 @@ class ServerRecord:
     #: The settings that its command line and its environment gave, to start it again alike.
     flags: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    #: Where other machines reach it; empty when they do not.
+    public_url: str = ""
+    #: The SHA-256 of the certificate that it shows; empty when it speaks without encryption.
+    certificate: str = ""
     schema_version: int = _SCHEMA_VERSION
 
 

@@ -16,12 +16,19 @@ def asked(
     flags: options.Flags, method: str, path: str, body: Mapping[str, Any] | None = None, *, seconds: float = _ANSWER
 ) -> Any:
     """The JSON that it answers; NotRunningError without a server, RefusedError with what one says against it."""
-    settings = options.load(flags)
-    known = record.look(DataDirectory(path=settings.data_dir)).record
-    if known is None:
-        raise NotRunningError(f"no server runs on {settings.data_dir}; start it with: covalent start")
-    token = tokens.read_token(settings.config_dir, known.url)
-    answer = ask.ask(method, f"{known.url}/api/v1/{path}", token=token, seconds=seconds, body=body)
+    server = known(flags)
+    token = tokens.read_token(options.load(flags).config_dir, server.url)
+    url = f"{server.url}/api/v1/{path}"
+    answer = ask.ask(method, url, token=token, seconds=seconds, body=body, certificate=server.certificate)
     if not answer.ok:
         raise RefusedError(answer.refusal)
     return answer.plain
+
+
+def known(flags: options.Flags) -> record.ServerRecord:
+    """The server that runs on a data directory; NotRunningError without one."""
+    settings = options.load(flags)
+    found = record.look(DataDirectory(path=settings.data_dir)).record
+    if found is None:
+        raise NotRunningError(f"no server runs on {settings.data_dir}; start it with: covalent start")
+    return found

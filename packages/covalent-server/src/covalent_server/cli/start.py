@@ -57,13 +57,16 @@ def tell(known: record.ServerRecord, settings: Settings, *, as_json: bool) -> No
         f"Covalent is running at {known.url} (pid {known.pid})",
         f"Its API token is in {token}, where the SDK of this account finds it",
     ]
+    if known.public_url:
+        lines.append(f"Other machines reach it at {known.public_url}: python -m covalent login keeps a token there")
     if not as_json:
         lines.append(_page(known, settings))
     if not _found_by_clients(known.url):
         lines.append(f"Tell clients where it is: export COVALENT_SERVER_URL={known.url}")
     if known.guard != "armed":
         lines.append(f"The guard against unpickling is {known.guard}: pickle was loaded before it")
-    facts = {"state": "running", "url": known.url, "pid": known.pid, "guard": known.guard, "version": known.version}
+    facts: dict[str, object] = {"state": "running"}
+    facts |= {name: getattr(known, name) for name in ("url", "public_url", "pid", "guard", "version")}
     output.show("\n".join(lines), facts | {"token_file": str(token)}, as_json=as_json)
 
 
@@ -75,7 +78,7 @@ def _page(known: record.ServerRecord, settings: Settings) -> str:
     token = tokens.read_token(settings.config_dir, known.url)
     path = f"{known.url}/api/v1/session/codes"
     try:
-        answer = ask.ask("POST", path, token=token, seconds=_ANSWER, body={})
+        answer = ask.ask("POST", path, token=token, seconds=_ANSWER, body={}, certificate=known.certificate)
     except NotAnsweringError:
         return by_command
     return f"Its web page, signed in, once and within five minutes: {answer.plain['url']}" if answer.ok else by_command
@@ -84,8 +87,8 @@ def _page(known: record.ServerRecord, settings: Settings) -> str:
 def _found_by_clients(url: str) -> bool:
     """Whether a client with this environment looks for its server there."""
     whole = os.environ.get("COVALENT_SERVER_URL")
-    if whole:
-        return whole.rstrip("/") == url
+    if whole or url.startswith("https"):
+        return (whole or "").rstrip("/") == url
     tables = _tables_of_clients()
     dispatcher, server = tables.get("dispatcher", {}), tables.get("server", {})
     address = os.environ.get("COVALENT_DISPATCHER_ADDR") or dispatcher.get("address", "localhost")

@@ -28,17 +28,17 @@ def status(*, as_json: bool, **flags: Any) -> None:
         output.show(text, facts | {"pid": found.process.pid if found.process else None}, as_json=as_json)
         sys.exit(exits.code_of(NotRunningError()))
     known = found.record
-    answering = _answers(known.url)
-    for name in ("pid", "url", "guard", "version", "instance", "started_at"):
+    answering = _answers(known)
+    for name in ("pid", "url", "public_url", "guard", "version", "instance", "started_at"):
         facts[name] = getattr(known, name)
     output.show(_text(known, answering=answering), facts | {"answering": answering}, as_json=as_json)
     if not answering:
         sys.exit(exits.code_of(NotAnsweringError()))
 
 
-def _answers(url: str) -> bool:
+def _answers(known: record.ServerRecord) -> bool:
     try:
-        return ask.ask("GET", f"{url}/healthz", token=None, seconds=_ANSWER).ok
+        return ask.ask("GET", f"{known.url}/healthz", token=None, seconds=_ANSWER, certificate=known.certificate).ok
     except NotAnsweringError:
         return False
 
@@ -49,6 +49,7 @@ def _text(known: record.ServerRecord, *, answering: bool) -> str:
     rows = [
         ("state", state),
         ("url", known.url),
+        *([("elsewhere", known.public_url)] if known.public_url else []),
         ("pid", str(known.pid)),
         ("guard", known.guard),
         ("version", known.version),

@@ -138,7 +138,12 @@ def _asked(known: record.ServerRecord, given: settings.Settings, *, keep_workers
     token = tokens.read_token(given.config_dir, known.url)
     try:
         answer = ask.ask(
-            "POST", f"{known.url}/api/v1/server/stop", token=token, seconds=_ANSWER, body={"keep_workers": keep_workers}
+            "POST",
+            f"{known.url}/api/v1/server/stop",
+            token=token,
+            seconds=_ANSWER,
+            body={"keep_workers": keep_workers},
+            certificate=known.certificate,
         )
     except NotAnsweringError:
         return False

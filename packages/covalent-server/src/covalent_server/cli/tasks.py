@@ -28,6 +28,7 @@ class Streams:
     """One of the streams of a dispatch's tasks."""
 
     url: str
+    certificate: str
     token: str | None
     dispatch_id: str
     stream: str
@@ -59,7 +60,7 @@ class Streams:
         deadline = time.monotonic() + _RESTART
         while True:
             try:
-                answer = ask.ask("GET", url, token=self.token, seconds=wait + _ANSWER)
+                answer = ask.ask("GET", url, token=self.token, seconds=wait + _ANSWER, certificate=self.certificate)
             except NotAnsweringError:
                 if time.monotonic() > deadline:
                     raise
@@ -75,8 +76,9 @@ def streams(settings: Settings, dispatch_id: str, stream: str) -> Streams:
     found = record.look(DataDirectory(path=settings.data_dir))
     if found.record is None:
         raise NotRunningError(f"no server runs on {settings.data_dir}; start it with: covalent start")
-    token = tokens.read_token(settings.config_dir, found.record.url)
-    return Streams(url=found.record.url, token=token, dispatch_id=dispatch_id, stream=stream)
+    known = found.record
+    token = tokens.read_token(settings.config_dir, known.url)
+    return Streams(url=known.url, certificate=known.certificate, token=token, dispatch_id=dispatch_id, stream=stream)
 
 
 def pause() -> None:

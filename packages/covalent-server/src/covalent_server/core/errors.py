@@ -43,6 +43,23 @@ class UnknownTriggerError(RequestError):
         )
 
 
+class UnknownTokenError(RequestError):
+    """The caller has no token of that id in force."""
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(f"there is no token {token_id!r} of a pool; `covalent token list` shows those that there are")
+
+
+class ForeignPoolError(RequestError):
+    """A worker asks for the tasks of another pool than its token is for."""
+
+    def __init__(self, pool: str, wanted: str) -> None:
+        super().__init__(
+            f"the worker's token is for the pool {pool!r}, not for {wanted!r}; start the worker with --pool {pool}, or "
+            f"make it another token: covalent token create --pool {wanted}"
+        )
+
+
 class UnknownAssetError(RequestError):
     """The caller has no asset of that digest."""
 

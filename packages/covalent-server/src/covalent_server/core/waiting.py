@@ -9,6 +9,7 @@ from typing import Final
 
 from covalent.status import Status
 from covalent.wire.limits import LimitKind
+from covalent.wire.pool_tokens import WORKER_POOL
 from covalent.wire.waiting import Waiting
 from covalent_server.core.decisions import ALONE_AFTER
 from covalent_server.core.staffing import Staffing, explained
@@ -81,12 +82,15 @@ class _Reason:
     due_at: float | None = None
 
 
-def explain(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing | None = None) -> Waiting:
+def explain(
+    node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing | None = None, url: str = "URL"
+) -> Waiting:
     """Why a node is not running.
 
-    ``workers`` are those of its pool, and ``staffing`` how it gets them where this server does not start them itself.
+    ``workers`` are those of its pool, and ``staffing`` how it gets them where a provisioner starts them; ``url`` is
+    where workers of other machines reach this server.
     """
-    reason = _reason(node, workers, staffing)
+    reason = _reason(node, workers, staffing, url)
     return Waiting(
         node_id=node.node_id,
         node_name=node.node_name,
@@ -101,12 +105,12 @@ def explain(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing 
     )
 
 
-def _reason(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing | None) -> _Reason:
+def _reason(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing | None, url: str) -> _Reason:
     match node.state:
         case NodeState.WAITING | NodeState.LEFT_TO_CLIENT:
             return _waits(node)
         case NodeState.READY:
-            return _ready(node, workers, staffing)
+            return _ready(node, workers, staffing, url)
         case NodeState.LEASED | NodeState.PREPARING | NodeState.RUNNING:
             return _held(node, workers)
         case NodeState.DELAYED:
@@ -139,15 +143,13 @@ def _named(node: NodeFacts) -> str:
     return f"node{'s' if len(node.parents) + more > 1 else ''} {numbers}{f' and {more} others' if more else ''}"
 
 
-def _ready(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing | None) -> _Reason:
-    if staffing is not None and not workers:
-        return _Reason(code="no-worker", message=explained(staffing))
+def _ready(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing | None, url: str) -> _Reason:
+    command = f"covalent-worker --server {url} --pool {node.place}" if node.executor == WORKER_POOL else ""
     where = f"executor {node.executor!r}" + (f" with {node.place}" if node.place else "")
+    if command:  # its workers are its user's to start
+        where = f"pool {node.place}"
     if not workers:
-        message = f"no worker runs tasks of {where}; the server starts one by itself, and `covalent logs` says why not"
-        if node.place:
-            message += f". This has to work on the server's machine: {node.place} -m covalent.worker --help"
-        return _Reason(code="no-worker", message=message)
+        return _Reason(code="no-worker", message=_no_worker(node, where, staffing, command))
     heard = [worker for worker in workers if worker.silent_since is None]
     if not heard:
         since = max(worker.silent_since or 0.0 for worker in workers)
@@ -155,7 +157,8 @@ def _ready(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing |
     lacking = [worker.lacks & node.requires for worker in heard]
     if all(lacking):
         names = ", ".join(sorted(lacking[0]))
-        message = f"the workers of {where} do not have {names}; upgrade covalent-sdk there, then: covalent restart"
+        message = f"the workers of {where} do not have {names}; upgrade covalent-sdk there, then: "
+        message += command or "covalent restart"
         return _Reason(code="old-worker", message=message)
     if node.limit is not None:
         return _Reason(code="limit", message=_full(node.limit))
@@ -166,9 +169,22 @@ def _ready(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing |
         )
         return _Reason(code="alone", message=message)
     message = f"the workers of {where} are busy with other tasks; wait"
-    if staffing is None:
+    if command:
+        message += f", or start another with: {command}"
+    elif staffing is None:
         message += ", or start the server with more --local-slots"
     return _Reason(code="busy", message=message)
+
+
+def _no_worker(node: NodeFacts, where: str, staffing: Staffing | None, command: str) -> str:
+    if command:
+        return f"no worker for {where}; start one with: {command}"
+    if staffing is not None:
+        return explained(staffing)
+    message = f"no worker runs tasks of {where}; the server starts one by itself, and `covalent logs` says why not"
+    if node.place:
+        message += f". This has to work on the server's machine: {node.place} -m covalent.worker --help"
+    return message
 
 
 def _full(limit: FullLimit) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Connection, Select, delete, or_, select, update
 
+from covalent_server.db import AnyRow
 from covalent_server.db.dialect import Within, insert_ignore, many
 from covalent_server.db.prepared import Prepared
 from covalent_server.db.tables import IS_LEASED, IS_READY, node, pool, session, setting, token, worker
@@ -22,6 +23,10 @@ class TokenRow:
     digest: str
     owner: str
     scope: str
+    #: The pool that it is for, by its name, and what people know it by.
+    pool: str | None = None
+    name: str = ""
+    created_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,8 @@ class WorkerRow:
     host: str
     pid: int
     features: tuple[str, ...]
+    #: The digest of the token that it reports with.
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +66,8 @@ INSTANCE: Final = "instance"
 FENCING_KEY: Final = "fencing_key"
 
 _ADD_FACT = Prepared(insert_ignore(setting, "name", "value"))
-_ADD_TOKEN = Prepared(insert_ignore(token, "digest", "owner", "scope", "created_at"))
-_ADD_WORKER = Prepared(insert_ignore(worker, "id", "pool", "host", "pid", "features", "started_at"))
+_ADD_TOKEN = Prepared(insert_ignore(token, "digest", "owner", "scope", "created_at", "pool", "name"))
+_ADD_WORKER = Prepared(insert_ignore(worker, "id", "pool", "host", "pid", "features", "started_at", "token"))
 
 
 #: Rows that one transaction forgets.
@@ -91,13 +98,29 @@ def token_digest(token: str) -> str:
 
 def tokens(connection: Connection) -> list[TokenRow]:
     """The tokens in force."""
-    rows = connection.execute(select(token.c.digest, token.c.owner, token.c.scope).where(token.c.revoked_at.is_(None)))
-    return [TokenRow(digest=row.digest, owner=row.owner, scope=row.scope) for row in rows]
+    return [_token(row) for row in connection.execute(select(token).where(token.c.revoked_at.is_(None)))]
+
+
+def pool_tokens(connection: Connection, owner: str) -> list[TokenRow]:
+    """An owner's tokens in force that are for a pool, oldest first."""
+    rows = connection.execute(
+        select(token)
+        .where(token.c.owner == owner, token.c.pool.is_not(None), token.c.revoked_at.is_(None))
+        .order_by(token.c.created_at, token.c.digest)
+    )
+    return [_token(row) for row in rows]
+
+
+def _token(row: AnyRow) -> TokenRow:
+    return TokenRow(
+        digest=row.digest, owner=row.owner, scope=row.scope, pool=row.pool, name=row.name, created_at=row.created_at
+    )
 
 
 def add_token(connection: Connection, row: TokenRow, now: float) -> None:
     """Put a token in force."""
-    _ADD_TOKEN.one(connection, {"digest": row.digest, "owner": row.owner, "scope": row.scope, "created_at": now})
+    values = {"digest": row.digest, "owner": row.owner, "scope": row.scope, "created_at": now}
+    _ADD_TOKEN.one(connection, values | {"pool": row.pool, "name": row.name})
 
 
 def settle_account(connection: Connection, row: TokenRow, now: float) -> None:
@@ -133,7 +156,7 @@ def _pool(row: Any) -> PoolRow:
 
 def add_worker(connection: Connection, row: WorkerRow, now: float) -> None:
     """Note a worker that introduced itself."""
-    values = {"id": row.id, "pool": row.pool, "host": row.host, "pid": row.pid, "started_at": now}
+    values = {"id": row.id, "pool": row.pool, "host": row.host, "pid": row.pid, "started_at": now, "token": row.token}
     _ADD_WORKER.one(connection, values | {"features": json.dumps(list(row.features))})
 
 
@@ -146,7 +169,14 @@ def workers(connection: Connection) -> list[WorkerRow]:
     """Workers that have not said goodbye."""
     rows = connection.execute(select(worker).where(worker.c.ended_at.is_(None)))
     return [
-        WorkerRow(id=row.id, pool=row.pool, host=row.host, pid=row.pid, features=tuple(json.loads(row.features)))
+        WorkerRow(
+            id=row.id,
+            pool=row.pool,
+            host=row.host,
+            pid=row.pid,
+            features=tuple(json.loads(row.features)),
+            token=row.token,
+        )
         for row in rows
     ]
 

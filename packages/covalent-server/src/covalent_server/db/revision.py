@@ -13,7 +13,7 @@ from covalent_server.errors import CovalentServerError, DatabaseUnavailableError
 from covalent_server.settings import shown_url
 
 #: Every revision, oldest first; a test compares the list with the migrations' files.
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 
 State = Literal["absent", "older", "current", "newer"]
 

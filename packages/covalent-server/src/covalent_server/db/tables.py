@@ -55,6 +55,10 @@ token: Final = Table(
     Column("scope", String, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("revoked_at", Float),
+    #: The pool, by its name, whose workers report with it; None for one that is not for a pool.
+    Column("pool", String),
+    #: What people know it by.
+    Column("name", String, nullable=False, server_default=""),
 )
 
 #: Browsers that have signed in with a token: only the SHA-256 of a cookie is kept.
@@ -93,6 +97,8 @@ worker: Final = Table(
     Column("features", Text, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("ended_at", Float),
+    #: The digest of the token that it reports with; None when nobody knows.
+    Column("token", String(64)),
 )
 
 dispatch: Final = Table(

@@ -12,6 +12,8 @@ class Caller:
     owner: str
     #: ``user``, ``worker`` or ``provisioner``, or of a browser that is to change nothing ``read``.
     scope: str
+    #: Of a worker that its user has started: the pool that it runs tasks of, by its name.
+    pool: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

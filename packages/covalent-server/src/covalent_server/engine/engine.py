@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
+from covalent.wire.pool_tokens import WORKER_POOL
 from covalent_server.core.errors import RequestError
 from covalent_server.core.events import LeaseEnd
 from covalent_server.db import dispatches, ending, identity, limits, printing, reads, reusing, triggers
@@ -29,6 +30,7 @@ from covalent_server.engine.sessions import Sessions
 from covalent_server.engine.shared import SWEEP_SECONDS, Shared, monotonic, now, surviving
 from covalent_server.engine.spawning import spawn
 from covalent_server.engine.submission import Submission, prepare
+from covalent_server.engine.tokens import PoolTokens
 from covalent_server.engine.triggering import watch
 from covalent_server.engine.triggers import check_id, declared
 from covalent_server.engine.waking import wake
@@ -63,13 +65,14 @@ OWNER: Final = "local"
 class Engine:
     """One server's engine; opened by :func:`running`."""
 
-    def __init__(self, shared: Shared, url: str) -> None:
+    def __init__(self, shared: Shared, url: str, public_url: str) -> None:
         self.shared = shared
         self.workplace = Workplace(shared)
         self.assets = Assets(shared)
         self.purging = Purging(shared)
         self._provisioning = Provisioning(
             shared.settings,
+            machine=shared.machine,
             url=url,
             mint=self._mint,
             fail=self._fail_pool,
@@ -79,10 +82,11 @@ class Engine:
         self.provisioners = Provisioners(
             shared, workers=self.workplace.workers, mint=self._mint, dismiss=self._dismiss, fail=self._fail_pool
         )
-        self.overview = Overview(shared, self.workplace.workers, self.provisioners.staffing)
+        self.overview = Overview(shared, self.workplace.workers, self.provisioners.staffing, public_url)
         admit = partial(self.settle_account, caller=Caller(owner=OWNER, scope="provisioner"))
         self._plugins = Plugins(shared.settings, url=url, admit=admit, down=self.provisioners.down)
         self._callers: dict[str, Caller] = {}
+        self.tokens = PoolTokens(shared, self._callers, self.workplace)
         self.sessions = Sessions(shared, self.in_force)
         self._submitting: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -100,7 +104,8 @@ class Engine:
         """Make a token the only one of the caller's account: earlier ones are revoked."""
         row = identity.TokenRow(digest=identity.token_digest(token), owner=caller.owner, scope=caller.scope)
         await self.shared.write(lambda session: identity.settle_account(session, row, now()))
-        self._callers = {digest: known for digest, known in self._callers.items() if known != caller}
+        for digest in [digest for digest, known in self._callers.items() if known == caller]:
+            del self._callers[digest]
         self._callers[row.digest] = caller
 
     def in_force(self, digest: str) -> Caller | None:
@@ -129,7 +134,7 @@ class Engine:
     async def submit(self, submission: Submission) -> str:
         """Take in a dispatch; returns its id after everything of it is committed."""
         # What is large is laid out where it does not hold up everybody else.
-        lay_out = partial(prepare, submission, self.shared.host)
+        lay_out = partial(prepare, submission, self.shared.machine)
         large = len(submission.manifest.graph.nodes) > _LARGE
         new = await asyncio.to_thread(lay_out) if large else lay_out()
         if submission.manifest.reuse is not None and not new.hold:
@@ -228,7 +233,7 @@ class Engine:
             declared,
             registration.trigger,
             "trigger",
-            host=self.shared.host,
+            here=self.shared.machine,
             at=now(),
             trigger_id=registration.trigger_id,
         )
@@ -247,10 +252,12 @@ class Engine:
 
     # Workers.
 
-    async def hello(self, caller: Caller, hello: Hello) -> Welcome:
-        """A worker introduces itself."""
-        welcome, worker, pool = await self.workplace.hello(caller.owner, hello)
-        if hello.host == self.shared.host:
+    async def hello(self, caller: Caller, hello: Hello, token: str | None = None) -> Welcome:
+        """A worker introduces itself; ``token`` is the digest of the one that it reports with."""
+        welcome, worker, pool = await self.workplace.hello(caller, hello, token)
+        if token is not None and token not in self._callers:  # revoked meanwhile
+            await self.workplace.dismiss([worker.id])
+        if hello.host == self.shared.host and pool.executor != WORKER_POOL:
             await self._provisioning.introduced(worker, pool)
         return welcome
 
@@ -273,6 +280,7 @@ class Engine:
                 log.warning("this process was stopped for %.1f seconds; leases live on as long", late)
                 self.workplace.was_stopped(late)
             await surviving(self._take_back_expired)
+            await surviving(self.workplace.dismiss_silent)
             self.shared.understaffed.set()
             self.shared.unborn.set()
 
@@ -294,18 +302,21 @@ class Engine:
         pools, shut = await self.shared.read(limits.ready_pools)
         own = [pool for pool in pools if registry.startable(pool.executor, pool.place)]
         await self._provisioning.ensure(own, shut)
-        await self.provisioners.ensure((pool for pool in pools if pool not in own), shut)
+        await self.provisioners.ensure(
+            (pool for pool in pools if pool not in own and pool.executor != WORKER_POOL), shut
+        )
 
     async def recover(self) -> None:
         """Know again who may call and which workers are there."""
         for token in await self.shared.read(identity.tokens):
-            self._callers[token.digest] = Caller(owner=token.owner, scope=token.scope)
+            self._callers[token.digest] = Caller(owner=token.owner, scope=token.scope, pool=token.pool)
         await self.sessions.recover()
         # Also those whose end was recorded, when the server died before it took back what they held.
         gone = set(self.shared.ledger.workers())
         for worker, pool in await recovery.workers_of_before(self.shared):
-            self.workplace.seat(worker.id, pool, worker.features)
-            if worker.host != self.shared.host or await self._provisioning.adopt(worker, pool):
+            self.workplace.seat(worker.id, pool, worker.features, worker.token)
+            by_itself = worker.host != self.shared.host or pool.executor == WORKER_POOL
+            if by_itself or await self._provisioning.adopt(worker, pool):
                 gone.discard(worker.id)
             else:
                 gone.add(worker.id)
@@ -339,10 +350,13 @@ class Engine:
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, host: str, url: str) -> AsyncIterator[Engine]:
-    """An engine with everything recovered and its watches going."""
+async def running(settings: Settings, *, host: str, url: str, public_url: str = "") -> AsyncIterator[Engine]:
+    """An engine with everything recovered and its watches going.
+
+    Workers of this machine reach it at ``url``, those of others at ``public_url`` where that is another address.
+    """
     shared = await asyncio.to_thread(recovery.open_shared, settings, host)
-    engine = Engine(shared, url)
+    engine = Engine(shared, url, public_url or url)
     await engine.recover()
     async with asyncio.TaskGroup() as group:
         watches = [group.create_task(watch) for watch in engine.watches()]

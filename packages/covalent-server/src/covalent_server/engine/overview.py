@@ -33,8 +33,12 @@ _NODES_ASKED: Final = 100
 class Overview:
     """What is shown of an account."""
 
-    def __init__(self, shared: Shared, workers: Workers, staffing: Staffings) -> None:
-        """Tell of what these know: the workers of pools, and how an owner's executor and pool get theirs."""
+    def __init__(self, shared: Shared, workers: Workers, staffing: Staffings, url: str) -> None:
+        """Tell of what these know: the workers of pools, and how an owner's executor and pool get theirs.
+
+        ``url`` is where workers of other machines reach this server.
+        """
+        self._url = url
         self._shared = shared
         self._staffing = staffing
         self._workers = workers
@@ -68,7 +72,9 @@ class Overview:
         read = partial(waiting.facts, owner=owner, dispatch_id=dispatch_id, number=number, limit=limit)
         found = await self._shared.reader.run_apart(read)
         workers, staffing = self._workers(), partial(self._staffing, owner)
-        return tuple(explain(node, workers.get(node.pool, ()), staffing(node.executor, node.pool)) for node in found)
+        return tuple(
+            explain(node, workers.get(node.pool, ()), staffing(node.executor, node.pool), self._url) for node in found
+        )
 
     async def standing(self, owner: str) -> tuple[summary.Standing, tuple[WaitingReason, ...], int]:
         """How an owner's dispatches stand, why their nodes wait, and how many workers report."""

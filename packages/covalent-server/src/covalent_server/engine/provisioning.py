@@ -68,6 +68,7 @@ class Provisioning:
         self,
         settings: Settings,
         *,
+        machine: registry.Machine,
         url: str,
         mint: Callable[[str], Awaitable[tuple[str, str]]],
         fail: Callable[[PoolRow, str], Awaitable[None]],
@@ -82,6 +83,7 @@ class Provisioning:
         """
         self._settings = settings
         self._directory = settings.data_dir / "workers"
+        self._machine = machine
         self._url = url
         self._mint = mint
         self._fail = fail
@@ -131,7 +133,9 @@ class Provisioning:
             item.pool.id for item in self._workers.values() if item.worker is None or not self._silent(item.worker)
         }
         for pool in pools:
-            if pool.id not in served.union(self._starting, shut) and not self._closing and self._may_start(pool):
+            if refusal := self._machine.refusal(pool.place):
+                await self._fail(pool, refusal)
+            elif pool.id not in served.union(self._starting, shut) and not self._closing and self._may_start(pool):
                 self._starting.add(pool.id)
                 try:
                     await self._start(pool)
@@ -157,6 +161,7 @@ class Provisioning:
             token=token,
             directory=self._directory / f"pool-{pool.id}",
             max_idle=MAX_IDLE,
+            ca_file=self._settings.tls_cert,
         )
         async with self._placing:
             if self._closing:

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from covalent_server.core.measures import Tally
 from covalent_server.engine.bell import Bell
+from covalent_server.executors.registry import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -61,6 +62,11 @@ class Shared:
     #: Rings when a trigger is to be looked at.
     triggers: asyncio.Event = field(default_factory=asyncio.Event)
     _arriving: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that local tasks run on."""
+        return Machine(host=self.host, interpreters=self.settings.interpreters)
 
     def queue(self, operation: Callable[[Session], T]) -> asyncio.Future[T]:
         """Queue an operation for the next commit; what is queued before anything is awaited shares that."""

@@ -20,7 +20,7 @@ from covalent_server.db.dispatches import NewDispatch, NewLink, NewNode, Place
 from covalent_server.db.triggers import NewTrigger, Turn
 from covalent_server.engine import triggers
 from covalent_server.engine.shared import now
-from covalent_server.executors.registry import place_of
+from covalent_server.executors.registry import Machine, place_of
 
 MAX_TRIGGERS: Final = 100
 #: What the engine's own idempotency keys begin with: users' are ASCII.
@@ -62,7 +62,7 @@ def check_protocol(protocol: int, requires: Sequence[str]) -> None:
         raise FeatureError(f"this server does not have {', '.join(unknown)}; upgrade covalent-server", path="requires")
 
 
-def prepare(submission: Submission, host: str) -> NewDispatch:
+def prepare(submission: Submission, here: Machine) -> NewDispatch:
     """Check a manifest and lay out its rows; raises WireError or RequestError at the first fault."""
     manifest = submission.manifest
     check_protocol(manifest.protocol, manifest.requires)
@@ -81,7 +81,7 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         project=manifest.project,
         output_node=planned.output_node,
         result=planned.constant,
-        nodes=_nodes(manifest, nodes, planned, host),
+        nodes=_nodes(manifest, nodes, planned, here),
         links=_links(submission.plain["graph"], manifest),
         mentions=dict(planned.assets),
         assets=submission.assets,
@@ -93,7 +93,7 @@ def prepare(submission: Submission, host: str) -> NewDispatch:
         env=_text(env, "env") if env else None,
         rank=rank(submission.rank, manifest.priority),
         parent=submission.parent,
-        triggers=_triggers(manifest, host),
+        triggers=_triggers(manifest, here),
         turn=submission.turn,
     )
 
@@ -116,12 +116,12 @@ def _check_sublattice(manifest: Manifest, planned: Plan) -> None:
         raise WireError("a sublattice is started by its task: nothing else does it, and at once", path=path)
 
 
-def _triggers(manifest: Manifest, host: str) -> list[NewTrigger]:
+def _triggers(manifest: Manifest, here: Machine) -> list[NewTrigger]:
     if len(manifest.triggers) > MAX_TRIGGERS:
         raise WireError(f"more than {MAX_TRIGGERS} triggers", path="triggers")
     at = now()
     return [
-        triggers.declared(trigger, f"triggers[{index}]", host=host, at=at)
+        triggers.declared(trigger, f"triggers[{index}]", here=here, at=at)
         for index, trigger in enumerate(manifest.triggers)
     ]
 
@@ -131,14 +131,14 @@ def _without_parts(plain: dict[str, Any]) -> dict[str, Any]:
     return plain | {"graph": graph}
 
 
-def _nodes(manifest: Manifest, plain: Sequence[Any], planned: Plan, host: str) -> list[NewNode]:
+def _nodes(manifest: Manifest, plain: Sequence[Any], planned: Plan, here: Machine) -> list[NewNode]:
     return [
         NewNode(
             number=node.id,
             record=_text(record, f"graph.nodes[{index}]"),
             place=Place(
                 executor=node.metadata.executor,
-                place=place_of(node.metadata, f"graph.nodes[{index}].metadata", host),
+                place=place_of(node.metadata, f"graph.nodes[{index}].metadata", here),
             ),
             remaining=len(planned.parents[node.id]),
             policy=_policy(node),

@@ -16,7 +16,7 @@ from covalent_server.core import triggers as terms
 from covalent_server.core.schedules import Cron, Every, Schedule
 from covalent_server.db.dispatches import NewDispatch, NewNode, Place
 from covalent_server.db.triggers import NewTrigger, Pending
-from covalent_server.executors.registry import LOCAL, OBSERVER, place_of
+from covalent_server.executors.registry import LOCAL, OBSERVER, Machine, place_of
 
 #: The one node of a dispatch that looks at a directory.
 _NUMBER: Final = 0
@@ -32,7 +32,7 @@ def check_id(trigger_id: str) -> None:
         raise WireError("expected a UUID such as 6f1c2d3e-...", path="trigger_id")
 
 
-def declared(trigger: Trigger, path: str, *, host: str, at: float, trigger_id: str | None = None) -> NewTrigger:
+def declared(trigger: Trigger, path: str, *, here: Machine, at: float, trigger_id: str | None = None) -> NewTrigger:
     """A trigger as it is written, its time reckoned from ``at`` on; raises WireError or RequestError at a fault."""
     terms.check(trigger, path)
     mentions: dict[str, str] = {}
@@ -41,7 +41,7 @@ def declared(trigger: Trigger, path: str, *, host: str, at: float, trigger_id: s
         timing = _begun(trigger, path, at)
     else:
         inside = f"{path}.directory"
-        place_of(_metadata(trigger.directory), inside, host)
+        place_of(_metadata(trigger.directory), inside, here)
         mentions = {trigger.directory.function: f"{inside}.function", trigger.directory.seen: f"{inside}.seen"}
     return NewTrigger(
         id=trigger_id or str(uuid.uuid4()),

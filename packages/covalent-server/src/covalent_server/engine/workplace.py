@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from covalent.errors import WireError
 from covalent.wire import FEATURES
+from covalent.wire.pool_tokens import WORKER_POOL
 from covalent.wire.work import Acknowledgement, Hello, LeaseKey, Poll, Welcome, Work
-from covalent_server.core.errors import AssetMismatchError, UnknownWorkerError
+from covalent_server.core.errors import AssetMismatchError, ForeignPoolError, UnknownWorkerError
 from covalent_server.core.events import LeaseEnd
-from covalent_server.core.planning import check_text
 from covalent_server.core.turns import Turn
 from covalent_server.core.waiting import WorkerFacts
-from covalent_server.db import identity
+from covalent_server.db import dispatches, identity
 from covalent_server.db import work as rows
 from covalent_server.db.dispatches import Place
-from covalent_server.engine import intake
+from covalent_server.engine import intake, messages
 from covalent_server.engine.bell import heard
+from covalent_server.engine.callers import Caller
 from covalent_server.engine.parcels import Parcels
 from covalent_server.engine.shared import Shared, monotonic, now
 from covalent_server.engine.submission import check_protocol
@@ -30,8 +30,8 @@ from covalent_server.engine.submission import check_protocol
 MAX_LEASES: Final = 256
 #: Seconds that an answer is held back at most.
 MAX_WAIT: Final = 30.0
-#: How far a stream of one attempt is kept, in bytes; workers cut theirs before.
-MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
+#: Seconds of silence after which a worker that its user has started counts as gone.
+FORGOTTEN_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +43,8 @@ class Seat:
     pool: int
     #: What its pool is to those who have tasks for it.
     place: Place
+    #: The digest of the token that it reports with; None when nobody knows.
+    token: str | None = None
     #: Features of this server that the worker does not have.
     lacks: frozenset[str]
     #: When it was last heard of, by the monotonic clock, and how many of its polls wait here.
@@ -79,7 +81,7 @@ class Workplace:
         #: True once no more leases are given out: the server is about to stop.
         self.closed = False
 
-    def seat(self, worker: str, pool: identity.PoolRow, features: Collection[str]) -> None:
+    def seat(self, worker: str, pool: identity.PoolRow, features: Collection[str], token: str | None = None) -> None:
         """Let a worker report that introduced itself, now or to an earlier server."""
         if worker not in self._seats:
             self._shared.staff[pool.id] += 1
@@ -88,6 +90,7 @@ class Workplace:
             owner=pool.owner,
             pool=pool.id,
             place=Place(executor=pool.executor, place=pool.place),
+            token=token,
             lacks=FEATURES.difference(features),
             heard=monotonic(),
         )
@@ -133,23 +136,54 @@ class Workplace:
             )
         return found
 
-    async def hello(self, owner: str, hello: Hello) -> tuple[Welcome, identity.WorkerRow, identity.PoolRow]:
+    async def hello(
+        self, caller: Caller, hello: Hello, token: str | None = None
+    ) -> tuple[Welcome, identity.WorkerRow, identity.PoolRow]:
         """A worker introduces itself; what it is told, and what is known of it and its pool."""
         check_protocol(hello.protocol, ())
-        _check_hello(hello)
-        pools = await self._shared.read(identity.pools)
-        pool = next((item for item in pools if str(item.id) == hello.pool and item.owner == owner), None)
+        messages.check_hello(hello)
+        pool = await self._pool(caller, hello)
         known = self._seats.get(hello.worker)
-        if pool is None or (known is not None and (known.owner, known.pool) != (owner, pool.id)):
+        if pool is None or (known is not None and (known.owner, known.pool) != (caller.owner, pool.id)):
             raise UnknownWorkerError(hello.worker)
-        row = identity.WorkerRow(id=hello.worker, pool=pool.id, host=hello.host, pid=hello.pid, features=hello.features)
+        row = identity.WorkerRow(
+            id=hello.worker, pool=pool.id, host=hello.host, pid=hello.pid, features=hello.features, token=token
+        )
         await self._shared.write(lambda session: identity.add_worker(session, row, now()))
-        self.seat(hello.worker, pool, hello.features)
+        self.seat(hello.worker, pool, hello.features, token)
         return Welcome(instance=self._shared.instance, ttl=self._shared.settings.lease_ttl), row, pool
 
-    async def bye(self, owner: str, worker: str) -> None:
+    async def _pool(self, caller: Caller, hello: Hello) -> identity.PoolRow | None:
+        """The pool whose tasks a worker asks for: by its number, or by the name that its token is for."""
+        if caller.pool is None:
+            pools = await self._shared.read(identity.pools)
+            return next((item for item in pools if str(item.id) == hello.pool and item.owner == caller.owner), None)
+        if hello.pool != caller.pool:
+            raise ForeignPoolError(caller.pool, hello.pool)
+        place = Place(executor=WORKER_POOL, place=caller.pool)
+        number = await self._shared.write(lambda session: dispatches.pool_id(session, caller.owner, place))
+        return identity.PoolRow(id=number, owner=caller.owner, executor=place.executor, place=place.place)
+
+    def reporting_with(self, token: str) -> list[str]:
+        """The workers that report with the token of this digest."""
+        return [seat.worker for seat in self._seats.values() if seat.token == token]
+
+    async def dismiss(self, workers: Iterable[str]) -> None:
+        """Give workers nothing more, and what they hold to others; polls of theirs that wait here are answered."""
+        for worker in workers:
+            seat = self._seats.get(worker)
+            await self.lost(worker, LeaseEnd.DIED)
+            self._shared.bell.ring([("worker", worker), *([("pool", seat.pool)] if seat else [])])
+
+    async def dismiss_silent(self) -> None:
+        """Forget workers that nobody watches and that have not been heard of for long: their machines may be gone."""
+        late = monotonic() - max(FORGOTTEN_SECONDS, 4 * self._shared.settings.lease_ttl)
+        own = [seat for seat in self._seats.values() if seat.place.executor == WORKER_POOL]
+        await self.dismiss([seat.worker for seat in own if not seat.waiting and seat.heard < late])
+
+    async def bye(self, owner: str, worker: str, *, pool: str | None = None) -> None:
         """A worker goes; what it held goes back."""
-        self._seated(worker, owner)
+        self._seated(worker, owner, pool)
         await self.lost(worker, LeaseEnd.TAKEN)
 
     async def lost(self, worker: str, how: LeaseEnd) -> None:
@@ -174,18 +208,24 @@ class Workplace:
     def _is_seated(self, seat: Seat) -> bool:
         return self._seats.get(seat.worker) is seat
 
-    def _seated(self, worker: str, owner: str) -> Seat:
+    def _seated(self, worker: str, owner: str, pool: str | None) -> Seat:
         seat = self._seats.get(worker)
-        if seat is None or seat.owner != owner:
+        named = seat.place.place if seat is not None and seat.place.executor == WORKER_POOL else None
+        if seat is None or seat.owner != owner or named != pool:
             raise UnknownWorkerError(worker)
         return seat
 
-    async def poll(self, owner: str, poll: Poll, blobs: Sequence[memoryview]) -> tuple[Work, list[bytes]]:
-        """Results in, leases out: in one commit, or, for an idle worker, as soon as there is a lease."""
-        seat = self._seated(poll.worker, owner)
+    async def poll(
+        self, owner: str, poll: Poll, blobs: Sequence[memoryview], *, pool: str | None = None
+    ) -> tuple[Work, list[bytes]]:
+        """Results in, leases out: in one commit, or, for an idle worker, as soon as there is a lease.
+
+        ``pool`` is the one that the worker's token is for, by its name.
+        """
+        seat = self._seated(poll.worker, owner, pool)
         check_protocol(poll.protocol, ())
         seat.heard = monotonic()
-        if _only_listens(poll):
+        if messages.only_listens(poll):
             return await self._listen(seat, poll), []
         report, forged = self._report(seat, poll, blobs)
         drop = await self._renew(seat, poll)
@@ -194,9 +234,9 @@ class Workplace:
         acknowledgements: list[Acknowledgement] = []
         begin: list[LeaseKey] = []
         # Whoever waits for leases is not to wait longer than until lost ones are sent once more.
-        redelivery = self._shared.ledger.redelivery(seat.worker, _named(poll))
+        redelivery = self._shared.ledger.redelivery(seat.worker, messages.named(poll))
         deadline = min(monotonic() + min(poll.wait, MAX_WAIT), redelivery)
-        idle = not (_tells(report) or leased)
+        idle = not (messages.tells(report) or leased)
         with self._present(seat), self._shared.bell.listen(("pool", seat.pool)) as event:
             look = None
             # A worker that died may have left a poll that waits here: it must not take what others could run.
@@ -217,7 +257,7 @@ class Workplace:
         leases, blobs_out = await self._parcels.pack(leased, seat.owner, seat.sent)
         work = Work(
             instance=self._shared.instance,
-            acknowledgements=_merge(acknowledgements, forged, len(poll.completions)),
+            acknowledgements=messages.merge(acknowledgements, forged, len(poll.completions)),
             leases=leases,
             assets=tuple(blobs_out),
             drop=drop,
@@ -285,7 +325,7 @@ class Workplace:
             want=0 if self.closed else min(max(poll.want, 0), MAX_LEASES),
             assets=incoming,
             kept_until=self._shared.grace(),
-            streams=_pieces(poll, blobs, genuine),
+            streams=messages.pieces(poll, blobs, genuine),
             completions=[item for index, item in enumerate(poll.completions) if index not in forged],
             started=[key for key in poll.started if genuine(key)],
             preparing=[key for key in poll.preparing if genuine(key)],
@@ -349,52 +389,8 @@ class Workplace:
         """Leases whose delivery must have been lost."""
         if not poll.want:
             return []
-        nodes = self._shared.ledger.undelivered(seat.worker, _named(poll), monotonic())
+        nodes = self._shared.ledger.undelivered(seat.worker, messages.named(poll), monotonic())
         if not nodes:
             return []
         self._shared.ledger.delivered(nodes, monotonic())
         return await self._shared.read(lambda session: rows.again(session, nodes))
-
-
-def _named(poll: Poll) -> set[int]:
-    """The nodes whose leases a worker is known to have."""
-    return {key.node for key in poll.held} | {item.key.node for item in poll.completions}
-
-
-def _only_listens(poll: Poll) -> bool:
-    """Whether a worker wants nothing but to hear of leases that it is to drop."""
-    return bool(poll.wait and not poll.want and not _tells(poll))
-
-
-def _tells(message: Poll | rows.Report) -> bool:
-    """Whether there is anything in it to be written."""
-    begun = message.started or message.preparing
-    return bool(begun or message.completions or message.assets or message.streams or message.released)
-
-
-def _check_hello(hello: Hello) -> None:
-    """Refuse what cannot be stored."""
-    named = (("worker", hello.worker), ("pool", hello.pool), ("host", hello.host))
-    for name, text in (*named, *(("features", feature) for feature in hello.features)):
-        check_text(text, name)
-    if not 0 <= hello.pid < 2**31:
-        raise WireError("expected the number of a process", path="pid")
-
-
-def _pieces(poll: Poll, blobs: Sequence[memoryview], genuine: Callable[[LeaseKey], bool]) -> list[rows.StreamPiece]:
-    return [
-        rows.StreamPiece(key=item.key, stream=item.stream, offset=item.offset, data=bytes(blobs[item.blob]))
-        for item in poll.streams
-        if genuine(item.key)
-        and 0 <= item.blob < len(blobs)
-        and item.stream in ("stdout", "stderr")
-        and 0 <= item.offset <= MAX_STREAM_BYTES
-    ]
-
-
-def _merge(
-    acknowledgements: Sequence[Acknowledgement], forged: Collection[int], count: int
-) -> tuple[Acknowledgement, ...]:
-    """One acknowledgement for each completion, in order; a forged one is stale."""
-    genuine = iter(acknowledgements)
-    return tuple(Acknowledgement.STALE if index in forged else next(genuine) for index in range(count))

@@ -37,6 +37,8 @@ class Start:
     #: The pool's directory: cache, spool and logs stay in it from one worker to the next.
     directory: Path
     max_idle: float
+    #: What the server's certificate is known by; None when it speaks without encryption.
+    ca_file: Path | None = None
 
 
 class LocalWorker:
@@ -101,6 +103,7 @@ def start(order: Start, environ: Mapping[str, str]) -> LocalWorker:
     command = [order.python, "-P", "-m", "covalent.worker", "--server", order.url, "--pool", order.pool]
     command += ["--slots", str(order.slots), "--token-file", str(token_file)]
     command += ["--directory", str(order.directory), "--max-idle", str(order.max_idle)]
+    command += ["--ca-file", str(order.ca_file)] if order.ca_file is not None else []
     try:
         with log.open("xb") as output:
             process = subprocess.Popen(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from covalent.wire.pool_tokens import WORKER_POOL, check_pool
 from covalent_server.core.errors import ExecutorRefusedError
 
 if TYPE_CHECKING:
@@ -14,11 +16,11 @@ if TYPE_CHECKING:
     from covalent.wire.manifest import Metadata
 
 LOCAL: Final = "local"
-KNOWN: Final = (LOCAL,)
+KNOWN: Final = (LOCAL, WORKER_POOL)
 #: The pools in which directories are looked at: of the local executor's interpreters, but apart from users' tasks.
 OBSERVER: Final = "observer"
 #: Executors that no provisioner can be for.
-OWN: Final = (LOCAL, OBSERVER)
+OWN: Final = (LOCAL, OBSERVER, WORKER_POOL)
 #: Attributes that each task has for itself: tasks that differ in nothing else share a pool.
 _OF_TASKS: Final = frozenset(
     {
@@ -32,19 +34,49 @@ _LONGEST_PLACE: Final = 2000
 OBSERVER_SLOTS: Final = 32
 
 
-def place_of(metadata: Metadata, path: str, host: str) -> str:
+#: What to do where local tasks are not run.
+_ELSEWHERE: Final = (
+    "run tasks on workers, which `covalent-worker --pool NAME` starts: ct.executor.WorkerPoolExecutor('NAME') for the "
+    'lattice, which its electrons take over, or executor = "worker_pool" below [defaults] in covalent.toml. Who runs '
+    "the server may allow interpreters with local_interpreters"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """The machine that local tasks run on."""
+
+    host: str
+    #: The interpreters that they may run in, None for any.
+    interpreters: frozenset[str] | None = None
+
+    def refusal(self, python: object) -> str:
+        """Why no local task may run in an interpreter; empty where one may."""
+        if self.interpreters is None or python in self.interpreters:
+            return ""
+        if not self.interpreters:
+            return f"this server runs no local tasks, because other machines reach it: {_ELSEWHERE}"
+        allowed = ", ".join(sorted(self.interpreters))
+        return f"this server runs local tasks with {allowed} alone, not with {python}: name one, or {_ELSEWHERE}"
+
+
+def place_of(metadata: Metadata, path: str, here: Machine) -> str:
     """What tells the pool of these tasks apart from others of their executor; refuses what cannot work here.
 
     An unknown executor is no reason to refuse a dispatch: it fails its own nodes when their turn comes.
     """
     data = metadata.executor_data
+    if metadata.executor == WORKER_POOL:
+        return check_pool(data.get("pool"), f"{path}.executor_data.pool")
     if metadata.executor != LOCAL:
         return "" if metadata.executor == OBSERVER else _distinguished(data, f"{path}.executor_data")
-    python, wanted = data.get("python"), data.get("host", host)
-    if wanted != host:
+    python, wanted = data.get("python"), data.get("host", here.host)
+    if here.interpreters is not None and (refusal := here.refusal(python)):
+        raise ExecutorRefusedError(refusal, f"{path}.executor")
+    if wanted != here.host:
         raise ExecutorRefusedError(
             f"the local executor runs tasks on the machine that dispatches them ({wanted}), but this server is on "
-            f"{host}; start a server on your machine with `covalent start`, or name an executor that this server has",
+            f"{here.host}; start a server on your machine with `covalent start`, or name an executor that it has",
             f"{path}.executor_data.host",
         )
     if not isinstance(python, str) or not PurePath(python).is_absolute() or "\0" in python:
@@ -82,7 +114,7 @@ def _check_directories(data: Mapping[str, Any], path: str) -> None:
 
 def startable(executor: str, place: str) -> bool:
     """Whether this server starts workers for a pool. An ``observer`` that a user named has no place."""
-    return executor in KNOWN or (executor == OBSERVER and bool(place))
+    return executor == LOCAL or (executor == OBSERVER and bool(place))
 
 
 def unknown_reason(executor: str, provisioned: Iterable[str]) -> str:

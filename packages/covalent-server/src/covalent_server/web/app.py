@@ -24,12 +24,13 @@ from covalent_server.web import (
     server,
     session,
     streaming,
+    tokens,
     triggers,
     workers,
 )
 from covalent_server.web.authentication import authenticate
 from covalent_server.web.errors import RefusedError, answer, internal, problem
-from covalent_server.web.keys import ENGINE, INFO, SETTINGS
+from covalent_server.web.keys import ENGINE, INFO, REACH, SETTINGS
 from covalent_server.web.routing import Handler, Route, Scope
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *streaming.ROUTES,
     *triggers.ROUTES,
     *limits.ROUTES,
+    *tokens.ROUTES,
     *assets.ROUTES,
     *workers.ROUTES,
     *provisioning.ROUTES,
@@ -66,7 +68,6 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def build(settings: Settings) -> web.Application:
@@ -141,8 +142,11 @@ def _check_address(request: web.Request) -> None:
 
 def _check_host(request: web.Request) -> None:
     """Refuse a foreign Host: a page of another site may have made its name lead here."""
-    if _host_name(request.headers.get(hdrs.HOST, "")) not in _LOOPBACK:
-        raise RefusedError(421, "this server answers to localhost only")
+    name = _host_name(request.headers.get(hdrs.HOST, ""))
+    if not request.app[REACH].answers_to(name, _arrived_at(request)):
+        raise RefusedError(
+            421, f"this server does not go by the name {name!r}; where it is started, --host-names gives it more names"
+        )
 
 
 def _check_site(request: web.Request) -> None:
@@ -159,3 +163,9 @@ def _host_name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _arrived_at(request: web.Request) -> str:
+    """The address of this machine that a request was sent to."""
+    own = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return str(own[0]).removeprefix("::ffff:") if own else ""

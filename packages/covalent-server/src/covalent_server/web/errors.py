@@ -26,6 +26,8 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (errors.UnknownWorkerError, 404, "unknown-worker"),
     (errors.UnknownProvisionerError, 404, "unknown-provisioner"),
     (errors.UnknownTriggerError, 404, "unknown-trigger"),
+    (errors.UnknownTokenError, 404, "unknown-token"),
+    (errors.ForeignPoolError, 403, "foreign-pool"),
     (errors.UnknownLimitError, 404, "unknown-limit"),
     (errors.IdempotencyConflictError, 409, "idempotency-conflict"),
     (errors.EndedDispatchError, 409, "dispatch-ended"),

@@ -10,6 +10,7 @@ from aiohttp import web
 from covalent.wire.records import ServerInfo
 from covalent_server.engine.callers import Caller, Credential
 from covalent_server.engine.engine import Engine
+from covalent_server.reach import Reach
 from covalent_server.settings import Settings
 
 
@@ -23,6 +24,7 @@ class StopCommand(Protocol):
 ENGINE: Final = web.AppKey("engine", Engine)
 SETTINGS: Final = web.AppKey("settings", Settings)
 INFO: Final = web.AppKey("info", ServerInfo)
+REACH: Final = web.AppKey("reach", Reach)
 #: Ends the server.
 STOP: Final = web.AppKey("stop", StopCommand)
 STOPPING: Final = web.AppKey("stopping", asyncio.Event)

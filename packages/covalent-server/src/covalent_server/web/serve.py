@@ -16,12 +16,12 @@ from aiohttp import web
 
 from covalent.wire import FEATURES, PROTOCOL, places
 from covalent.wire.records import ServerInfo
-from covalent_server import guard
+from covalent_server import guard, reach
 from covalent_server.engine.callers import Caller
 from covalent_server.engine.engine import OWNER, running
 from covalent_server.executors.registry import KNOWN
 from covalent_server.web import app as application
-from covalent_server.web.keys import ENGINE, INFO, SETTINGS, STOP, STOPPING
+from covalent_server.web.keys import ENGINE, INFO, REACH, SETTINGS, STOP, STOPPING
 from covalent_server.web.streaming import STREAMS
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ async def serve(
     """Serve until ``stop`` is set.
 
     ``token_for(url)`` gives the account's token; ``announce`` is called once requests are answered. Raises OSError
-    when the address cannot be had.
+    when the address cannot be had, and SettingsError when the server is not to be reached like that.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.freeze()
     gc.set_threshold(*_COLLECTION)
     listener = _listen(settings.host, settings.port)
-    url = f"http://localhost:{listener.getsockname()[1]}"
+    reached = reach.of(settings, listener.getsockname()[1])
     keep = False
 
     def end(*, keep_workers: bool) -> None:
@@ -63,14 +63,16 @@ async def serve(
         keep = keep_workers
         stop.set()
 
-    async with running(settings, host=places.host_identity(), url=url) as engine:
-        await engine.settle_account(token_for(url), Caller(owner=OWNER, scope="user"))
+    async with running(settings, host=places.host_identity(), url=reached.url, public_url=reached.public_url) as engine:
+        await engine.settle_account(token_for(reached.url), Caller(owner=OWNER, scope="user"))
         info = ServerInfo(
             version=version("covalent-server"),
             protocol=PROTOCOL,
             instance=engine.shared.instance,
             pid=os.getpid(),
-            url=url,
+            url=reached.url,
+            public_url=reached.public_url,
+            certificate=reached.certificate.fingerprint if reached.certificate else "",
             guard=guard.status(),
             started_at=time.time(),
             features=tuple(sorted(FEATURES)),
@@ -79,6 +81,7 @@ async def serve(
         app = application.build(settings)
         app[STREAMS] = Counter()
         app[ENGINE], app[SETTINGS], app[INFO], app[STOP], app[STOPPING] = engine, settings, info, end, stop
+        app[REACH] = reached
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -89,7 +92,8 @@ async def serve(
         )
         await runner.setup()
         try:
-            await web.SockSite(runner, listener, backlog=_BACKLOG).start()
+            tls = reached.certificate.context if reached.certificate else None
+            await web.SockSite(runner, listener, backlog=_BACKLOG, ssl_context=tls).start()
             announce(info)
             await stop.wait()
             await engine.close(keep_workers=keep)
@@ -98,9 +102,11 @@ async def serve(
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        if host == "::":  # all of the machine's addresses, also those of the older kind
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind((host, port))
     except OSError:
         listener.close()

@@ -20,23 +20,25 @@ _BYE: Final = msgspec.json.Decoder(Bye)
 async def hello(request: web.Request) -> web.Response:
     """A worker introduces itself."""
     engine, introduction = request.app[ENGINE], await record(request, _HELLO)
-    welcome = await engine.hello(request[CALLER], introduction)
-    engine.provisioners.introduced(request[CREDENTIAL].token, introduction.worker)
+    token = request[CREDENTIAL].token
+    welcome = await engine.hello(request[CALLER], introduction, token)
+    engine.provisioners.introduced(token, introduction.worker)
     return json_answer(welcome)
 
 
 async def poll(request: web.Request) -> web.Response:
     """Results in, leases out. A heartbeat is a poll that wants nothing."""
     text, blobs = await framed(request)
-    owner = request[CALLER].owner
-    work, assets = await request.app[ENGINE].workplace.poll(owner, decode(_POLL, text), blobs)
+    caller = request[CALLER]
+    work, assets = await request.app[ENGINE].workplace.poll(caller.owner, decode(_POLL, text), blobs, pool=caller.pool)
     return framed_answer(work, assets)
 
 
 async def bye(request: web.Request) -> web.Response:
     """A worker goes."""
     leaving = await record(request, _BYE)
-    await request.app[ENGINE].workplace.bye(request[CALLER].owner, leaving.worker)
+    caller = request[CALLER]
+    await request.app[ENGINE].workplace.bye(caller.owner, leaving.worker, pool=caller.pool)
     return json_answer({})
 
 
