@@ -177,9 +177,23 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session(python=BASE)
 def page(session: nox.Session) -> None:
-    """The web page: its types and tests, and that its build is the committed one; ``-- --write`` keeps a new one."""
-    sync(session, "page")
-    session.run("python", ".ci/page.py", *session.posargs)
+    """The web page: its types and tests, that its build is the committed one, and all of it in a browser.
+
+    ``-- --write`` keeps a new build instead; other words go to pytest.
+    """
+    sync(session, "test", "page")
+    if session.posargs == ["--write"]:
+        session.run("python", ".ci/page.py", "--write")
+        return
+    session.run("python", ".ci/page.py")
+    session.run("pytest", *(session.posargs or ["tests/ui"]))
+
+
+@nox.session(python=BASE, default=False)
+def screenshots(session: nox.Session) -> None:
+    """Take the pictures of the web page in docs/how-to/page; words after ``--`` name some pages."""
+    sync(session, "test", "page")
+    session.run("python", "-m", "tests.ui.screenshots", *session.posargs)
 
 
 @nox.session(python=BASE)

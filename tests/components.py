@@ -92,7 +92,9 @@ POSTGRESQL: Final = Program(
     skipped="what tests/integration and tests/acceptance check on PostgreSQL, test names with [postgresql]",
     places="usr/lib/postgresql/*/bin",
 )
-COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH, *SLURM, CC, POSTGRESQL)
+#: With the typefaces that the page asks for, so that pictures of it are the same everywhere.
+CHROMIUM: Final = Program(name="chromium", package="chromium fonts-inter fonts-jetbrains-mono", skipped="tests/ui")
+COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH, *SLURM, CC, POSTGRESQL, CHROMIUM)
 
 
 def required() -> bool:

@@ -243,6 +243,37 @@ export interface TriggerRecord {
   readonly error?: Maybe<string>;
 }
 
+export interface WorkerRecord {
+  readonly worker: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly started_at: number;
+  readonly tasks?: Maybe<number>;
+  readonly silent_since?: Maybe<number>;
+}
+
+export interface JobRecord {
+  readonly job: string;
+  readonly state: string;
+  readonly since: number;
+  readonly place?: Maybe<string>;
+  readonly host?: Maybe<string>;
+  readonly worker?: Maybe<string>;
+}
+
+/** A set of tasks that the same workers can run. */
+export interface PoolRecord {
+  readonly pool: string;
+  readonly executor: string;
+  readonly place?: Maybe<string>;
+  readonly waiting?: Maybe<number>;
+  readonly workers?: Maybe<readonly WorkerRecord[]>;
+  readonly jobs?: Maybe<readonly JobRecord[]>;
+  readonly provisioners?: Maybe<readonly string[]>;
+  readonly error?: Maybe<string>;
+  readonly error_at?: Maybe<number>;
+}
+
 export interface LimitRecord {
   readonly name: string;
   readonly kind: string;

@@ -23,15 +23,16 @@ export function mayChange(): boolean {
 }
 
 /** Find out who one is; a code from a link is used up first. */
-export async function begin(code: string | null): Promise<void> {
+export async function begin(code: string | null, why?: string): Promise<void> {
   try {
     const found = code === null ? await get<Session>("session") : await change<Session>("POST", "session", { code });
     session.value = { kind: "signed-in", session: found };
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     if (error.status !== 401) session.value = { kind: "unreachable" };
-    else if (code === null) session.value = { kind: "signed-out" };
-    else session.value = { kind: "signed-out", why: "This link was used before, or is too old. Ask for another one." };
+    else if (code === null) session.value = why === undefined ? { kind: "signed-out" } : { kind: "signed-out", why };
+    // Who is signed in already does not need the link.
+    else await begin(null, "This link was used before, or is too old. Ask for another one.");
   }
 }
 

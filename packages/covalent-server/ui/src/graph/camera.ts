@@ -12,9 +12,12 @@ export interface Size {
   readonly height: number;
 }
 
-export const LARGEST = 2;
-export const SMALLEST = 0.005;
+const LARGEST = 2;
+const SMALLEST = 0.005;
 const MARGIN = 32;
+/** What is revealed at a smaller scale than this is shown at the other. */
+const READABLE = 0.6;
+const CLOSE = 0.8;
 
 /** All of the plane, not larger than life. */
 export function fit(plane: Size, view: Size): Camera {
@@ -33,7 +36,7 @@ export function zoom(camera: Camera, factor: number, at: { readonly x: number; r
 
 /** The least that has to be moved for a box to be seen; one that is seen leaves the camera as it is. */
 export function reveal(camera: Camera, box: Size & { readonly x: number; readonly y: number }, view: Size): Camera {
-  const scale = camera.scale < 0.4 ? 0.8 : camera.scale;
+  const scale = camera.scale < READABLE ? CLOSE : camera.scale;
   const looking = scale === camera.scale ? camera : { x: view.width / 2 - (box.x + box.width / 2) * scale, y: view.height / 2 - (box.y + box.height / 2) * scale, scale };
   return {
     scale,

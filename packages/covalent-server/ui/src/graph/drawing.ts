@@ -44,7 +44,7 @@ const OUTLINES = new Map<string, Path2D>();
 const LOUDEST: readonly Status[] = ["FAILED", "RUNNING", "DISPATCHING", "CANCELLED", "NEW_OBJECT", "COMPLETED"];
 
 /** The status that a box is painted in. */
-export function loudest(counts: ReadonlyMap<Status, number>): Status {
+function loudest(counts: ReadonlyMap<Status, number>): Status {
   const waiting = (counts.get("NEW_OBJECT") ?? 0) > 0;
   // Of a group that is under way people want to see that, not that others of it still wait.
   if (waiting && (counts.get("COMPLETED") ?? 0) > 0 && !counts.has("FAILED") && !counts.has("CANCELLED")) return "RUNNING";
@@ -132,7 +132,7 @@ export function drawBoxes(
   const draw = (box: number): void => {
     if (x[box]! < left || x[box]! > right || y[box]! < top || y[box]! > bottom) return;
     if (only !== undefined) context.clearRect(x[box]! - 4, y[box]! - 4, boxWidth + 8, BOX_HEIGHT + 8);
-    if (camera.scale < WORDS_FROM) drawSmall(context, scene, box);
+    if (camera.scale < WORDS_FROM) drawSmall(context, scene, box, camera.scale >= CURVES_FROM);
     else drawBox(context, scene, box);
   };
   if (only === undefined) for (let box = 0; box < x.length; box++) draw(box);
@@ -144,11 +144,15 @@ function outline(context: CanvasRenderingContext2D, { x, y, boxWidth }: Layout, 
   context.roundRect(x[box]! - grow, y[box]! - grow, boxWidth + 2 * grow, BOX_HEIGHT + 2 * grow, RADIUS + grow);
 }
 
-function drawSmall(context: CanvasRenderingContext2D, scene: Scene, box: number): void {
-  const tone = scene.palette.tones[toneOf(loudest(scene.faceOf(box).counts))];
-  outline(context, scene.layout, box);
-  context.fillStyle = tone.strong;
-  context.fill();
+function drawSmall(context: CanvasRenderingContext2D, scene: Scene, box: number, rounded: boolean): void {
+  const { x, y, boxWidth } = scene.layout;
+  context.fillStyle = scene.palette.tones[toneOf(loudest(scene.faceOf(box).counts))].strong;
+  if (rounded) {
+    outline(context, scene.layout, box);
+    context.fill();
+  } else {
+    context.fillRect(x[box]!, y[box]!, boxWidth, BOX_HEIGHT);
+  }
   if (box === scene.selected) ring(context, scene, box);
 }
 

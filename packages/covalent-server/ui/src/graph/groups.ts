@@ -23,14 +23,16 @@ export function groupNodes(shape: Shape, labels: Uint32Array, smallest = SMALLES
   const before = predecessors(shape);
   const ranks = longestPathRanks(shape, after);
   const heights = longestPathRanks({ count: shape.count, from: shape.to, to: shape.from }, before);
-  let found = number(shape.count, (node) => `${labels[node]}/${ranks[node]}/${heights[node]}`);
+  let found = split(number(shape.count, (node) => `${labels[node]}/${ranks[node]}/${heights[node]}`), smallest);
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const { of } = found;
-    const finer = number(shape.count, (node) => `${of[node]}/${around(of, before, node)}/${around(of, after, node)}`);
+    const { of, members } = found;
+    const alone = (node: number): boolean => members.start[of[node]! + 1]! - members.start[of[node]!]! === 1;
+    const key = (node: number): string => (alone(node) ? "" : `/${around(of, before, node)}/${around(of, after, node)}`);
+    const finer = split(number(shape.count, (node) => `${of[node]}${key(node)}`), smallest);
     if (finer.count === found.count) break;
     found = finer;
   }
-  return split(found, smallest);
+  return found;
 }
 
 /** Every node by itself. */

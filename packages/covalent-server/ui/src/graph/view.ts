@@ -59,10 +59,7 @@ export class GraphView {
   select(box: number): void {
     if (box === this.#selected) return;
     this.#selected = box;
-    if (box >= 0 && this.#layout !== undefined && this.#size.width > 0) {
-      const place = { x: this.#layout.x[box]!, y: this.#layout.y[box]!, width: this.#layout.boxWidth, height: BOX_HEIGHT };
-      this.#look(reveal(this.#camera, place, this.#size), this.#touched);
-    }
+    this.#reveal();
     this.#repaint();
   }
 
@@ -77,13 +74,18 @@ export class GraphView {
   }
 
   fit(): void {
-    this.#touched = false;
-    this.#resize();
+    if (this.#layout !== undefined) this.#look(fit(this.#layout, this.#size), false);
   }
 
   end(): void {
     cancelAnimationFrame(this.#frame);
     for (const end of this.#end) end();
+  }
+
+  #reveal(): void {
+    if (this.#selected < 0 || this.#layout === undefined || this.#size.width === 0) return;
+    const { x, y, boxWidth: width } = this.#layout;
+    this.#camera = reveal(this.#camera, { x: x[this.#selected]!, y: y[this.#selected]!, width, height: BOX_HEIGHT }, this.#size);
   }
 
   #look(camera: Camera, touched: boolean): void {
@@ -117,7 +119,10 @@ export class GraphView {
       canvas.width = Math.round(width * devicePixelRatio);
       canvas.height = Math.round(height * devicePixelRatio);
     }
-    if (this.#layout !== undefined && !this.#touched) this.#camera = fit(this.#layout, this.#size);
+    if (this.#layout !== undefined && !this.#touched) {
+      this.#camera = fit(this.#layout, this.#size);
+      this.#reveal();
+    }
     this.#repaint();
   }
 

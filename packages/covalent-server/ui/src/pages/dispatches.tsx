@@ -1,7 +1,7 @@
 /** All dispatches, the newest first; what is looked for is part of the address. */
 
 import { signal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { RequestError, get } from "../api/client";
 import { listen, watch } from "../api/live";
@@ -117,7 +117,10 @@ export function DispatchesPage() {
       listing.end();
     };
   }, [listing]);
-  const records = listing.records.value;
+  // While one types, what was found before stays until there is something else.
+  const before = useRef<readonly DispatchRecord[]>();
+  const records = listing.records.value ?? before.current;
+  before.current = records;
   const atWork = (records ?? []).filter((record) => !ended(record.status)).slice(0, WATCHED);
   const watched = atWork.map((record) => record.dispatch_id).join();
   useEffect(() => watch(watched === "" ? [] : watched.split(",")), [watched]);

@@ -30,6 +30,8 @@ ct.dispatch(hello)("world")
 `;
 
 const TILES: readonly Status[] = ["RUNNING", "NEW_OBJECT", "COMPLETED", "FAILED", "CANCELLED"];
+/** What nobody has to do anything about: it runs, or waits for what does. */
+const NO_REASON: ReadonlySet<string> = new Set(["running", "leased", "nodes", "sublattice"]);
 /** Statuses that are counted with another. */
 const WITH: Partial<Record<Status, readonly Status[]>> = {
   RUNNING: ["RUNNING", "DISPATCHING", "POSTPROCESSING", "PENDING_POSTPROCESSING"],
@@ -54,6 +56,7 @@ export function HomePage() {
       </div>
     );
   }
+  const waiting = found.waiting.filter((reason) => !NO_REASON.has(reason.code));
   const total = Object.values(found.counts).reduce((sum, count) => sum + count, 0);
   return (
     <div class="page">
@@ -104,11 +107,11 @@ export function HomePage() {
           {total > 0 && (
             <section class="panel" aria-labelledby="waiting">
               <h2 id="waiting">What tasks wait for</h2>
-              {found.waiting.length === 0 ? (
+              {waiting.length === 0 ? (
                 <p class="quiet">No task waits for anything but the tasks before it.</p>
               ) : (
                 <ul class="rows">
-                  {found.waiting.map((reason) => (
+                  {waiting.map((reason) => (
                     <li key={reason.code}>
                       <a class="row row-reason" href={to(["dispatches", reason.dispatch_id, "graph", reason.node_id])}>
                         <strong class="figures">{number(reason.count)}</strong>

@@ -13,8 +13,6 @@ function media(query: string) {
 export const narrow = media("(max-width: 44rem)");
 /** Whether there is room for something beside the graph. */
 export const roomy = media("(min-width: 70rem)");
-/** Whether things should not move by themselves. */
-export const still = media("(prefers-reduced-motion: reduce)");
 /** Whether the system is dark. */
 export const systemDark = media("(prefers-color-scheme: dark)");
 

@@ -44,7 +44,7 @@ export function DispatchActions({ model, record }: { readonly model: DispatchMod
           Run all again
         </button>
       )}
-      <Copy word icon="python" label="Copy as Python" text={getResult(model.id, location.origin)} />
+      <Copy word icon="python" label="Copy as Python" text={getResult(model.id, document.baseURI.replace(/\/$/, ""))} />
       {asking && (
         <Ask
           question={`Cancel ${record.name}?`}

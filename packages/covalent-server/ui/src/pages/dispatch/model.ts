@@ -7,7 +7,7 @@ import { type Columns, type States, applyEvents, countStatuses, letterAt, nameAt
 import { listen, watch } from "../../api/live";
 import { type ColumnsAnswer, type DispatchDetail, type DispatchRecord, type Event, type StatesAnswer, type Status } from "../../api/records";
 import { type Resource, resource } from "../../api/resource";
-import { countsOf, ended } from "../../parts/status";
+import { countsOf } from "../../parts/status";
 
 /** Told of the positions whose nodes stand otherwise, or of null when all may. */
 export type Repaint = (positions: readonly number[] | null) => void;
@@ -101,12 +101,6 @@ export class DispatchModel {
     const columns = this.graph.value.value;
     const position = columns?.positionOf.get(node);
     return columns === undefined || position === undefined ? `node ${node}` : `${nameAt(columns, position)}(${node})`;
-  }
-
-  /** Whether it may still change. */
-  get atWork(): boolean {
-    const status = this.record.value?.status;
-    return status !== undefined && !ended(status);
   }
 
   #take(events: readonly Event[]): void {

@@ -20,7 +20,7 @@ const HEAD = 30;
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 216e5, 432e5, 864e5];
 
 /** The step that gives at most so many marks. */
-export function stepFor(span: number, most: number): number {
+function stepFor(span: number, most: number): number {
   return STEPS.find((step) => span / step <= most) ?? Math.ceil(span / most / 864e5) * 864e5;
 }
 

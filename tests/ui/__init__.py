@@ -1,0 +1,1 @@
+"""The web page in a real browser, with a real server and real dispatches."""
