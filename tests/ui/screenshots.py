@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from playwright.sync_api import sync_playwright
 
+from covalent.wire.places import host_identity
 from tests.acceptance.programs import Project
 from tests.components import CHROMIUM
 from tests.installation import Installation
@@ -57,7 +57,7 @@ def _without_this_machine(route: Route, home: Path) -> None:
         return
     response = route.fetch()
     text = response.body()
-    for here, shown in ((str(home), "/home/ada"), (sys.prefix, "/opt/science"), (socket.gethostname(), "laboratory")):
+    for here, shown in ((str(home), "/home/ada"), (sys.prefix, "/opt/science"), (host_identity(), "laboratory")):
         text = text.replace(here.encode(), shown.encode())
     route.fulfill(response=response, body=text)
 

@@ -8,7 +8,7 @@ import { type LimitRecord, type PoolRecord, type Summary, type WorkerRecord } fr
 import { useResource } from "../api/resource";
 import { Icon } from "../parts/icons";
 import { Empty, Fact, Loading, Trouble } from "../parts/notices";
-import { Ago } from "../parts/times";
+import { Ago, Span } from "../parts/times";
 import { useTitle } from "../parts/title";
 import { counted, number } from "../text/format";
 
@@ -140,7 +140,7 @@ function Worker({ worker }: { readonly worker: WorkerRecord }) {
           <code class="cut" title={worker.worker}>{worker.worker.slice(0, 12)}</code>
           <span class="muted cut">{worker.host}, process {worker.pid}</span>
         </span>
-        <span class="row-end muted">since <Ago at={worker.started_at} /></span>
+        <span class="row-end muted">for <Span from={worker.started_at} until={undefined} /></span>
       </div>
     </li>
   );

@@ -5,9 +5,10 @@ const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86_400;
 
-/** A span of time, in at most two units: `340 ms`, `4.2 s`, `3 min 10 s`. */
+/** A span of time, in at most two units: `< 1 ms`, `340 ms`, `4.2 s`, `3 min 10 s`. */
 export function duration(seconds: number): string {
   const span = Math.max(0, seconds);
+  if (span < 0.0005) return span === 0 ? "0 ms" : "< 1 ms";
   if (span < 0.0995) return `${Math.round(span * 1000)} ms`;
   if (span < SECOND) return `${Math.round(span * 100) * 10} ms`;
   if (span < 10) return `${trimmed(span)} s`;
