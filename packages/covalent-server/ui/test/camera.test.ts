@@ -24,12 +24,19 @@ test("what is below the pointer stays there while one zooms", () => {
 test("all of a plane fits into the view, and nothing is larger than life", () => {
   fc.assert(
     fc.property(sizes, sizes, (plane, view) => {
+      fc.pre(plane.width < view.width * 5 && plane.height < view.height * 5);
       const camera = fit(plane, view);
       expect(camera.scale).toBeLessThanOrEqual(1);
       expect(camera.x).toBeGreaterThanOrEqual(0);
       expect(camera.x + plane.width * camera.scale).toBeLessThanOrEqual(view.width);
     }),
   );
+});
+
+test("of a plane that is far wider than the view, the middle is seen", () => {
+  const camera = fit({ width: 1e6, height: 200 }, { width: 1000, height: 500 });
+  expect((500 - camera.x) / camera.scale).toBeCloseTo(5e5);
+  expect(camera.scale).toBeGreaterThanOrEqual(0.1);
 });
 
 test("a box that is revealed is in the view", () => {

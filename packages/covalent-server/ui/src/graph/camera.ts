@@ -15,15 +15,16 @@ export interface Size {
 const LARGEST = 2;
 const SMALLEST = 0.005;
 const MARGIN = 32;
+const LEAST_FIT = 0.1;
 /** What is revealed at a smaller scale than this is shown at the other. */
 const READABLE = 0.6;
 const CLOSE = 0.8;
 
-/** All of the plane, not larger than life. */
+/** All of the plane, not larger than life; of one that would be a mere hair, its upper middle. */
 export function fit(plane: Size, view: Size): Camera {
   const across = (view.width - 2 * MARGIN) / Math.max(1, plane.width);
   const down = (view.height - 2 * MARGIN) / Math.max(1, plane.height);
-  const scale = clamp(Math.min(across, down, 1));
+  const scale = Math.max(LEAST_FIT, Math.min(across, down, 1));
   return { scale, x: (view.width - plane.width * scale) / 2, y: Math.max(MARGIN, (view.height - plane.height * scale) / 2) };
 }
 

@@ -37,6 +37,8 @@ export interface Scene {
 /** Below these scales words, and then curves, would be noise. */
 const WORDS_FROM = 0.38;
 const CURVES_FROM = 0.16;
+/** From afar, lines lie over each other: of more than so many, every second or third says the same. */
+const MOST_LINES = 4000;
 const RADIUS = 9;
 const OUTLINES = new Map<string, Path2D>();
 
@@ -68,7 +70,8 @@ export function drawEdges(context: CanvasRenderingContext2D, scene: Scene, camer
   const plain = new Path2D();
   const lit = new Path2D();
   const { shape, x, y, bendStart } = layout;
-  for (let edge = 0; edge < shape.from.length; edge++) {
+  const stride = camera.scale >= CURVES_FROM ? 1 : Math.max(1, Math.floor(shape.from.length / MOST_LINES));
+  for (let edge = 0; edge < shape.from.length; edge += stride) {
     const from = shape.from[edge]!;
     const to = shape.to[edge]!;
     if (y[to]! < top || y[from]! + BOX_HEIGHT > bottom) continue;
