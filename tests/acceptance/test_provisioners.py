@@ -16,6 +16,7 @@ from covalent_server.web.app import ROUTES
 from covalent_server.web.routing import Scope
 from tests.acceptance.interpreters import ROOT, environment, uv, with_the_sdk_alone
 from tests.acceptance.programs import Project
+from tests.certificates import Authority
 from tests.installation import Installation, alive, wait_until
 
 EXAMPLE = ROOT / "examples" / "executor_plugin"
@@ -113,6 +114,25 @@ def test_a_server_starts_the_provisioners_that_it_is_told_to_and_ends_them_with_
         installation.stop()
         wait_until(lambda: not alive(worker), "the worker to go")
         assert not list((installation.data / "provisioners").glob("*/jobs/*"))
+
+
+def test_beyond_this_machine_provisioners_speak_with_encryption_and_the_server_starts_none_that_it_may_not(
+    tmp_path: Path, unstarted: Installation, plugin_python: str
+) -> None:
+    unstarted.beyond(Authority(tmp_path / "authority"), "covalent.example.org")
+    unstarted.environ |= {"COVALENT_PROVISIONERS": "process", "COVALENT_PROVISIONER_PYTHON": plugin_python}
+    with unstarted as installation:
+        assert "provisioners are not started" in installation.log()
+        assert not provisioners_of(installation)
+        user = Project(tmp_path / "project", installation, plugin_python)
+        with provisioner(installation, plugin_python, "process"):
+            done = user.attempt(str(EXAMPLE / "workflow.py"))
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert json.loads(done.stdout)[0] in workers_of(installation.root / "cache")
+        installation.stop()
+        installation.environ["COVALENT_LOCAL_INTERPRETERS"] = plugin_python
+        installation.start()
+        assert json.loads(user.attempt(str(EXAMPLE / "workflow.py")).stdout)[0] in workers_of(installation.data)
 
 
 #: Plugins that do what they must not, by the short names of their executors, and what is said of each.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -31,16 +31,22 @@ def test_the_token_is_on_no_command_line_and_in_no_repr(tmp_path: Path) -> None:
     made = order(tmp_path)
     assert made.arguments(slots=2)[:3] == ["-P", "-m", "covalent.worker"]
     assert "a secret" not in " ".join(made.arguments()) + repr(made)
-    assert made.environment() == {"COVALENT_WORKER_TOKEN": "a secret"}
+    assert made.environment() == {"COVALENT_TOKEN": "a secret"}
 
 
 def test_a_script_is_the_worker(tmp_path: Path) -> None:
     _, export, execution = order(tmp_path).script(python="/opt/my python/bin/python", url="http://a:1").splitlines()
-    assert shlex.split(export) == ["export", "COVALENT_WORKER_TOKEN=a secret"]
+    assert shlex.split(export) == ["export", "COVALENT_TOKEN=a secret"]
     words = shlex.split(execution)
     assert words[:2] == ["exec", "/opt/my python/bin/python"]
     assert words[words.index("--server") + 1] == "http://a:1"
     assert words[words.index("--pool") + 1] == "7"
+
+
+def test_a_worker_that_reaches_the_server_by_its_own_address_knows_its_certificates(tmp_path: Path) -> None:
+    made = replace(order(tmp_path), ca_file=tmp_path / "ca.pem")
+    assert made.arguments()[-2:] == ["--ca-file", str(tmp_path / "ca.pem")]
+    assert "--ca-file" not in made.arguments(url="http://127.0.0.1:1")
 
 
 def test_a_provisioner_that_is_not_installed_is_refused_with_those_that_are() -> None:

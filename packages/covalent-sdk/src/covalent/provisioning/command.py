@@ -12,7 +12,7 @@ from pathlib import Path
 
 from covalent import config
 from covalent.errors import CovalentError, ProvisioningError
-from covalent.http import Server
+from covalent.http import Network, Server
 from covalent.locks import locked
 from covalent.provisioning import plugins
 from covalent.provisioning.driver import Driver, News
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--server", metavar="URL", help="the server's address, in place of the configured one")
     parser.add_argument("--worker-url", metavar="URL", help="where workers reach the server, if not at that address")
     parser.add_argument("--token-file", type=Path, metavar="PATH", help="a token, in place of the one that is kept")
+    parser.add_argument("--ca-file", type=Path, metavar="PATH", help="what vouches for the server's certificate")
     parser.add_argument("--directory", type=Path, metavar="DIR", help="where its workers are remembered")
     parser.add_argument(
         "--attached", action="store_true", help="go when standard input ends, and leave the workers to the next one"
@@ -71,6 +72,7 @@ def _run(parsed: argparse.Namespace) -> int:
         token, source = parsed.token_file.read_text(encoding="ascii").strip(), str(parsed.token_file)
     if not token:
         raise ProvisioningError(f"there is no token for {url}; keep one with: python -m covalent login")
+    ca_file = parsed.ca_file.expanduser().absolute() if parsed.ca_file else config.ca_file(url)
     directory = (parsed.directory or _own_directory(parsed.name, url)).expanduser().resolve()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if locked(directory / "lock") is None:  # it goes with the process
@@ -79,8 +81,9 @@ def _run(parsed: argparse.Namespace) -> int:
         )
     driver = Driver(
         plugins.load(parsed.name),
-        Server(url, token, token_sources=source),
+        Server(url, token, token_sources=source, network=Network(ca_file=ca_file)),
         url=parsed.worker_url or url,
+        ca_file=ca_file,
         directory=directory,
     )
     if parsed.attached:

@@ -64,11 +64,17 @@ class Refused:
 class Driver:
     """One provisioner, from its first report to its goodbye."""
 
-    def __init__(self, provisioner: Provisioner, server: Server, *, url: str, directory: Path) -> None:
-        """``url`` is where workers reach the server; ``directory`` is this provisioner's alone."""
+    def __init__(
+        self, provisioner: Provisioner, server: Server, *, url: str, directory: Path, ca_file: Path | None = None
+    ) -> None:
+        """``url`` is where workers reach the server, whose certificate is vouched for by those in ``ca_file``.
+
+        ``directory`` is this provisioner's alone.
+        """
         self._provisioner = provisioner
         self._server = server
         self._url = url
+        self._ca_file = ca_file
         self._jobs_directory = directory / "jobs"
         self._id = secrets.token_hex(12)
         self._jobs: dict[str, LivingJob] = {}
@@ -154,6 +160,7 @@ class Driver:
                 pool=pool,
                 attributes=attributes,
                 url=self._url,
+                ca_file=self._ca_file,
                 token=order.token,
                 directory=directory,
                 max_idle=self._provisioner.max_idle,

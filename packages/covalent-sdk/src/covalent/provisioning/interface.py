@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 #: The variable in which a worker finds its token.
-TOKEN_VARIABLE: Final = "COVALENT_WORKER_TOKEN"  # noqa: S105 - the variable's name
+TOKEN_VARIABLE: Final = "COVALENT_TOKEN"  # noqa: S105 - the variable's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,8 @@ class Order:
     attributes: Mapping[str, Any]
     #: Where the worker reaches the server.
     url: str
+    #: A file of certificates on this machine that vouch for the server's, None for those that a system trusts.
+    ca_file: Path | None = None
     #: What it proves itself with there. It belongs on no command line, where every account of a machine can read it.
     token: str = field(repr=False)
     #: Exists, for this provisioner's account alone, until the worker has ended.
@@ -69,9 +71,14 @@ class Order:
     max_idle: float
 
     def arguments(self, *, url: str | None = None, slots: int | None = None) -> list[str]:
-        """What follows the interpreter on the worker's command line; ``url`` where the worker needs another one."""
+        """What follows the interpreter on the worker's command line.
+
+        ``url`` is for a worker that needs another one, through a tunnel say; it is not told of this machine's file of
+        certificates.
+        """
         said = ["-P", "-m", "covalent.worker", "--server", url or self.url, "--pool", self.pool]
         said += ["--max-idle", f"{self.max_idle:g}"]
+        said += ["--ca-file", str(self.ca_file)] if self.ca_file is not None and url is None else []
         return said if slots is None else [*said, "--slots", str(slots)]
 
     def environment(self) -> dict[str, str]:

@@ -315,6 +315,7 @@ class Engine:
         gone = set(self.shared.ledger.workers())
         for worker, pool in await recovery.workers_of_before(self.shared):
             self.workplace.seat(worker.id, pool, worker.features, worker.token)
+            self.provisioners.introduced(worker.token or "", worker.id)
             by_itself = worker.host != self.shared.host or pool.executor == WORKER_POOL
             if by_itself or await self._provisioning.adopt(worker, pool):
                 gone.discard(worker.id)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_REASON: Final = "local_interpreters, which say what the server runs where other machines reach it"
 #: Seconds before one that has ended is started again, doubled each time that it has not lived long.
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
@@ -54,6 +55,13 @@ class Plugins:
         """Keep all of them running, for as long as the engine runs."""
         if not self._settings.provisioners:
             return
+        python = self._settings.provisioner_python
+        allowed = self._settings.interpreters
+        if allowed is not None and str(python) not in allowed:
+            for executor in self._settings.provisioners:
+                self._down(executor, 0, f"the server starts no provisioner with {python}: it is not one of {_REASON}")
+            log.warning("provisioners are not started: %s is not one of %s", python, _REASON)
+            return
         token = secrets.token_urlsafe(32)
         await self._admit(token)
         async with asyncio.TaskGroup() as group:
@@ -66,6 +74,7 @@ class Plugins:
             python=self._settings.provisioner_python,
             url=self._url,
             token=token,
+            ca_file=self._settings.tls_cert,
             directory=self._settings.data_dir / "provisioners" / executor,
         )
         pause = FIRST_PAUSE

@@ -31,6 +31,8 @@ class Start:
     python: Path
     url: str
     token: str
+    #: What the server's certificate is known by; None when it speaks without encryption.
+    ca_file: Path | None = None
     #: This provisioner's own: its jobs stay in it from one process to the next.
     directory: Path
 
@@ -111,6 +113,7 @@ def start(order: Start, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
         file.write(order.token)
     command = [str(order.python), "-P", "-u", "-m", "covalent.provisioning", order.executor, "--server", order.url]
     command += ["--token-file", str(token_file), "--directory", str(order.directory), "--attached"]
+    command += ["--ca-file", str(order.ca_file)] if order.ca_file is not None else []
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
