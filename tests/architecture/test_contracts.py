@@ -133,6 +133,9 @@ VIOLATIONS: dict[str, list[Plant]] = {
     "stores-alone-speak-fsspec": [
         Plant(module="covalent/fs_strategies/web.py", lines="import fsspec", reported=("covalent.fs_strategies.web",)),
     ],
+    "ssh-alone-speaks-asyncssh": [
+        Plant(module="covalent/config.py", lines="import asyncssh", reported=("covalent.config",)),
+    ],
     "runner-is-thin": [
         Plant(
             module="covalent/worker/runner/execution.py",

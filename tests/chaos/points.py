@@ -136,6 +136,7 @@ LEFT_OUT: Final = {
     "covalent.server_command": _SCRIPT,
     "covalent.testing.running": "runs workflows without a server",
     "covalent.provisioning.jobs": _PROVISIONER,
+    "covalent.worker.cluster.station": "tests/acceptance/test_dask.py kills what is on both of its sides",
     "covalent_server.engine.provisioners": _PROVISIONER,
     "covalent_server.executors.provisioner": _PROVISIONER,
     "covalent_server.web.provisioning": _PROVISIONER,

@@ -240,7 +240,7 @@ def test_a_limit_that_is_set_again_counts_for_what_came_meanwhile(do: Do) -> Non
 def test_a_place_that_falls_free_wakes_the_other_pools_that_wait_for_it(do: Do) -> None:
     put(do, "vasp", 1)
     dispatched(do, fan(2, "vasp"))
-    dispatched(do, fan(2, "vasp", executor="dask"))
+    dispatched(do, fan(2, "vasp", executor="slurm"))
     dispatched(do, fan(2, executor="elsewhere"))
     out = poll(do, 9).leased
     assert poll(do, 9, 2).leased == []
@@ -251,7 +251,7 @@ def test_a_place_that_falls_free_wakes_the_other_pools_that_wait_for_it(do: Do) 
 def test_who_ends_a_task_lets_those_go_first_who_wait_for_its_limit_in_other_pools(do: Do) -> None:
     put(do, "vasp", 1)
     dispatched(do, fan(100, "vasp"))
-    single = dispatched(do, fan(1, "vasp", executor="dask"))
+    single = dispatched(do, fan(1, "vasp", executor="slurm"))
     free = dispatched(do, fan(1))
     out = [item for item in poll(do, 9).leased if item.dispatch_id != free]
 
@@ -332,7 +332,7 @@ def test_no_worker_is_wanted_where_all_wait_for_limits_of_no_slots(do: Do) -> No
 
     put(do, "vasp", 1)
     dispatched(do, fan(3, "vasp"))
-    dispatched(do, fan(1, "vasp", "other", executor="dask"))
+    dispatched(do, fan(1, "vasp", "other", executor="slurm"))
     assert ready() == ({1, 2}, set())
     out = poll(do, 1).leased
     # Full is not shut: who waits for it elsewhere is to be there when its place falls free.
@@ -352,13 +352,13 @@ def test_no_worker_is_wanted_where_all_wait_for_limits_of_no_slots(do: Do) -> No
 
 # Whatever happens in whatever order.
 
-_NAMES = (("tag", "a"), ("tag", "b"), ("executor", "local"), ("executor", "dask"))
+_NAMES = (("tag", "a"), ("tag", "b"), ("executor", "local"), ("executor", "slurm"))
 _FANS = (
     fan(3, "a"),
     fan(3, "a", "b"),
     fan(2),
-    fan(3, "b", executor="dask"),
-    manifest([tagged(0, "a"), tagged(1, "b", executor="dask"), tagged(2, "a", "b")]),
+    fan(3, "b", executor="slurm"),
+    manifest([tagged(0, "a"), tagged(1, "b", executor="slurm"), tagged(2, "a", "b")]),
     manifest([tagged(0, "a", kind=Kind.SUBLATTICE), tagged(1, "b")]),
 )
 

@@ -30,6 +30,11 @@ def test_every_state_has_a_reason(state: NodeState) -> None:
         ),
         ({"state": NodeState.WAITING, "parents": (1, 2), "remaining": 9}, "nodes", "nodes 1, 2 and 7 others"),
         ({"state": NodeState.LEASED, "worker": "w", "host": "h"}, "unreachable", "worker w on h holds it"),
+        (
+            {"state": NodeState.READY, "executor": "dask", "place": "tcp://h:1"},
+            "no-worker",
+            "covalent-worker --dask tcp://h:1 --server URL",
+        ),
     ],
 )
 def test_a_reason_says_what_it_is(changes: dict[str, Any], code: str, words: str) -> None:

@@ -31,7 +31,11 @@ class House:
             fail=self.fail,
             lost=self.lost,
             silent=lambda _: False,
+            interpreter=self.interpreter,
         )
+
+    async def interpreter(self, pool: PoolRow) -> str | None:
+        return pool.place or None
 
     async def mint(self, owner: str) -> tuple[str, str]:
         self.minted.append(owner)
@@ -56,3 +60,9 @@ def test_what_must_not_run_here_fails_also_while_it_is_shut(tmp_path: Path) -> N
     house = House(tmp_path, frozenset({"/another/python"}))
     asyncio.run(house.provisioning.ensure(POOLS[:1], {1}))
     assert (house.minted, house.failed) == ([], [1])
+
+
+def test_no_worker_is_started_where_that_is_for_somebody_else(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    asyncio.run(house.provisioning.ensure([PoolRow(id=1, owner="ada", executor="dask", place="")]))
+    assert (house.minted, house.failed) == ([], [])

@@ -128,7 +128,7 @@ def test_a_later_attempt_does_not_find_what_the_one_before_it_has_left(intake: I
 
 def test_what_was_damaged_on_its_way_with_a_lease_is_not_taken(tmp_path: Path) -> None:
     assets = Assets(Home(tmp_path, "alive"))
-    assets.receive("ada", FUNCTION, b"y")
+    assets.memory.receive("ada", FUNCTION, b"y")
     assert assets.find("ada", FUNCTION) is None
-    assets.receive("ada", FUNCTION, FUNCTION_BYTES)
+    assets.memory.receive("ada", FUNCTION, FUNCTION_BYTES)
     assert assets.find("ada", FUNCTION) == FUNCTION_BYTES

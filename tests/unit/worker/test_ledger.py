@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from covalent.wire.work import Lease, LeaseKey
+from covalent.wire.work import Lease, LeaseKey, Poll
 from covalent.worker.ledger import Ledger
 
 
@@ -38,7 +38,7 @@ def test_a_lease_that_was_to_be_dropped_before_it_came_is_dropped() -> None:
 def test_started_is_told_once() -> None:
     ledger = Ledger()
     (held,) = ledger.accept([lease(1)])
-    ledger.started_was_told([lease(1).key, lease(2).key])
+    ledger.told(Poll(worker="w", started=(lease(1).key, lease(2).key)), ())
     assert held.started_told
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from covalent.errors import GraphError
 from covalent.executors.declared import DeclaredExecutor, Text
 from covalent.executors.interpreters import interpreter, of_conda
+from covalent.executors.remote import DaskExecutor
 from covalent.wire.places import host_identity
 
 
@@ -36,6 +37,9 @@ def resolve(short_name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
     resolved = dict(attributes)
     if short_name == LocalExecutor.short_name:
         _resolve_local(resolved)
+    elif short_name == DaskExecutor.short_name and sys.executable:
+        # A server on this machine starts the bridge to the cluster by itself, here.
+        resolved["bridge"] = {"python": own_interpreter(), "host": host_identity()}
     return resolved
 
 

@@ -196,6 +196,11 @@ def _with_its_file(code: types.CodeType, reduced: tuple[Any, tuple[Any, ...]]) -
     return make, tuple(named)
 
 
+def carry(module: types.ModuleType) -> None:
+    """Whatever pickles with cloudpickle writes what this module defines by value from now on."""
+    _cloudpickle().register_pickle_by_value(module)
+
+
 def prepare() -> None:
     """Load now what pickling needs: a runner does so before its first task waits for it."""
     _cloudpickle()

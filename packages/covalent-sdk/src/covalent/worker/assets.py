@@ -38,21 +38,20 @@ _PROJECTS: Final = 100
 _FORMER_BOOT_SECONDS: Final = 7 * 86400.0
 
 
-class Assets:
-    """What is here already; used by the loop's thread alone."""
+class Memory:
+    """Small assets that are here; those that were not used for longest make room."""
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self) -> None:
         self._small: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._bytes = 0
 
     def receive(self, owner: str, digest: str, data: Buffer) -> None:
-        """Remember a small asset that came with a lease; what was damaged on its way is fetched instead."""
+        """Remember an asset that came with a lease; what was damaged on its way is fetched instead."""
         if (owner, digest) not in self._small and hashlib.sha256(data).hexdigest() == digest:
             self.keep(owner, digest, bytes(data))
 
     def keep(self, owner: str, digest: str, data: bytes) -> None:
-        """Remember a small asset."""
+        """Remember an asset."""
         if (owner, digest) in self._small:
             return
         self._small[owner, digest] = data
@@ -60,11 +59,25 @@ class Assets:
         while self._bytes > _MEMORY_BYTES:
             self._bytes -= len(self._small.popitem(last=False)[1])
 
-    def find(self, owner: str, digest: str) -> bytes | Path | None:
-        """An asset's bytes, or its file, or None when it has to be fetched."""
+    def get(self, owner: str, digest: str) -> bytes | None:
+        """An asset's bytes, None when they are not here."""
         data = self._small.get((owner, digest))
         if data is not None:
             self._small.move_to_end((owner, digest))
+        return data
+
+
+class Assets:
+    """What is here already; used by the loop's thread alone."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self.memory = Memory()
+
+    def find(self, owner: str, digest: str) -> bytes | Path | None:
+        """An asset's bytes, or its file, or None when it has to be fetched."""
+        data = self.memory.get(owner, digest)
+        if data is not None:
             return data
         path = _inside(self._home.assets(owner), digest)
         return path if _used(path) else None

@@ -24,6 +24,7 @@ from covalent.worker.contact import Contact
 from covalent.worker.couriers import Courier, Mailbox
 from covalent.worker.outbox import Outbox
 from covalent.worker.pace import LARGEST_BATCH
+from covalent.worker.place import Printed
 from covalent.worker.settings import Patience
 from covalent.worker.spool import Entry
 
@@ -43,14 +44,6 @@ class Answer:
     started: tuple[LeaseKey, ...]
     work: Work
     blobs: Mapping[str, memoryview]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Printed:
-    """What a running task has printed since the last time: the pieces and their bytes."""
-
-    chunks: Sequence[StreamChunk]
-    blobs: Sequence[bytes]
 
 
 class Tasks(Protocol):
@@ -111,11 +104,12 @@ class _State:
 class Exchange:
     """The four lines to the server."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a different thing, given by name
         self,
         *,
         server: Server,
-        hello: Hello,
+        worker: str,
+        hello: Hello | None,
         tasks: Tasks,
         outbox: Outbox,
         mailbox: Mailbox,
@@ -123,8 +117,12 @@ class Exchange:
         clock: Callable[[], float],
         refused: Callable[[str], None],
     ) -> None:
-        """``refused`` is called with the reason when the worker has to leave."""
+        """``refused`` is called with the reason when the worker has to leave.
+
+        Without a ``hello`` it is for a worker that somebody else introduces.
+        """
         self._server = server
+        self._worker = worker
         self._hello = hello
         self._tasks = tasks
         self._outbox = outbox
@@ -155,8 +153,8 @@ class Exchange:
         self._state.released += self._tasks.take_released()
         if now < self.contact.not_before:
             return
-        if not self._state.introduced:
-            self._introduce()
+        if not self._state.introduced and self._hello is not None:
+            self._introduce(self._hello)
             return
         if self._deliver.idle and self._should_deliver(now):
             self._send_delivery()
@@ -167,12 +165,12 @@ class Exchange:
         if self._listen.idle:
             self._send_listening(now)
 
-    def _introduce(self) -> None:
+    def _introduce(self, hello: Hello) -> None:
         if not self._deliver.idle:
             return
 
         def errand() -> Welcome:
-            return from_json(Welcome, self._server.post("/worker/hello", self._hello).plain)
+            return from_json(Welcome, self._server.post("/worker/hello", hello).plain)
 
         def done(welcome: Welcome) -> None:
             self.contact.kept()
@@ -206,7 +204,7 @@ class Exchange:
         entries = self._outbox.take()
         wanted = 0 if self.draining else self._tasks.capacity() - self._tasks.unfinished() - self._state.idle_wants
         released, self._state.released = tuple(self._state.released), []
-        poll, blobs = _poll(self._hello.worker, entries, want=max(0, min(LARGEST_BATCH, wanted)), released=released)
+        poll, blobs = _poll(self._worker, entries, want=max(0, min(LARGEST_BATCH, wanted)), released=released)
         poll = self._naming(poll)
 
         def done(answer: Answer) -> None:
@@ -231,7 +229,7 @@ class Exchange:
         wanted = min(LARGEST_BATCH, self._tasks.capacity() - self._tasks.unfinished())
         if wanted <= 0:
             return
-        poll = self._naming(Poll(worker=self._hello.worker, want=wanted, wait=self._patience.idle_poll))
+        poll = self._naming(Poll(worker=self._worker, want=wanted, wait=self._patience.idle_poll))
         self._state.idle_wants = wanted
 
         def done(answer: Answer) -> None:
@@ -262,7 +260,7 @@ class Exchange:
             return
         self._state.last_beat = now
         poll = Poll(
-            worker=self._hello.worker,
+            worker=self._worker,
             held=held,
             started=started,
             preparing=preparing,
@@ -283,7 +281,7 @@ class Exchange:
         if now - self._state.last_listening < self._patience.listen_pause or not self._tasks.listens():
             return
         self._state.last_listening = now
-        poll = Poll(worker=self._hello.worker, held=self._tasks.held(), wait=self._patience.listen)
+        poll = Poll(worker=self._worker, held=self._tasks.held(), wait=self._patience.listen)
 
         def done(answer: Answer) -> None:
             self.contact.kept()
@@ -296,7 +294,7 @@ class Exchange:
         """Tell the server that this worker leaves; called when nothing is held, and waits for the answer."""
         if self._state.introduced:
             try:
-                self._server.post("/worker/bye", Bye(worker=self._hello.worker), timeout=5.0)
+                self._server.post("/worker/bye", Bye(worker=self._worker), timeout=5.0)
             except ServerError as error:
                 _log.info("could not say goodbye: %s", error)
 

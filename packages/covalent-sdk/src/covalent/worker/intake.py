@@ -79,9 +79,9 @@ class Intake:
         try:
             _check_features(lease)
             check_variables(lease.env)
-            needed = _needed(lease)
+            needed = needed_by(lease)
             for digest in blobs.keys() & needed.keys():
-                self._assets.receive(lease.owner, digest, blobs[digest])
+                self._assets.memory.receive(lease.owner, digest, blobs[digest])
         except Exception as error:  # noqa: BLE001  as in _continue
             self._refuse(held, error)
         else:
@@ -152,7 +152,7 @@ class Intake:
 
         def done(small: dict[str, bytes]) -> None:
             for digest, data in small.items():
-                self._assets.keep(held.lease.owner, digest, data)
+                self._assets.memory.keep(held.lease.owner, digest, data)
             self._continue(held, needed, pause)
 
         def failed(error: Exception) -> None:
@@ -199,7 +199,7 @@ class Intake:
         """Which runner a task needs; the same objects again for the same needs."""
         data = lease.executor_data
         python, workdir = _text(data, "python"), _workdir(data)
-        resources = _resources(data)
+        resources = resources_of(data)
         if resources.gpus and VISIBLE_GPUS in lease.env:
             raise WorkerError(
                 f"it asks for GPUs for itself with resources, and its env names some with {VISIBLE_GPUS}; leave one of "
@@ -274,7 +274,8 @@ def _workdir(data: Mapping[str, Any]) -> str | None:
     return _text(data, "workdir") or _text(data, "remote_workdir")
 
 
-def _resources(data: Mapping[str, Any]) -> Resources:
+def resources_of(data: Mapping[str, Any]) -> Resources:
+    """What a task takes of its machine; raises WorkerError."""
     given = data.get("resources")
     if given is None:
         return ANY
@@ -291,7 +292,7 @@ def _expanded(workdir: str) -> str:
         raise WorkerError(f"its executor's `workdir` {workdir!r} names no directory here: {error}") from error
 
 
-def _needed(lease: Lease) -> dict[str, None]:
+def needed_by(lease: Lease) -> dict[str, None]:
     """The digests that a task opens, each once."""
     needed: dict[str, None] = dict.fromkeys((lease.function, *lease.hooks.call_before, *lease.hooks.call_after))
     for item in (*lease.args, *lease.kwargs.values()):

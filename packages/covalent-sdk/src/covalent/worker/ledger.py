@@ -6,12 +6,14 @@ A lease that is delivered again, because an answer was lost or two requests cros
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from covalent.wire.work import Environment, Lease, LeaseKey
+from covalent.wire.work import Environment, Lease, LeaseKey, Poll
 from covalent.worker.layers import Layer
+
+Buffer = bytes | bytearray | memoryview
 
 _REMEMBERED: Final = 1 << 14
 
@@ -85,9 +87,15 @@ class Ledger:
         held.ended = True
         self.unfinished -= 1
 
-    def started_was_told(self, keys: Iterable[LeaseKey]) -> None:
-        """The server has answered a message that named these as started."""
-        for key in keys:
+    def told(self, poll: Poll, blobs: Sequence[Buffer]) -> None:
+        """The server has answered a message: it knows what has begun, has what was printed, and what has ended."""
+        for key in poll.started:
             held = self._held.get(key.token)
             if held is not None:
                 held.started_told = True
+        for completion in poll.completions:
+            self.forget(completion.key)
+        for chunk in poll.streams:
+            held = self._held.get(chunk.key.token)
+            if held is not None:
+                held.sent[chunk.stream] = max(held.sent.get(chunk.stream, 0), chunk.offset + len(blobs[chunk.blob]))

@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--server", metavar="URL", help="the server's address; by default where scripts look for it")
     made.add_argument("--pool", default=DEFAULT_POOL, metavar="NAME", help="the pool whose tasks to run (%(default)s)")
     made.add_argument("--slots", type=_count, default=os.cpu_count() or 1, metavar="N", help="tasks at once")
+    made.add_argument("--dask", metavar="ADDRESS", help="run the tasks on the Dask cluster whose scheduler is there")
     made.add_argument("--token-file", type=Path, metavar="PATH", help=f"the worker's token (else {VARIABLE})")
     made.add_argument("--ca-file", type=Path, metavar="PATH", help="what vouches for the server's certificate, PEM")
     made.add_argument("--proxy", metavar="URL", help="the proxy to go through, where the environment names none")
@@ -76,6 +77,7 @@ def settings(parsed: argparse.Namespace, url: str, known: Credentials) -> Worker
         directory=directory.expanduser().resolve(),
         layers=places.layers_dir(os.environ).expanduser().resolve(),
         gpus=places.gpus_dir(os.environ).expanduser().resolve(),
+        dask=parsed.dask,
         max_idle=parsed.max_idle,
         once=parsed.once,
         network=network(parsed, url),

@@ -153,22 +153,24 @@ class Outbox:
 
     def _upload_or_ready(self, item: Entry) -> None:
         if is_heavy(item):
-            self._upload(item, self._patience.first_pause)
+            self._upload(item, self._patience.first_pause, time.monotonic())
         else:
             self._ready.append(item)
 
-    def _upload(self, item: Entry, pause: float) -> None:
+    def _upload(self, item: Entry, pause: float, since: float) -> None:
         def done(_: None) -> None:
             self._ready.append(_lightened(item))
 
         def failed(error: Exception) -> None:
             final = isinstance(error, ServerError) and 400 <= error.status < 500 and error.status not in _PASSING
-            if isinstance(error, AuthenticationError) or not (final or isinstance(error, FileNotFoundError)):
+            final = final or isinstance(error, FileNotFoundError)
+            patient = time.monotonic() - since < self._patience.unreachable_busy
+            if isinstance(error, AuthenticationError) or (patient and not final):
                 longer = min(self._patience.longest_pause, pause * 2)
                 for path in item.result.files.values():  # in use: the cache is not to let go of them
                     with suppress(OSError):
                         os.utime(path)
-                self._later(pause, lambda: self._upload(item, longer))
+                self._later(pause, lambda: self._upload(item, longer, since))
             else:
                 self._ready.append(_replacement(item, error))
 

@@ -38,6 +38,10 @@ class Pace:
         """Whether this function's tasks are known to be tiny."""
         return self._by_function.get(function, TINY_SECONDS) < TINY_SECONDS
 
+    def filling(self, seconds: float, *, least: int, most: int) -> int:
+        """How many tasks fill so many seconds; ``least`` until one has ended."""
+        return least if self._all is None else max(least, min(most, int(seconds / max(self._all, 1e-4))))
+
     def capacity(self, slots: int) -> int:
         """How many unfinished leases to hold: one per slot, and more when tasks are short."""
         if self._all is None or self._all >= TINY_SECONDS:

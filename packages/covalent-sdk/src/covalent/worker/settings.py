@@ -62,6 +62,8 @@ class WorkerSettings:
     layers: Path
     #: Holds a lock for each GPU of the machine, for all workers of the account.
     gpus: Path
+    #: The address of the Dask scheduler whose cluster runs the tasks; None for processes of this machine.
+    dask: str | None = None
     #: Without a task for this many seconds the worker leaves; None means it stays.
     max_idle: float | None = None
     #: Whether it leaves when it has run one task.

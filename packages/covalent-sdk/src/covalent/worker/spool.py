@@ -54,6 +54,17 @@ class Entry:
     refusals: int = 0
 
 
+def packed(entry: Entry) -> bytes:
+    """A result with its blobs, as a frame."""
+    return frames.pack(dumps(entry.result), entry.blobs)
+
+
+def unpacked(frame: bytes) -> Entry:
+    """What :func:`packed` has packed; raises WireError."""
+    text, blobs = frames.unpack(frame)
+    return Entry(result=from_json(Result, loads(text)), blobs=blobs)
+
+
 class Spool:
     """The segments of one worker."""
 
@@ -67,7 +78,7 @@ class Spool:
         segment = self._free.pop() if self._free else self._new()
         parts: list[bytes] = []
         for entry in entries:
-            frame = frames.pack(dumps(entry.result), entry.blobs)
+            frame = packed(entry)
             parts += (_LENGTH.pack(len(frame)), frame)
             entry.segment = segment
         segment.outstanding = len(entries)
@@ -105,8 +116,7 @@ def read(directory: Path) -> Iterator[Entry]:
             (length,) = _LENGTH.unpack_from(data, offset)
             offset += _LENGTH.size
             try:
-                text, blobs = frames.unpack(data[offset : offset + length])
-                yield Entry(result=from_json(Result, loads(text)), blobs=blobs)
+                yield unpacked(data[offset : offset + length])
             except WireError:
                 break
             offset += length

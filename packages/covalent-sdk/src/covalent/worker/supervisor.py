@@ -1,32 +1,33 @@
 """The supervisor: one loop that waits for runners, couriers, timers and signals, and lets its rooms decide.
 
-All state belongs to the loop's thread. Couriers only carry messages; what they bring is handled in the loop.
+All state belongs to the loop's thread.
 """
 
 from __future__ import annotations
 
-import heapq
 import importlib.metadata
-import itertools
 import logging
 import os
 import platform
 import secrets
-import selectors
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
+from covalent.errors import WorkerError
 from covalent.http import Server
 from covalent.wire import FEATURES, places
 from covalent.wire.work import Hello
-from covalent.worker.couriers import Mailbox
+from covalent.worker.cluster.bridge import Bridge
+from covalent.worker.cluster.messages import Post, packed
 from covalent.worker.environment import with_server
 from covalent.worker.exchange import Exchange
 from covalent.worker.home import Home
-from covalent.worker.process import Runner
+from covalent.worker.local import Local
+from covalent.worker.loop import Loop
+from covalent.worker.place import Ends, Place
 from covalent.worker.processes import start_janitor
 from covalent.worker.settings import WorkerSettings
 from covalent.worker.workload import Workload
@@ -52,31 +53,27 @@ class Supervisor:
         # Before anything starts a thread: it forks.
         start_janitor(self._home.registry)
         sys.setswitchinterval(_SWITCH_SECONDS)
-        self._selector = selectors.DefaultSelector()
-        self._mailbox = Mailbox()
-        self._selector.register(self._mailbox, selectors.EVENT_READ, self._mailbox.open)
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._count = itertools.count()
-        self._writing: set[Runner] = set()
+        self._loop = Loop()
         self._busy_at = time.monotonic()
         self._signals = 0
+        self._open = False
         self._refusal: str | None = None
         server = Server(settings.server, settings.token, network=settings.network, token_sources=settings.token_source)
         self._workload = Workload(
             settings=settings,
-            environ=with_server(environ, settings.server, settings.network.ca_file),
             worker=worker,
             home=self._home,
             server=server,
-            mailbox=self._mailbox,
-            loop=self,
+            loop=self._loop,
+            place=lambda ends: self._place(worker, environ, server, ends),
         )
         self._exchange = Exchange(
             server=server,
+            worker=worker,
             hello=_hello(settings, worker),
             tasks=self._workload,
             outbox=self._workload.outbox,
-            mailbox=self._mailbox,
+            mailbox=self._loop.mailbox,
             patience=settings.patience,
             clock=time.monotonic,
             refused=self._refused,
@@ -86,23 +83,21 @@ class Supervisor:
         """Work until there is a reason to leave; returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
-        signal.set_wakeup_fd(self._mailbox.waking, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._loop.mailbox.waking, warn_on_full_buffer=False)
         self._workload.keep_reserve(time.monotonic())
         while (reason := self._reason_to_leave(time.monotonic())) is None:
-            if self._workload.slots.well_supplied():
+            if self._workload.place.well_supplied():
                 # Runners have milliseconds of work: let replies gather instead of waking up for each.
                 time.sleep(_GATHER_SECONDS)
-            events = self._selector.select(self._sleep())
-            for key, _ in events:
-                key.data()
+            happened = self._loop.turn(self._sleep())
             now = time.monotonic()
-            while self._timers and self._timers[0][0] <= now:
-                heapq.heappop(self._timers)[2]()
             self._workload.step(now)
             self._exchange.draining = self._workload.draining
-            self._exchange.step(now)
-            self._watch_writing()
-            if not events:
+            # Whoever has no place for tasks yet does not report for work.
+            self._open = self._open or self._workload.capacity() > 0
+            if self._open:
+                self._exchange.step(now)
+            if not happened:
                 self._workload.keep_reserve(now)
         _log.info("leaving: %s", reason)
         self._workload.stop()
@@ -111,56 +106,27 @@ class Supervisor:
         self._home.leave()
         return 0 if self._refusal is None else 1
 
-    # -- what the workload asks of its loop
-
-    def watch(self, runner: Runner) -> None:
-        """Tell of the runner's replies and of its end."""
-        self._selector.register(runner.channel, selectors.EVENT_READ, lambda: self._channel_event(runner))
-        if runner.exit_descriptor is not None:
-            self._selector.register(runner.exit_descriptor, selectors.EVENT_READ, lambda: self._workload.ended(runner))
-
-    def unwatch(self, runner: Runner) -> None:
-        """Tell nothing more of the runner."""
-        self._writing.discard(runner)
-        self._selector.unregister(runner.channel)
-        if runner.exit_descriptor is not None:
-            self._selector.unregister(runner.exit_descriptor)
-
-    def later(self, seconds: float, call: Callable[[], None]) -> None:
-        """Make a call after some seconds."""
-        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._count), call))
-
-    # -- the loop's own
-
-    def _channel_event(self, runner: Runner) -> None:
-        if runner in self._writing:
-            runner.channel.flush()
-        self._workload.readable(runner)
-
-    def _watch_writing(self) -> None:
-        """Wait for room in a runner's socket only while something is to be written to it."""
-        for runner in self._workload.slots.runners:
-            if runner.channel.waiting != (runner in self._writing):
-                events = selectors.EVENT_READ
-                if runner.channel.waiting:
-                    events |= selectors.EVENT_WRITE
-                    self._writing.add(runner)
-                else:
-                    self._writing.discard(runner)
-                self._selector.modify(runner.channel, events, self._selector.get_key(runner.channel).data)
+    def _place(self, worker: str, environ: Mapping[str, str], server: Server, ends: Ends) -> Place:
+        """Where the tasks run."""
+        if self._settings.dask is not None:
+            return _bridge(self._settings, self._settings.dask, worker, self._loop, ends)
+        return Local(
+            settings=self._settings,
+            environ=with_server(environ, self._settings.server, self._settings.network.ca_file),
+            home=self._home,
+            server=server,
+            loop=self._loop,
+            ends=ends,
+        )
 
     def _sleep(self) -> float:
         idle, running, ahead, gathering = _SLEEPS
         sleep = idle
         if self._workload.holding:
             sleep = running
-            if any(len(runner.jobs) > 1 for runner in self._workload.slots.runners):
+            if self._workload.place.hurried():
                 sleep = ahead
-        if self._exchange.gathering:
-            sleep = gathering
-        if self._timers:
-            sleep = min(sleep, max(0.0, self._timers[0][0] - time.monotonic()))
-        return sleep
+        return gathering if self._exchange.gathering else sleep
 
     def _reason_to_leave(self, now: float) -> str | None:
         busy = self._is_busy()
@@ -168,6 +134,7 @@ class Supervisor:
         if busy or lost or not self._exchange.introduced:  # who cannot ask for work is not idle
             self._busy_at = now
         idle_for = now - self._busy_at
+        self._refusal = self._refusal or self._workload.place.fault()
         if self._refusal is not None:
             return self._refusal
         if self._signals > 1:
@@ -191,6 +158,22 @@ class Supervisor:
 
     def _refused(self, reason: str) -> None:
         self._refusal = reason
+
+
+def _bridge(settings: WorkerSettings, address: str, worker: str, loop: Loop, ends: Ends) -> Place:
+    """The cluster of a Dask scheduler; raises WorkerError where Dask is not installed."""
+    try:
+        from covalent.worker.cluster.link import DaskLink  # noqa: PLC0415 - only bridges have Dask
+    except ImportError as error:
+        raise WorkerError(
+            f"a Dask cluster is reached with the package distributed, and {error}; "
+            f"run: {sys.executable} -m pip install 'covalent-sdk[dask]'"
+        ) from error
+    topic = f"covalent-{worker}"
+    trusted = settings.network.ca_file
+    authority = "" if trusted is None else trusted.read_text(encoding="ascii")
+    post = Post(server=settings.server, token=settings.token, worker=worker, topic=topic, authority=authority)
+    return Bridge(DaskLink(address, packed(post), topic, loop), ends)
 
 
 def _hello(settings: WorkerSettings, worker: str) -> Hello:

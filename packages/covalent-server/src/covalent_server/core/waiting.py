@@ -17,6 +17,8 @@ from covalent_server.core.states import NodeState
 
 #: Nodes that one answer names at most.
 NAMED: Final = 20
+#: The executor whose workers are bridges.
+_CLUSTER: Final = "dask"
 #: What becomes of a node whose worker is not heard of.
 _GOES_ON: Final = "goes on with another worker"
 
@@ -148,6 +150,13 @@ def _ready(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing |
     where = f"executor {node.executor!r}" + (f" with {node.place}" if node.place else "")
     if command:  # its workers are its user's to start
         where = f"pool {node.place}"
+    if not workers and node.executor == _CLUSTER:
+        message = (
+            f"no bridge leads to the Dask cluster at {node.place}. The server starts one for what was dispatched on "
+            "its own machine, and `covalent logs` says why not; elsewhere start one where the cluster is reached: "
+            f"covalent-worker --dask {node.place} --server {url}"
+        )
+        return _Reason(code="no-worker", message=message)
     if not workers:
         return _Reason(code="no-worker", message=_no_worker(node, where, staffing, command))
     heard = [worker for worker in workers if worker.silent_since is None]

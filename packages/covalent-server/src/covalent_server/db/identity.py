@@ -150,6 +150,15 @@ def ready_pools(connection: Connection) -> list[PoolRow]:
     return [_pool(row) for row in connection.execute(select(pool).where(waiting.exists()))]
 
 
+def example(connection: Connection, pool_id: int) -> dict[str, Any] | None:
+    """What a task that waits in a pool says of its executor; None when none waits."""
+    record = connection.execute(select(node.c.record).where(node.c.pool == pool_id, IS_READY).limit(1)).scalar()
+    if record is None:
+        return None
+    data = json.loads(record).get("metadata", {}).get("executor_data")
+    return data if isinstance(data, dict) else {}
+
+
 def _pool(row: Any) -> PoolRow:
     return PoolRow(id=row.id, owner=row.owner, executor=row.executor, place=row.place)
 

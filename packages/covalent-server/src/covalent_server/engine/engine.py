@@ -78,6 +78,7 @@ class Engine:
             fail=self._fail_pool,
             lost=self._worker_lost,
             silent=self.workplace.silent,
+            interpreter=self._interpreter,
         )
         self.provisioners = Provisioners(
             shared, workers=self.workplace.workers, mint=self._mint, dismiss=self._dismiss, fail=self._fail_pool
@@ -305,6 +306,13 @@ class Engine:
         await self.provisioners.ensure(
             (pool for pool in pools if pool not in own and pool.executor != WORKER_POOL), shut
         )
+
+    async def _interpreter(self, pool: PoolRow) -> str | None:
+        """What a pool's worker is started with; of a bridge to a cluster, what a task that waits there names."""
+        if pool.executor != registry.DASK:
+            return pool.place
+        data = await self.read(identity.example, pool.id)
+        return None if data is None else registry.bridge_python(data, self.shared.machine)
 
     async def recover(self) -> None:
         """Know again who may call and which workers are there."""

@@ -57,6 +57,8 @@ class _Local:
     token_digest: str
     #: The worker's id, once it has introduced itself.
     worker: str | None = None
+    #: What it was started with, by this server.
+    python: str = ""
     started: float = field(default_factory=time.monotonic)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -74,12 +76,14 @@ class Provisioning:
         fail: Callable[[PoolRow, str], Awaitable[None]],
         lost: Callable[[str | None, str, LeaseEnd], Awaitable[None]],
         silent: Callable[[str], bool],
+        interpreter: Callable[[PoolRow], Awaitable[str | None]],
     ) -> None:
         """Staff pools for a server at ``url``.
 
         ``mint(owner)`` makes a worker token and its digest; ``fail(pool, reason)`` ends a pool's waiting tasks;
         ``lost(worker, token digest, how)`` takes back what a worker held that has gone; ``silent(worker)`` tells
-        whether one has not been heard of for too long.
+        whether one has not been heard of for too long; ``interpreter(pool)`` is what a worker is started with, None
+        where it is for somebody else to start one.
         """
         self._settings = settings
         self._directory = settings.data_dir / "workers"
@@ -89,6 +93,7 @@ class Provisioning:
         self._fail = fail
         self._lost = lost
         self._silent = silent
+        self._interpreter = interpreter
         self._workers: dict[int, _Local] = {}
         self._failed_starts: dict[int, int] = {}
         #: Workers of a pool that died in a row, and when the next one may be started.
@@ -133,7 +138,7 @@ class Provisioning:
             item.pool.id for item in self._workers.values() if item.worker is None or not self._silent(item.worker)
         }
         for pool in pools:
-            if refusal := self._machine.refusal(pool.place):
+            if pool.executor != registry.DASK and (refusal := self._machine.refusal(pool.place)):
                 await self._fail(pool, refusal)
             elif pool.id not in served.union(self._starting, shut) and not self._closing and self._may_start(pool):
                 self._starting.add(pool.id)
@@ -152,9 +157,12 @@ class Provisioning:
         self._not_before[pool.id] = time.monotonic() + min(BACK_OFF_SECONDS * 2**deaths, MAX_BACK_OFF_SECONDS)
 
     async def _start(self, pool: PoolRow) -> None:
+        python = await self._interpreter(pool)
+        if python is None:
+            return
         token, digest = await self._mint(pool.owner)
         order = local.Start(
-            python=pool.place,
+            python=python,
             url=self._url,
             pool=str(pool.id),
             slots=registry.OBSERVER_SLOTS if pool.executor == registry.OBSERVER else self._settings.local_slots,
@@ -162,6 +170,7 @@ class Provisioning:
             directory=self._directory / f"pool-{pool.id}",
             max_idle=MAX_IDLE,
             ca_file=self._settings.tls_cert,
+            dask=pool.place if pool.executor == registry.DASK else None,
         )
         async with self._placing:
             if self._closing:
@@ -170,13 +179,13 @@ class Provisioning:
                 process = await asyncio.to_thread(local.start, order, os.environ)
             except OSError as error:
                 if error.errno in _INTERPRETERS_FAULT:
-                    await self._fail(pool, f"the interpreter {pool.place} cannot be run: {error}")
+                    await self._fail(pool, f"the interpreter {python} cannot be run: {error}")
                 else:  # out of processes, files, memory or disk: tried again
                     log.warning("could not start a worker pool=%s: %s", pool.id, error)
                     self._back_off(pool)
                 return
-            log.info("started a worker pid=%s pool=%s python=%s", process.pid, pool.id, pool.place)
-            self._watch(_Local(process, pool, digest))
+            log.info("started a worker pid=%s pool=%s python=%s", process.pid, pool.id, python)
+            self._watch(_Local(process, pool, digest, python=python))
 
     def _watch(self, item: _Local) -> None:
         self._workers[item.process.pid] = item
@@ -204,7 +213,7 @@ class Provisioning:
             self._failed_starts[item.pool.id] = failures
             if failures >= MAX_FAILED_STARTS and not self._closing:
                 self._failed_starts.pop(item.pool.id)
-                await self._fail(item.pool, _start_failure(item.pool.place, words))
+                await self._fail(item.pool, _start_failure(item.python or item.pool.place, words))
         # Whoever is told to stop has not failed.
         how = LeaseEnd.TAKEN if self._closing else LeaseEnd.DIED
         await self._lost(item.worker, item.token_digest, how)

@@ -39,6 +39,8 @@ class Start:
     max_idle: float
     #: What the server's certificate is known by; None when it speaks without encryption.
     ca_file: Path | None = None
+    #: The Dask scheduler that it is to be a bridge to.
+    dask: str | None = None
 
 
 class LocalWorker:
@@ -104,6 +106,7 @@ def start(order: Start, environ: Mapping[str, str]) -> LocalWorker:
     command += ["--slots", str(order.slots), "--token-file", str(token_file)]
     command += ["--directory", str(order.directory), "--max-idle", str(order.max_idle)]
     command += ["--ca-file", str(order.ca_file)] if order.ca_file is not None else []
+    command += [] if order.dask is None else ["--dask", order.dask]
     try:
         with log.open("xb") as output:
             process = subprocess.Popen(

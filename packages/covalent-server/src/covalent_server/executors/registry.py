@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from covalent.wire.manifest import Metadata
 
 LOCAL: Final = "local"
-KNOWN: Final = (LOCAL, WORKER_POOL)
+#: Tasks on a Dask cluster: its pool is the address of the scheduler, its worker a bridge to that.
+DASK: Final = "dask"
+KNOWN: Final = (LOCAL, WORKER_POOL, DASK)
 #: The pools in which directories are looked at: of the local executor's interpreters, but apart from users' tasks.
 OBSERVER: Final = "observer"
 #: Executors that no provisioner can be for.
-OWN: Final = (LOCAL, OBSERVER, WORKER_POOL)
+OWN: Final = (LOCAL, OBSERVER, WORKER_POOL, DASK)
 #: Attributes that each task has for itself: tasks that differ in nothing else share a pool.
 _OF_TASKS: Final = frozenset(
     {
@@ -68,6 +70,8 @@ def place_of(metadata: Metadata, path: str, here: Machine) -> str:
     data = metadata.executor_data
     if metadata.executor == WORKER_POOL:
         return check_pool(data.get("pool"), f"{path}.executor_data.pool")
+    if metadata.executor == DASK:
+        return _scheduler(data, f"{path}.executor_data")
     if metadata.executor != LOCAL:
         return "" if metadata.executor == OBSERVER else _distinguished(data, f"{path}.executor_data")
     python, wanted = data.get("python"), data.get("host", here.host)
@@ -85,6 +89,27 @@ def place_of(metadata: Metadata, path: str, here: Machine) -> str:
             f"{path}.executor_data.python",
         )
     _check_directories(data, f"{path}.executor_data")
+    return python
+
+
+def _scheduler(data: Mapping[str, Any], path: str) -> str:
+    address = data.get("scheduler_address")
+    if not isinstance(address, str) or not 0 < len(address) <= _LONGEST_PLACE or "\0" in address:
+        raise ExecutorRefusedError(
+            "the Dask executor needs the address of a scheduler, DaskExecutor(scheduler_address='tcp://host:8786')",
+            f"{path}.scheduler_address",
+        )
+    return address
+
+
+def bridge_python(data: Mapping[str, Any], here: Machine) -> str | None:
+    """The interpreter on this machine that a bridge to a task's Dask cluster can be started with, if there is one."""
+    bridge = data.get("bridge")
+    if not isinstance(bridge, dict) or bridge.get("host") != here.host:
+        return None
+    python = bridge.get("python")
+    if not isinstance(python, str) or not PurePath(python).is_absolute() or "\0" in python or here.refusal(python):
+        return None
     return python
 
 
@@ -114,7 +139,7 @@ def _check_directories(data: Mapping[str, Any], path: str) -> None:
 
 def startable(executor: str, place: str) -> bool:
     """Whether this server starts workers for a pool. An ``observer`` that a user named has no place."""
-    return executor == LOCAL or (executor == OBSERVER and bool(place))
+    return executor in (LOCAL, DASK) or (executor == OBSERVER and bool(place))
 
 
 def unknown_reason(executor: str, provisioned: Iterable[str]) -> str:
