@@ -163,6 +163,7 @@ LEFT_OUT: Final = {
     "covalent_server.engine.sessions": _BROWSER,
     "covalent_server.web.session": _BROWSER,
     "covalent_server.engine.overview:Overview.label.write": _LABELS,
+    "covalent_server.engine.webhooks": "one row that says what was told; tests/integration/web/test_webhooks.py kills",
     "covalent_server.web.overview:tags.answer": _LABELS,
     "covalent_server.web.overview:redispatch.answer": "sends a dispatch, which is killed at by itself",
     "covalent_server.engine.spawning:Spawning._give_up.write": (

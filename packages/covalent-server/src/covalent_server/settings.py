@@ -3,6 +3,8 @@
 Each value comes from the first of these that has it: a flag of the command line, a variable of the environment, the
 table ``[server]`` of ``covalent.toml`` in the configuration directory, the default. :func:`load` reads them once, at
 the entry point; the record is passed down from there. The rest of ``covalent.toml`` belongs to users' scripts.
+
+It is long because its table is: every setting stands in one place, with its variable and what is said of it.
 """
 
 from __future__ import annotations
@@ -72,6 +74,10 @@ class Settings:
     log_level: str
     #: ``text`` or ``json``.
     log_format: str
+    #: Who is told of dispatches that end, signed with which secret, and the hosts that may be in this network.
+    webhook_url: str
+    webhook_secret_file: Path
+    webhook_allow: tuple[str, ...]
     #: Whether metrics are told to anybody who can reach the server.
     open_metrics: bool
     #: Seconds after which a silent worker's tasks are given to another.
@@ -196,6 +202,8 @@ def _default(name: str, known: Mapping[str, Any], environ: Mapping[str, str]) ->
             return _place(places.config_dir, environ)
         case "data_dir":
             return _place(places.data_dir, environ)
+        case "webhook_secret_file":
+            return known["config_dir"] / "webhook-secret"
         case "database_url":
             return sqlite_url(known["data_dir"] / "covalent.db")
         case "local_slots":
@@ -243,6 +251,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "log_level": "INFO",
     "log_format": "text",
     "open_metrics": False,
+    "webhook_url": "",
+    "webhook_allow": (),
     "lease_ttl": 15.0,
     "max_body_bytes": 64 * 1024**2,
     "max_asset_bytes": 16 * 1024**3,
@@ -305,6 +315,24 @@ OPTIONS: Final = (
         variable="COVALENT_LOG_FORMAT",
         read=values.log_format,
         help="How the log is written: text, or json for programs, one object a line.",
+    ),
+    Option(
+        name="webhook_url",
+        variable="COVALENT_WEBHOOK_URL",
+        read=values.web_address,
+        help="Where a signed request is sent when a dispatch ends.",
+    ),
+    Option(
+        name="webhook_secret_file",
+        variable="COVALENT_WEBHOOK_SECRET_FILE",
+        read=values.path,
+        help="The file with the secret that those requests are signed with.",
+    ),
+    Option(
+        name="webhook_allow",
+        variable="COVALENT_WEBHOOK_ALLOW",
+        read=values.hosts,
+        help="Hosts, with commas between them, that these may be sent to within this network, and without TLS.",
     ),
     Option(
         name="open_metrics",

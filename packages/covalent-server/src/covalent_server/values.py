@@ -6,6 +6,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 _MAX_PORT: Final = 65535
 _DATABASES: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
@@ -92,6 +93,25 @@ def url_prefix(found: object) -> str:
     if given and not _PREFIX.fullmatch(given):
         raise ValueError(f"{found!r} is not the beginning of an address; write one such as /covalent")
     return given
+
+
+def web_address(found: object) -> str:
+    """Where requests are sent, or nowhere."""
+    if found == "":
+        return ""
+    given = text(found)
+    parts = urlsplit(given)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or not given.isascii():
+        raise ValueError(f"{given!r} is not where a request can be sent; write https://host/path")
+    return given
+
+
+def hosts(found: object) -> tuple[str, ...]:
+    """Names of hosts."""
+    names = text(found).split(",") if isinstance(found, str) else found
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{found!r} is not a list of hosts; write names with commas between them")
+    return tuple(name.strip().lower() for name in names if name.strip())
 
 
 def path(found: object) -> Path:

@@ -17,7 +17,7 @@ from covalent_server.core.events import LeaseEnd
 from covalent_server.db import dispatches, ending, identity, limits, printing, reads, reusing, triggers
 from covalent_server.db import work as rows
 from covalent_server.db.moves import PIECE, Effects
-from covalent_server.engine import recovery
+from covalent_server.engine import recovery, webhooks
 from covalent_server.engine.assets import Assets
 from covalent_server.engine.bell import heard
 from covalent_server.engine.callers import Caller
@@ -84,6 +84,7 @@ class Engine:
             shared, workers=self.workplace.workers, mint=self._mint, dismiss=self._dismiss, fail=self._fail_pool
         )
         self.overview = Overview(shared, self.workplace.workers, self.provisioners.staffing, public_url)
+        self._webhooks = webhooks.configured(shared)
         admit = partial(self.settle_account, caller=Caller(owner=OWNER, scope="provisioner"))
         self._plugins = Plugins(shared.settings, url=url, admit=admit, down=self.provisioners.down)
         self._callers: dict[str, Caller] = {}
@@ -346,6 +347,7 @@ class Engine:
             spawn(self.shared, self.submit),
             watch(self.shared, self.submit),
             self.purging.watch(),
+            *(webhook.watch() for webhook in self._webhooks),
             self._plugins.watch(),
         )
 

@@ -101,6 +101,8 @@ class Shared:
         self.tally.ended += len(effects.ended)
         for dispatch in effects.ended:
             log.info("a dispatch ended", extra={"dispatch": dispatch})
+        if effects.ended:
+            self.bell.ring(["ended"])
         self.bell.ring(("dispatch", dispatch) for dispatch in effects.ended)
         self.bell.ring(("node", node) for node in effects.settled)
         # A node that was ended by somebody else than its worker: let the worker know.
