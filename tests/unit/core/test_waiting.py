@@ -33,7 +33,7 @@ def test_every_state_has_a_reason(state: NodeState) -> None:
         (
             {"state": NodeState.READY, "executor": "dask", "place": "tcp://h:1"},
             "no-worker",
-            "covalent-worker --dask tcp://h:1 --server URL",
+            "no bridge leads to the Dask cluster at tcp://h:1",
         ),
     ],
 )

@@ -152,9 +152,8 @@ def _ready(node: NodeFacts, workers: Sequence[WorkerFacts], staffing: Staffing |
         where = f"pool {node.place}"
     if not workers and node.executor == _CLUSTER:
         message = (
-            f"no bridge leads to the Dask cluster at {node.place}. The server starts one for what was dispatched on "
-            "its own machine, and `covalent logs` says why not; elsewhere start one where the cluster is reached: "
-            f"covalent-worker --dask {node.place} --server {url}"
+            f"no bridge leads to the Dask cluster at {node.place}. The server starts one, for what was dispatched on "
+            "its own machine alone; `covalent logs` says why not. Dispatch there what was dispatched elsewhere"
         )
         return _Reason(code="no-worker", message=message)
     if not workers:
