@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.acceptance.programs import Project
 from tests.installation import Installation
 from tests.ui.conftest import Visit
@@ -65,6 +67,7 @@ addEventListener("securitypolicyviolation", (event) => {
 """
 
 
+@pytest.mark.timeout(600)
 def test_texts_stay_texts_everywhere(installation: Installation, visit: Visit) -> None:
     project = Project(installation.root / "project", installation)
     ids = project.facts(_SCRIPT.format(payloads=PAYLOADS))["ids"]

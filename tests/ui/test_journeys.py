@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.acceptance.programs import Project
 from tests.installation import Installation
 from tests.ui.conftest import Visit
@@ -11,6 +13,9 @@ from tests.ui.visitor import Visitor
 from tests.ui.workflows import Dispatched
 
 Shared = tuple[Installation, Dispatched]
+
+#: A browser on a machine that is busy with other tests takes its time.
+pytestmark = pytest.mark.timeout(300)
 
 _FAILS_AT_THE_GATE = """
 import os

@@ -12,8 +12,10 @@ from tests.ui.workflows import Dispatched
 
 Shared = tuple[Installation, Dispatched]
 
+#: A browser on a machine that is busy with other tests takes its time.
+pytestmark = pytest.mark.timeout(300)
 
-@pytest.mark.timeout(300)
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_keeps_nobody_out(theme: Theme, shared: Shared, visit: Visit, axe_script: str) -> None:
     installation, found = shared
@@ -39,7 +41,6 @@ def test_signing_in_keeps_nobody_out(theme: Theme, shared: Shared, visit: Visit,
 
 
 # 640 pixels are what is left of 1280 at a zoom of 200 %.
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("width", "height"), [(400, 800), (640, 400), (1280, 800)])
 def test_no_page_is_wider_than_the_screen(width: int, height: int, shared: Shared, visit: Visit) -> None:
     installation, found = shared
