@@ -74,6 +74,25 @@ class Program:
         return Path(found) if found else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespaces:
+    """Networks of their own for processes, which take root and a kernel that lets it."""
+
+    name: str = "network namespaces"
+    skipped: str = "tests/acceptance/test_several_hosts.py"
+    install: tuple[str, ...] = ("sh", "-c", "apt-get update -q && apt-get install -y -q iproute2, and run it as root")
+
+    def find(self) -> Path | None:
+        """Where the command is that makes them, if it can."""
+        command = shutil.which("ip", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+        if command is None or shutil.which("tc") is None:
+            return None
+        name = f"cov{os.getpid()}try"
+        makes, removes = ([command, "netns", do, name] for do in ("add", "del"))
+        tried = [subprocess.run(do, capture_output=True, check=False).returncode for do in (makes, removes)]
+        return None if any(tried) else Path(command)
+
+
 #: One of the interpreters is the one that runs the checks, and is there for certain.
 PYTHONS: Final = (Python(version="3.11"), Python(version="3.12"), Python(version="3.13"))
 SSH: Final = tuple(
@@ -94,7 +113,16 @@ POSTGRESQL: Final = Program(
 )
 #: With the typefaces that the page asks for, so that pictures of it are the same everywhere.
 CHROMIUM: Final = Program(name="chromium", package="chromium fonts-inter fonts-jetbrains-mono", skipped="tests/ui")
-COMPONENTS: Final[tuple[Python | Program, ...]] = (*PYTHONS, *SSH, *SLURM, CC, POSTGRESQL, CHROMIUM)
+NAMESPACES: Final = Namespaces()
+COMPONENTS: Final[tuple[Python | Program | Namespaces, ...]] = (
+    *PYTHONS,
+    *SSH,
+    *SLURM,
+    CC,
+    POSTGRESQL,
+    CHROMIUM,
+    NAMESPACES,
+)
 
 
 def required() -> bool:
@@ -102,7 +130,7 @@ def required() -> bool:
     return os.environ.get("CI", "").lower() == "true"
 
 
-def found(component: Python | Program) -> Path:
+def found(component: Python | Program | Namespaces) -> Path:
     """Where it is; the test that asks is skipped when this machine lacks it, unless everything has to be there."""
     path = component.find()
     if path is None:
