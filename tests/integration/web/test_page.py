@@ -36,7 +36,7 @@ def test_the_interface_is_found_with_and_without_the_prefix(server: Installation
 
 def test_the_cookie_and_the_address_to_sign_in_with_are_below_the_prefix(server: Installation) -> None:
     told = server.request("POST", "/api/v1/session/codes", plain={}).plain
-    assert told["url"].partition("#")[0] == f"http://127.0.0.1:{server.url.rpartition(':')[2]}/some/where/sign-in"
+    assert told["url"].partition("#")[0] == f"{server.url}/some/where/sign-in"
     headers = {"Sec-Fetch-Site": "same-origin"}
     answer = server.request("POST", "/api/v1/session", plain={"code": told["code"]}, token=None, headers=headers)
     assert "Path=/some/where/;" in answer.headers["Set-Cookie"] + ";"

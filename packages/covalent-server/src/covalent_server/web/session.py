@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from covalent.errors import WireError
 from covalent.wire.signing_in import CodeRequest, SessionRecord, SessionScope, SignIn, SignInCode
 from covalent_server.db.identity import token_digest
 from covalent_server.web.authentication import check_same_origin, cookie_of, delete_cookie, set_cookie
 from covalent_server.web.errors import RefusedError
-from covalent_server.web.keys import CALLER, CREDENTIAL, ENGINE, SETTINGS
+from covalent_server.web.keys import CALLER, CREDENTIAL, ENGINE, INFO, SETTINGS
 from covalent_server.web.routing import PREFIX, Route, Scope
 from covalent_server.web.validation import json_answer, record
 
@@ -30,8 +30,8 @@ async def issue(request: web.Request) -> web.Response:
     """A code for a browser to sign in with, once and soon."""
     wanted = await record(request, _CODE_REQUEST)
     code = request.app[ENGINE].sessions.issue(request[CREDENTIAL].token, wanted.scope)
-    base = f"{request.scheme}://{request.headers.get(hdrs.HOST, '')}{request.app[SETTINGS].url_prefix}"
-    url = f"{base}{_SIGN_IN_PAGE}{code.text}"
+    # Not as the caller has reached it: commands on this machine do not go by its name.
+    url = f"{request.app[INFO].public_url}{request.app[SETTINGS].url_prefix}{_SIGN_IN_PAGE}{code.text}"
     return json_answer(SignInCode(code=code.text, expires_at=code.expires_at, url=url), status=201)
 
 
