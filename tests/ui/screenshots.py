@@ -57,7 +57,7 @@ def _without_this_machine(route: Route, home: Path) -> None:
         return
     response = route.fetch()
     text = response.body()
-    for here, shown in ((str(home), "/home/ada"), (sys.prefix, "/opt/science"), (host_identity(), "laboratory")):
+    for here, shown in ((str(home), "/home/user"), (sys.prefix, "/opt/science"), (host_identity(), "laboratory")):
         text = text.replace(here.encode(), shown.encode())
     route.fulfill(response=response, body=text)
 
