@@ -38,15 +38,30 @@ def content() -> Iterator[bytes]:
         yield number.to_bytes(16, "big") * (MEBIBYTE // 16)
 
 
-def test_a_large_asset_is_streamed_both_ways(installation: Installation) -> None:
+@pytest.fixture(params=[False, True], ids=["as it comes", "compressed"])
+def compresses(request: pytest.FixtureRequest) -> bool:
+    """Whether the server keeps compressed what shrinks."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def keeping(tmp_path: Path, *, compresses: bool) -> Iterator[Installation]:
+    """A server that does so, or not."""
+    installation = Installation(tmp_path / "keeping")
+    installation.environ["COVALENT_COMPRESS_ASSETS"] = str(compresses)
+    with installation:
+        yield installation
+
+
+def test_a_large_asset_is_streamed_both_ways(keeping: Installation, *, compresses: bool) -> None:
     sha, length = hashlib.sha256(), 0
     for piece in content():
         sha.update(piece)
         length += len(piece)
     path = f"/api/v1/assets/{sha.hexdigest()}"
-    before = peak(installation.pid)
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(installation.url).port or 0, timeout=PATIENCE)
-    headers = {"Authorization": f"Bearer {installation.token}", "Content-Type": "application/octet-stream"}
+    before = peak(keeping.pid)
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(keeping.url).port or 0, timeout=PATIENCE)
+    headers = {"Authorization": f"Bearer {keeping.token}", "Content-Type": "application/octet-stream"}
     for _ in range(2):  # the second one is stored in the place of the first
         connection.request("PUT", path, content(), headers | {"Content-Length": str(length)})
         answer = connection.getresponse()
@@ -57,9 +72,10 @@ def test_a_large_asset_is_streamed_both_ways(installation: Installation) -> None
         received.update(piece)
     connection.close()
     assert received.hexdigest() == sha.hexdigest()
-    assert peak(installation.pid) - before < MOST
-    stored = [file for file in (installation.data / "assets").rglob("*") if file.is_file()]
-    assert [file.stat().st_size for file in stored] == [length]
+    assert peak(keeping.pid) - before < MOST
+    stored = [file for file in (keeping.data / "assets").rglob("*") if file.is_file()]
+    sizes = [file.stat().st_size for file in stored]
+    assert sizes == [length] if not compresses else len(sizes) == 1 and sizes[0] < length / 100
 
 
 SCRIPT = """

@@ -95,6 +95,8 @@ class Settings:
     retention_days: float
     #: Seconds for which an asset is kept that nothing names yet.
     asset_grace: float
+    #: Whether large assets are kept compressed where that makes them smaller.
+    compress_assets: bool
     allow_network_filesystem: bool
     #: Where the page and the interface begin for who comes through a proxy: ``/covalent``, or empty.
     url_prefix: str
@@ -259,6 +261,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "request_timeout": 60.0,
     "retention_days": 0.0,
     "asset_grace": 86400.0,
+    "compress_assets": False,
     "allow_network_filesystem": False,
     "url_prefix": "",
     "provisioners": (),
@@ -387,6 +390,12 @@ OPTIONS: Final = (
         variable="COVALENT_ASSET_GRACE",
         read=values.seconds,
         help="Seconds that a purge leaves alone what was uploaded and is not needed yet.",
+    ),
+    Option(
+        name="compress_assets",
+        variable="COVALENT_COMPRESS_ASSETS",
+        read=values.yes,
+        help="Keep large assets compressed where a sample of them shrinks; needs covalent-server[zstd].",
     ),
     Option(
         name="allow_network_filesystem",

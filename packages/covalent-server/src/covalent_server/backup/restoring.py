@@ -17,7 +17,7 @@ from covalent_server.backup.contents import Entry, Heading
 from covalent_server.db import revision
 from covalent_server.errors import BackupError, DamagedDataError, NewerDataError
 from covalent_server.settings import sqlite_url
-from covalent_server.storage.files import FileStore, sync_directory
+from covalent_server.storage.files import FileStore, sync
 
 #: In a data directory, what has not become part of it.
 UNFINISHED: Final = ".restoring"
@@ -155,6 +155,6 @@ def _settle(place: Path, data_dir: Path, database: Path) -> None:
     assets = place / contents.ASSETS
     if assets.exists():
         assets.rename(data_dir / contents.ASSETS)
-    sync_directory(data_dir)
+    sync(data_dir)
     (place / contents.DATABASE).rename(database)
-    sync_directory(database.parent)
+    sync(database.parent)

@@ -27,7 +27,7 @@ from covalent_server.db import copying, origins, revision
 from covalent_server.db.assets import ALTERED, StoredAsset
 from covalent_server.errors import BackupError
 from covalent_server.settings import sqlite_url
-from covalent_server.storage.files import FileStore, sync_directory
+from covalent_server.storage.files import FileStore, sync
 
 _UNFINISHED: Final = ".partial"
 
@@ -52,7 +52,7 @@ def write(target: Path, url: str, store: FileStore) -> Written:
                 with (place / "backup").open("xb") as file, (place / contents.NAME).open("w+b") as listed:
                     written = _fill(Archive(file), place / contents.DATABASE, store, listed)
             (place / "backup").rename(target)
-            sync_directory(target.parent)
+            sync(target.parent)
     except OSError as error:
         raise BackupError(f"the backup {target} cannot be written: {error.strerror or error}") from None
     return written

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def open_shared(settings: Settings, host: str) -> Shared:
     """Open the database and the store, and take stock: what was half written goes, leases get a full time to live."""
-    store = FileStore(settings.data_dir / "assets")
+    store = FileStore(settings.data_dir / "assets", compress=settings.compress_assets)
     store.prepare()
     writer = Writer(open_engine(settings.database_url, writes=True))
     writer.start()

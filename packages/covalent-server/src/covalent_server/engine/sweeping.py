@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from covalent_server.core.errors import LostAssetError
 from covalent_server.db import mentions, unneeded, waking
 from covalent_server.engine.shared import Shared, gently, log, monotonic, now
 
@@ -138,8 +140,10 @@ def _deleted(session: Session, digests: list[str], began: Moment) -> unneeded.De
 
 def _named(item: waking.Unborn, store: FileStore) -> set[str]:
     """What the manifest of a sublattice names; nothing when it was lost, which is told when its node fails for it."""
+    if item.data is not None:
+        return mentions.inside(item.data)
     try:
-        data = store.path(item.digest).read_bytes() if item.data is None else item.data
-    except FileNotFoundError:
+        with closing(store.open(item.digest, item.size)) as reading:
+            return mentions.inside(b"".join(reading.pieces()))
+    except LostAssetError:
         return set()
-    return mentions.inside(data)

@@ -19,6 +19,7 @@ from typing import Final
 
 from covalent.wire.template import is_digest
 from covalent_server.core.errors import AssetMismatchError, LostAssetError
+from covalent_server.storage import compression
 
 #: How many bytes are read at a time.
 PIECE: Final = 1024 * 1024
@@ -37,6 +38,7 @@ class Upload:
         self._digest = digest
         #: Where the bytes are until they are finished.
         self.path = store.incoming / secrets.token_hex(16)
+        self._compressed = self.path.with_suffix(compression.SUFFIX)
         self._file = self.path.open("xb", buffering=0)
         self._sha = hashlib.sha256()
         self.size = 0
@@ -45,6 +47,7 @@ class Upload:
         """Let go of the file; what was not finished leaves nothing."""
         self._file.close()
         self.path.unlink(missing_ok=True)
+        self._compressed.unlink(missing_ok=True)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes."""
@@ -62,14 +65,22 @@ class Upload:
     def finish(self) -> Path:
         """Check the digest, put the bytes on the disk and the file in its place."""
         self._check()
-        os.fsync(self._file.fileno())
-        target = self._store.path(self._digest)
+        file, target = self._kept()
+        sync(file)
         if not target.parent.is_dir():
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            sync_directory(target.parent.parent)
-        self.path.rename(target)
-        sync_directory(target.parent)
+            sync(target.parent.parent)
+        file.rename(target)
+        sync(target.parent)
         return target
+
+    def _kept(self) -> tuple[Path, Path]:
+        """The file that is to stay, and its place: as it came, or compressed."""
+        plain = self._store.path(self._digest)
+        if self._store.compress and compression.shrinks(self.path):
+            compression.write(self.path, self._compressed)
+            return self._compressed, plain.with_suffix(compression.SUFFIX)
+        return self.path, plain
 
     def _check(self) -> None:
         found = self._sha.hexdigest()
@@ -86,11 +97,13 @@ class Reading:
         self._digest = digest
         self._left = size
         self._sha = hashlib.sha256()
+        path = store.stored(digest)
         try:
-            self._file = store.path(digest).open("rb", buffering=0)
+            self._file = path.open("rb", buffering=0)
         except FileNotFoundError:
             raise LostAssetError(digest, _ALTERED if store.aside(digest).exists() else _GONE) from None
-        if os.fstat(self._file.fileno()).st_size != size:
+        self._source = compression.source(path, self._file)
+        if self._source is self._file and os.fstat(self._file.fileno()).st_size != size:
             self._file.close()
             raise LostAssetError(digest, _ALTERED)
 
@@ -103,7 +116,9 @@ class Reading:
         if not self._left:
             return b""
         try:
-            piece = self._file.read(min(PIECE, self._left))
+            piece = self._source.read(min(PIECE, self._left))
+        except compression.DamagedError:
+            raise LostAssetError(self._digest, _ALTERED) from None
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
@@ -123,13 +138,17 @@ class Reading:
 class FileStore:
     """A sharded directory of assets."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, compress: bool = False) -> None:
+        """With ``compress`` files are kept compressed from now on where that makes them smaller."""
         self._root = root
+        self.compress = compress
         self.incoming = root / "incoming"
         self._damaged = root / "damaged"
 
     def prepare(self) -> None:
-        """Make the directories and remove what was cut off on its way in."""
+        """Make the directories and remove what was cut off on its way in; SettingsError if it could not compress."""
+        if self.compress:
+            compression.library()
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.incoming.mkdir(mode=0o700, exist_ok=True)
         for leftover in self.incoming.iterdir():
@@ -141,14 +160,21 @@ class FileStore:
             raise AssetMismatchError(f"{digest[:80]!r} is no digest: expected 64 lowercase hexadecimal digits")
         return self._root / digest[:_SHARD] / digest[_SHARD:]
 
+    def stored(self, digest: str) -> Path:
+        """Where an asset's file is, which may be compressed, or would be."""
+        path = self.path(digest)
+        compressed = path.with_suffix(compression.SUFFIX)
+        return compressed if not path.exists() and compressed.exists() else path
+
     def aside(self, digest: str) -> Path:
         """Where an asset's file is after it was found damaged."""
         return self._damaged / digest
 
     def holds(self, digest: str, size: int) -> bool:
-        """Whether an asset's file is there, by its size."""
+        """Whether an asset's file is there, by its size unless it is compressed."""
+        path = self.stored(digest)
         try:
-            return self.path(digest).stat().st_size == size
+            return path.suffix == compression.SUFFIX or path.stat().st_size == size
         except FileNotFoundError:
             return False
 
@@ -158,7 +184,7 @@ class FileStore:
 
     def set_aside(self, digest: str) -> None:
         """Put a file that was found damaged where nobody reads it, if it still is when it is read once more."""
-        path = self.path(digest)
+        path = self.stored(digest)
         with suppress(FileNotFoundError):
             if _is_whole(path, digest):
                 return
@@ -184,7 +210,11 @@ class FileStore:
     def digests(self, shard: str) -> list[str]:
         """The digests of the files of a shard."""
         with os.scandir(self._root / shard) as entries:
-            found = [shard + entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
+            found = {
+                shard + entry.name.removesuffix(compression.SUFFIX)
+                for entry in entries
+                if not entry.is_dir(follow_symlinks=False)
+            }
         return [digest for digest in found if is_digest(digest)]
 
     def unfinished(self) -> Iterator[Path]:
@@ -201,6 +231,7 @@ class FileStore:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.path(digest).unlink(missing_ok=True)
+            self.path(digest).with_suffix(compression.SUFFIX).unlink(missing_ok=True)
             self.aside(digest).unlink(missing_ok=True)
         except BlockingIOError:
             return False
@@ -216,17 +247,23 @@ class FileStore:
 
 def _is_whole(path: Path, digest: str) -> bool:
     """Whether a file's bytes are those of its digest; of a disk that cannot read them they are not."""
+    sha = hashlib.sha256()
     with path.open("rb") as file:
+        source = compression.source(path, file)
         try:
-            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+            while piece := source.read(PIECE):
+                sha.update(piece)
+            return sha.hexdigest() == digest
+        except compression.DamagedError:
+            return False
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
             return False
 
 
-def sync_directory(path: Path) -> None:
-    """Have the names in a directory on the disk."""
+def sync(path: Path) -> None:
+    """Have a file's bytes, or the names in a directory, on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
