@@ -106,8 +106,10 @@ def test_tar_and_the_list_of_contents_say_the_same(made: Path, tmp_path: Path) -
 def test_a_copy_is_another_server_and_knows_no_workers(made: Path, other: Installation, server: Installation) -> None:
     with contextlib.closing(sqlite3.connect(server.data / "covalent.db")) as database, database:
         database.execute("INSERT INTO pool VALUES (77, 'local', 'x', 'y')")
-        database.execute("INSERT INTO worker VALUES ('w', 77, 'host', 1, '[]', 1.0, NULL)")
-        database.execute("INSERT INTO token VALUES ('t', 'local', 'worker', 1.0, NULL)")
+        database.execute(
+            "INSERT INTO worker (id, pool, host, pid, features, started_at) VALUES ('w', 77, 'host', 1, '[]', 1.0)"
+        )
+        database.execute("INSERT INTO token (digest, owner, scope, created_at) VALUES ('t', 'local', 'worker', 1.0)")
     again = made.with_name("with-a-worker.tar")
     server.command("backup", str(again))
     other.command("restore", str(again))

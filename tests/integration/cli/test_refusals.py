@@ -88,11 +88,6 @@ def test_an_address_beyond_this_machine(house: House, foreground: list[str]) -> 
 
 
 @EVERYWHERE
-def test_another_address_of_this_machine(house: House, foreground: list[str]) -> None:
-    assert "127.0.0.1 or localhost" in refused(house, errors.SettingsError, "--host", "127.0.0.2", *foreground)
-
-
-@EVERYWHERE
 def test_an_account_without_a_home(house: House, foreground: list[str]) -> None:
     early = house.root / "early"
     early.mkdir()

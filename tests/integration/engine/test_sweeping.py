@@ -394,6 +394,7 @@ def test_every_column_that_names_an_asset_is_looked_through() -> None:
     assert digests == {
         *("asset.digest", "asset_owner.digest"),
         *("cached.cache_key", "node.cache_key", "dispatch.body_digest", "token.digest"),
+        *("session.digest", "session.token", "worker.token"),
     }
 
 
