@@ -84,8 +84,8 @@ def test_the_keyboard_alone_leads_from_signing_in_to_a_traceback(shared: Shared,
 
     _tab_to(visitor, "Dispatches")
     _tab_to(visitor, "Find by name, id or tag")
-    page.keyboard.type("equation")
-    page.wait_for_url("**/dispatches?text=equation")
+    page.keyboard.type(found.study)  # another test may have had it run again, under the same name
+    page.wait_for_url(f"**/dispatches?text={found.study}")
     page.get_by_role("row").filter(has_text="at_the_gate").wait_for(state="detached")
     visitor.settle()
     _tab_to(visitor, "Dispatches")  # the table
