@@ -419,9 +419,13 @@ def test_pieces_of_printed_text_may_come_twice_overlap_and_overtake_each_other(s
             await worker.prints(lease, b"bcdef", offset=1)
             await worker.prints(lease, b"abc")
             assert (await printed(0), await printed(4), await printed(9)) == (b"abcdefghi", b"efghi", b"")
-            await worker.prints(lease, b"xyz", offset=12)
+            # The answer to the piece before was still on its way when there was more: all of it comes again.
+            await worker.prints(lease, b"ghijkl", offset=6)
+            await worker.prints(lease, b"gh", offset=6)
+            assert (await printed(0), await printed(9)) == (b"abcdefghijkl", b"jkl")
+            await worker.prints(lease, b"xyz", offset=15)
             await worker.poll(outputs=[(lease, 1)])
             # Nothing more comes: what is there is all there is.
-            assert (await printed(0), await printed(9)) == (b"abcdefghixyz", b"xyz")
+            assert (await printed(0), await printed(12)) == (b"abcdefghijklxyz", b"xyz")
 
     asyncio.run(scenario())

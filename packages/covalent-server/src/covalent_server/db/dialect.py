@@ -29,15 +29,21 @@ def insert_ignore(table: Table, *names: str) -> Callable[[str], Insert]:
     return make
 
 
-def insert_or_raise(table: Table, *names: str, raised: str) -> Callable[[str], Insert]:
-    """As :func:`insert_ignore`, but that one column of the row that is there takes the new value if that is higher."""
+def insert_or_raise(
+    table: Table, *names: str, raised: str, measured: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None
+) -> Callable[[str], Insert]:
+    """As :func:`insert_ignore`, but that one column of the row that is there takes the new value if that is higher.
+
+    What is ``measured`` of the values is compared, by default the values themselves.
+    """
     values: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names}
     keys, column = list(table.primary_key), table.c[raised]
 
     def make(dialect: str) -> Insert:
         statement: Any = (postgresql if dialect == POSTGRESQL else sqlite).insert(table).values(values)
         new = statement.excluded[raised]
-        updated: Insert = statement.on_conflict_do_update(index_elements=keys, set_={raised: new}, where=column < new)
+        higher = column < new if measured is None else measured(column) < measured(new)
+        updated: Insert = statement.on_conflict_do_update(index_elements=keys, set_={raised: new}, where=higher)
         return updated
 
     return make

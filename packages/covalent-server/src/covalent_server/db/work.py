@@ -18,7 +18,7 @@ from covalent_server.core.states import NodeState
 from covalent_server.core.turns import Turn
 from covalent_server.db import AnyRow, assets, caching
 from covalent_server.db.consequences import apply
-from covalent_server.db.dialect import Within, insert_ignore, many
+from covalent_server.db.dialect import Within, insert_or_raise, many
 from covalent_server.db.links import parents_outputs
 from covalent_server.db.moves import PIECE, STATE, Effects, Move, decided, policy_of, view
 from covalent_server.db.prepared import Prepared
@@ -107,7 +107,10 @@ class ReportOutcome:
     effects: Effects = field(default_factory=Effects)
 
 
-_ADD_PIECE = Prepared(insert_ignore(stream, "node", "attempt", "stream", "offset", "data"))
+#: A piece that was on its way when its task ended comes once more with all that was printed since: the longer one stays.
+_ADD_PIECE = Prepared(
+    insert_or_raise(stream, "node", "attempt", "stream", "offset", "data", raised="data", measured=func.length)
+)
 _PREPARING = Prepared(update(node).where(node.c.key == bindparam("b_key")).values(preparing_at=bindparam("b_at")))
 #: An attempt that has no environment to tell of leaves what an earlier one told.
 _DESCRIBE = Prepared(
