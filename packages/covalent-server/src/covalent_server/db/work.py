@@ -107,7 +107,7 @@ class ReportOutcome:
     effects: Effects = field(default_factory=Effects)
 
 
-#: A piece that was on its way when its task ended comes once more with all that was printed since: the longer one stays.
+#: A piece that was on its way when its task ended comes again with all that was printed since: the longer one stays.
 _ADD_PIECE = Prepared(
     insert_or_raise(stream, "node", "attempt", "stream", "offset", "data", raised="data", measured=func.length)
 )
