@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -52,6 +53,9 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     spoken = [kind for content in CONTENTS.values() for kind in (content.takes, content.gives) if kind is not None]
     kinds = list(dict.fromkeys([*spoken, Problem]))
     found, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    for schema in components.values():
+        if "description" in schema:  # a docstring, which from Python 3.13 on is not indented any more
+            schema["description"] = inspect.cleandoc(schema["description"])
     schemas = dict(zip(kinds, found, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
