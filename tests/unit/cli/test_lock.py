@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
 import threading
@@ -41,11 +43,19 @@ def test_the_lock_is_held_once(path: Path) -> None:
 
 def test_a_look_by_another_command_does_not_keep_a_server_from_starting(path: Path) -> None:
     path.touch()
-    looking = threading.Event()
-    release = lock.Release(path)  # takes the lock for a moment, as a look does
-    threading.Thread(target=lambda: looking.set() if release.wait(10) else None).start()
+    look = os.open(path, os.O_RDONLY)
+    fcntl.flock(look, fcntl.LOCK_SH)
+
+    def end() -> None:
+        while all(thread.name != "lock" for thread in threading.enumerate()):  # until the start waits for it
+            pass
+        os.close(look)
+
+    ending = threading.Thread(target=end, daemon=True)
+    ending.start()
     with lock.hold(path):
-        assert looking.wait(10)
+        ending.join()
+        assert lock.holder(path) is not None
 
 
 def test_the_lock_dies_with_its_holder_and_a_waiting_command_notices(path: Path) -> None:
