@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from covalent_server.web.app import ROUTES
 from covalent_server.web.routing import Scope
 from tests.acceptance.interpreters import ROOT, environment, uv, with_the_sdk_alone
 from tests.acceptance.programs import Project
+from tests.acceptance.provisioners import executors, provisioner
 from tests.certificates import Authority
 from tests.installation import Installation, alive, wait_until
 
@@ -28,20 +26,6 @@ def plugin_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     python = with_the_sdk_alone(tmp_path_factory.mktemp("plugin") / "environment")
     uv("pip", "install", "--quiet", "--no-deps", "--python", python, str(EXAMPLE))
     return python
-
-
-@contextmanager
-def provisioner(installation: Installation, python: str, name: str, *more: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A provisioner that a user has started."""
-    command = [python, "-m", "covalent.worker", "--provision", name, *more]
-    log = installation.root / f"provisioner-{name}.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(command, env=installation.environ, stdout=output, stderr=output)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def workers_of(directory: Path) -> list[int]:
@@ -61,7 +45,7 @@ def test_the_example_runs_a_workflow_on_workers_that_its_users_provisioner_start
     tmp_path: Path, installation: Installation, plugin_python: str
 ) -> None:
     user = Project(tmp_path / "project", installation, plugin_python)
-    with provisioner(installation, plugin_python, "process"):
+    with provisioner(installation, "process", python=plugin_python):
         wait_until(lambda: "process" in executors(installation), "the provisioner to report")
         done = user.attempt(str(EXAMPLE / "workflow.py"))
         assert done.returncode == 0, done.stdout + done.stderr
@@ -76,22 +60,16 @@ def test_the_example_runs_a_workflow_on_workers_that_its_users_provisioner_start
     assert not list((installation.root / "cache").glob("provisioners/*/jobs/*"))
 
 
-def executors(installation: Installation) -> list[str]:
-    """Those that the server says it has."""
-    found: list[str] = installation.request("GET", "/api/v1/server").plain["executors"]
-    return found
-
-
 def test_a_provisioner_that_was_killed_is_followed_by_one_that_takes_its_workers_over(
     tmp_path: Path, installation: Installation, plugin_python: str
 ) -> None:
     user = Project(tmp_path / "project", installation, plugin_python)
-    with provisioner(installation, plugin_python, "process") as first:
+    with provisioner(installation, "process", python=plugin_python) as first:
         wait_until(lambda: "process" in executors(installation), "the provisioner to report")
         before = json.loads(user.attempt(str(EXAMPLE / "workflow.py")).stdout)
         first.kill()
         first.wait()
-    with provisioner(installation, plugin_python, "process"):
+    with provisioner(installation, "process", python=plugin_python):
         assert json.loads(user.attempt(str(EXAMPLE / "workflow.py")).stdout) == before
     wait_until(lambda: not alive(before[0]), "the worker to go with the second provisioner")
 
@@ -125,7 +103,7 @@ def test_beyond_this_machine_provisioners_speak_with_encryption_and_the_server_s
         assert "provisioners are not started" in installation.log()
         assert not provisioners_of(installation)
         user = Project(tmp_path / "project", installation, plugin_python)
-        with provisioner(installation, plugin_python, "process"):
+        with provisioner(installation, "process", python=plugin_python):
             done = user.attempt(str(EXAMPLE / "workflow.py"))
             assert done.returncode == 0, done.stdout + done.stderr
             assert json.loads(done.stdout)[0] in workers_of(installation.root / "cache")

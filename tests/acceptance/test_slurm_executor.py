@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.programs import Project
+from tests.acceptance.provisioners import provisioner
 from tests.installation import Installation, alive, wait_until
 from tests.slurm import cluster
 
@@ -43,26 +43,6 @@ def on_cluster(unstarted: Installation, configuration: Path) -> Iterator[Install
         yield unstarted
 
 
-@contextmanager
-def provisioner(installation: Installation, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The user's provisioner."""
-    command = [sys.executable, "-m", "covalent.worker", "--provision", "slurm"]
-    with (installation.root / "slurm.log").open("ab") as log:
-        process = subprocess.Popen(command, env=installation.environ | environ, stdout=log, stderr=log)
-    try:
-        wait_until(lambda: "slurm" in executors(installation) or process.poll() is not None, "the provisioner")
-        yield process
-    finally:
-        process.terminate()
-        process.wait(40)
-
-
-def executors(installation: Installation) -> list[str]:
-    """Those that the server says it has."""
-    told: list[str] = installation.request("GET", "/api/v1/server").plain["executors"]
-    return told
-
-
 def project(tmp_path: Path, installation: Installation, **attributes: Any) -> Project:
     made = Project(tmp_path / "project", installation)
     made.workflow(_WORKFLOW.format(attributes={"options": {"ntasks": 1}, "python_path": sys.executable} | attributes))
@@ -84,7 +64,7 @@ def test_a_task_runs_in_a_job_that_goes_with_the_provisioner(tmp_path: Path, on_
         prerun_commands=[f"echo before > {ran}"],
         postrun_commands=[f"echo after >> {ran}"],
     )
-    with provisioner(on_cluster):
+    with provisioner(on_cluster, "slurm"):
         worker, number, colour, step = user.run().value
         assert (colour, step) == ("deep red", None)
         assert ran.read_text() == "before\n"
@@ -96,17 +76,17 @@ def test_a_task_runs_in_a_job_that_goes_with_the_provisioner(tmp_path: Path, on_
 
 def test_a_job_outlives_its_provisioner_and_is_taken_over_by_the_next(tmp_path: Path, on_cluster: Installation) -> None:
     user = project(tmp_path, on_cluster)
-    with provisioner(on_cluster) as first:
+    with provisioner(on_cluster, "slurm") as first:
         before = user.run().value
         first.kill()
         first.wait()
-    with provisioner(on_cluster):
+    with provisioner(on_cluster, "slurm"):
         assert user.run().value == before
     wait_until(lambda: not jobs(on_cluster), "the job to end")
 
 
 def test_with_options_of_srun_the_worker_is_a_step_of_the_job(tmp_path: Path, on_cluster: Installation) -> None:
-    with provisioner(on_cluster):
+    with provisioner(on_cluster, "slurm"):
         step = project(tmp_path, on_cluster, srun_options={"cpu-bind": "none"}).run().value[3]
         assert step == "0"
     wait_until(lambda: not jobs(on_cluster), "the job to end")
@@ -124,14 +104,14 @@ def test_with_options_of_srun_the_worker_is_a_step_of_the_job(tmp_path: Path, on
 def test_what_slurm_says_is_the_tasks_error(
     tmp_path: Path, on_cluster: Installation, attributes: dict[str, Any], words: str
 ) -> None:
-    with provisioner(on_cluster):
+    with provisioner(on_cluster, "slurm"):
         told = project(tmp_path, on_cluster, **attributes).run()
         assert told.status == "FAILED"
         assert words in (told.error or "")
 
 
 def test_without_slurm_it_says_where_the_provisioner_belongs(tmp_path: Path, on_cluster: Installation) -> None:
-    with provisioner(on_cluster, PATH=os.defpath.replace("/usr/bin", "").replace("/bin", "/nowhere")):
+    with provisioner(on_cluster, "slurm", PATH=os.defpath.replace("/usr/bin", "").replace("/bin", "/nowhere")):
         told = project(tmp_path, on_cluster, address="login.example.org").run()
         assert told.status == "FAILED"
         assert "run `covalent-worker --provision slurm` on login.example.org" in (told.error or "")

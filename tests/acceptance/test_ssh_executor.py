@@ -6,13 +6,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.programs import Project
+from tests.acceptance.provisioners import provisioner
 from tests.components import SSH, found
 from tests.file_servers import Machine, ssh_machine
 from tests.installation import Installation, alive, wait_until
@@ -57,26 +57,6 @@ def attributes(machine: Machine, python: Path) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def provisioner(installation: Installation) -> Iterator[subprocess.Popen[bytes]]:
-    """The user's provisioner."""
-    command = [sys.executable, "-m", "covalent.worker", "--provision", "ssh"]
-    with (installation.root / "ssh.log").open("ab") as log:
-        process = subprocess.Popen(command, env=installation.environ, stdout=log, stderr=log)
-    try:
-        wait_until(lambda: "ssh" in executors(installation) or process.poll() is not None, "the provisioner to report")
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def executors(installation: Installation) -> list[str]:
-    """Those that the server says it has."""
-    told: list[str] = installation.request("GET", "/api/v1/server").plain["executors"]
-    return told
-
-
 def project(tmp_path: Path, installation: Installation, attributes: dict[str, Any]) -> Project:
     made = Project(tmp_path / "project", installation)
     made.workflow(_WORKFLOW.format(attributes=attributes))
@@ -98,7 +78,7 @@ def test_tasks_run_at_the_end_of_an_ssh_connection_whose_worker_goes_with_the_pr
 ) -> None:
     work = tmp_path / "work"
     user = project(tmp_path, installation, attributes | {"remote_workdir": str(work)})
-    with provisioner(installation):
+    with provisioner(installation, "ssh"):
         worker, address, directory = user.run().value
         assert (address, Path(directory)) == ("127.0.0.1", work)
         listed = installation.command("worker", "list").stdout
@@ -114,12 +94,12 @@ def test_a_killed_provisioner_takes_its_workers_along_and_the_next_one_starts_ot
     tmp_path: Path, installation: Installation, attributes: dict[str, Any]
 ) -> None:
     user = project(tmp_path, installation, attributes)
-    with provisioner(installation) as first:
+    with provisioner(installation, "ssh") as first:
         worker = user.run().value[0]
         first.kill()
         first.wait()
     gone(worker)
-    with provisioner(installation):
+    with provisioner(installation, "ssh"):
         other = user.run().value[0]
         assert other != worker
     gone(other)
@@ -130,7 +110,7 @@ def test_a_machine_is_reached_through_another_one(
 ) -> None:
     jump = f"{machine.user}@127.0.0.1:{machine.port}"
     user = project(tmp_path, installation, attributes | {"proxy_jump": jump})
-    with provisioner(installation):
+    with provisioner(installation, "ssh"):
         worker = user.run().value[0]
     gone(worker)
 
@@ -140,7 +120,7 @@ def test_a_machine_that_is_met_for_the_first_time_is_trusted_on_request_alone_an
 ) -> None:
     unstarted.environ["COVALENT_PROVISION_TIMEOUT"] = "1"
     known = tmp_path / "known" / "hosts"
-    with unstarted as installation, provisioner(installation):
+    with unstarted as installation, provisioner(installation, "ssh"):
         refused = project(tmp_path, installation, attributes | {"known_hosts": str(known)}).run()
         assert refused.status == "FAILED"
         assert "Host key is not trusted" in (refused.error or "")
@@ -181,7 +161,7 @@ def test_what_stands_in_the_way_is_the_tasks_error(
     changes = json.loads(json.dumps(changes).replace("{stranger}", str(stranger)))
     unstarted.environ["COVALENT_PROVISION_TIMEOUT"] = "1"
     unstarted.environ.pop("SSH_AUTH_SOCK", None)
-    with unstarted as installation, provisioner(installation):
+    with unstarted as installation, provisioner(installation, "ssh"):
         told = project(tmp_path, installation, attributes | changes).run()
         assert told.status == "FAILED"
         assert words in (told.error or "")
@@ -194,6 +174,6 @@ def test_a_conda_environment_is_given_by_its_directory(
     (tmp_path / "science" / "bin" / "python").symlink_to(python)
     there = attributes | {"python_path": None, "conda_env": str(tmp_path / "science")}
     user = project(tmp_path, installation, there)
-    with provisioner(installation):
+    with provisioner(installation, "ssh"):
         worker = user.run().value[0]
     gone(worker)
